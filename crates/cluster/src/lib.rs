@@ -1,0 +1,3 @@
+//! The cluster bus as a machine.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,3 @@
+//! Runs commands on a keyspace.
+#![no_std]
+extern crate alloc;

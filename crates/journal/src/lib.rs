@@ -1,0 +1,3 @@
+//! The ordered stream of writes: backlog, gate, replicas, snapshots.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,182 @@
+//! Output: everything that a machine can ask of the world.
+
+use crate::{Address, Chunk, ConnId, FileId, WriteId};
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::Span;
+use wire::Mode;
+
+/// What is to be done. Small and closed; the same for all roles; carried out in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Send bytes. What is sent to one connection stays in order.
+    Send {
+        /// To whom.
+        conn: ConnId,
+        /// What.
+        bytes: Chunk,
+        /// Not before this write is durable: the bytes, and all that is sent to `conn` after them, wait.
+        /// If that write fails, the connection is closed instead: a promise that was not kept is not told.
+        after: Option<WriteId>,
+    },
+    /// Close a connection. The world answers with `Input::Closed`, as for any other end.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// When.
+        closing: Closing,
+    },
+    /// Open a connection; answered by `Input::Connected`.
+    Connect {
+        /// The number, from the machine's `Dialer`.
+        conn: ConnId,
+        /// Where to.
+        to: Address,
+        /// How its bytes are read.
+        mode: Mode,
+    },
+    /// Read on in this mode: the answer to a batch that ended `Held`, or a change at any other time
+    /// (then it holds for the bytes that were not framed yet).
+    Frame {
+        /// Which connection.
+        conn: ConnId,
+        /// How.
+        mode: Mode,
+    },
+    /// Stop reading from a connection; its end is still noticed.
+    Pause(ConnId),
+    /// Read again.
+    Resume(ConnId),
+    /// Work for the disk.
+    Disk(DiskOp),
+    /// Stand still for so long, the whole process, as DEBUG SLEEP asks.
+    Stall(Span),
+    /// A line for the log.
+    Log {
+        /// How loud.
+        level: Level,
+        /// One line, without a line end.
+        text: String,
+    },
+    /// A setting that the world applies.
+    Host(HostSetting),
+    /// End the process after everything before this is out.
+    Exit {
+        /// The process' exit code.
+        code: u8,
+    },
+}
+
+/// When a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// At once; what was not sent is dropped.
+    Now,
+    /// When everything that was put out for it is sent, at the latest after a second without progress.
+    Flushed,
+}
+
+/// Work for the disk. Paths are relative to the data directory, without `..`.
+///
+/// Operations on one file are carried out in order; those on different files may overlap.
+#[derive(Debug)]
+pub enum DiskOp {
+    /// Replace a small file whole: temporary file, fsync, rename, fsync of the directory. Answered.
+    Replace {
+        /// Its number in the answer.
+        write: WriteId,
+        /// The file's name.
+        path: String,
+        /// The new content.
+        bytes: Vec<u8>,
+    },
+    /// Create or empty a file, to append to. Not answered: a failure shows at the next answered step.
+    Create {
+        /// Its number from now on.
+        file: FileId,
+        /// The file's name.
+        path: String,
+    },
+    /// Append bytes to a created file. Answered when the kernel has them (not: when they are durable).
+    Append {
+        /// The file.
+        file: FileId,
+        /// Its number in the answer.
+        write: WriteId,
+        /// The bytes.
+        bytes: Chunk,
+    },
+    /// Make all that was appended durable. Answered.
+    Sync {
+        /// The file.
+        file: FileId,
+        /// Its number in the answer.
+        write: WriteId,
+    },
+    /// Make a created file durable, close it and give it its final name (fsync, rename, fsync of the directory). Answered.
+    Commit {
+        /// The file.
+        file: FileId,
+        /// Its number in the answer.
+        write: WriteId,
+        /// The final name.
+        path: String,
+    },
+    /// Close a created file and remove it. Not answered.
+    Abandon {
+        /// The file.
+        file: FileId,
+    },
+    /// Open a file to read. Not answered: that it is missing shows at the first `Read`.
+    Open {
+        /// Its number from now on.
+        file: FileId,
+        /// The file's name.
+        path: String,
+    },
+    /// Read the next bytes, at most so many; answered by `Input::FileRead`.
+    Read {
+        /// The file.
+        file: FileId,
+        /// At most so many bytes.
+        bytes_max: usize,
+    },
+    /// Close a file. Not answered.
+    Close {
+        /// The file.
+        file: FileId,
+    },
+    /// Remove a file by name. Answered; a missing file is no failure.
+    Remove {
+        /// Its number in the answer.
+        write: WriteId,
+        /// The file's name.
+        path: String,
+    },
+}
+
+/// How loud a line of the log is, as in the originals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// `.` in the log.
+    Debug,
+    /// `-` in the log.
+    Verbose,
+    /// `*` in the log.
+    Notice,
+    /// `#` in the log.
+    Warning,
+}
+
+/// A setting that the world applies while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostSetting {
+    /// `tcp-keepalive`, in seconds; 0 is off. For connections that open from now on.
+    TcpKeepalive(u32),
+    /// `loglevel`: the quietest level that is still written.
+    LogLevel(Level),
+    /// `dir`: the data directory from now on.
+    Dir(String),
+    /// Open connections that the world accepts at most (`maxclients` and what the machine needs itself).
+    ConnectionsMax(u32),
+}

@@ -1,0 +1,3 @@
+//! The tables' types: commands, directives, INFO fields, refusals.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,269 @@
+//! Batch: what a framer makes of the bytes of one read, and the modes in which it reads them.
+//!
+//! A batch owns one buffer and the ranges of the arguments of every complete request in it:
+//!
+//!   bytes     *2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n
+//!   args                  [8..11]    [17..18]        [..]
+//!   requests  [0..2]                                 [2..3]
+//!
+//! Invariant: every range lies within `bytes`, and the requests' argument ranges are consecutive.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// How the bytes of a connection are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Requests of a client: RESP arrays or inline commands.
+    Requests(Limits),
+    /// The command stream of a primary: requests without the clients' limits.
+    Stream,
+    /// RESP replies, as in a handshake with a primary: each reply is one request whose arguments are the
+    /// type byte followed by the line's text, and for a bulk string its payload.
+    /// A reply that opens a payload (`+FULLRESYNC`, `+CONTINUE`, `$<length>`, `$EOF:`) ends the batch.
+    Replies,
+    /// Cluster bus frames: each whole frame is one request with one argument.
+    Bus,
+    /// Bytes as they come: one request with one argument per read.
+    Raw,
+}
+
+/// The bounds on a client's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest bulk string, in bytes (`proto-max-bulk-len`).
+    pub bulk_len_max: u64,
+    /// Most unparsed bytes that one connection may hold (`client-query-buffer-limit`).
+    pub buffer_bytes_max: u64,
+    /// False until the client may run any command: then a request has at most 10 arguments of at most
+    /// 16,384 bytes each.
+    pub authenticated: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { bulk_len_max: 512 << 20, buffer_bytes_max: 1 << 30, authenticated: true }
+    }
+}
+
+/// Why the bytes of a connection can not be read on. The display text is what follows `-ERR ` on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// `*` is not followed by a number in bounds.
+    MultibulkLength,
+    /// More arguments than an unauthenticated client may send.
+    UnauthenticatedMultibulkLength,
+    /// `$` is not followed by a number in bounds.
+    BulkLength,
+    /// A longer argument than an unauthenticated client may send.
+    UnauthenticatedBulkLength,
+    /// Another byte than `$` where an argument must start.
+    ExpectedDollar(u8),
+    /// An inline request without a line end within 64 KiB.
+    TooBigInline,
+    /// A `*` or `$` header without a line end within 64 KiB.
+    TooBigHeader {
+        /// True for the `*` header.
+        multibulk: bool,
+    },
+    /// Quotes in an inline request that do not close.
+    UnbalancedQuotes,
+    /// The connection's buffer is over `buffer_bytes_max`; the original closes without a reply.
+    BufferOverflow,
+    /// A bus frame without the signature, or with an impossible length.
+    BadFrame,
+    /// A reply that is no RESP.
+    BadReply,
+}
+
+/// How a batch ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// More may follow at any time.
+    #[default]
+    Open,
+    /// The framer waits for a mode before it reads on: its machine answers with `Output::Frame`.
+    Held,
+    /// After these requests the bytes make no sense. The framer reads nothing more.
+    Broken(ProtocolError),
+}
+
+/// One request of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// End of its arguments in `args`; they start where those of the request before end.
+    pub(crate) args_end: u32,
+    /// End of its raw bytes in `bytes`; they start where those of the request before end.
+    pub(crate) raw_end: u32,
+}
+
+/// One buffer and the requests in it.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) args: Vec<(u32, u32)>,
+    pub(crate) requests: Vec<Bounds>,
+    pub(crate) ending: Ending,
+}
+
+impl Batch {
+    /// Requests in the batch.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// True when there is no complete request in it.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// How the batch ends.
+    #[inline]
+    pub fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// Request number `index`.
+    ///
+    /// # Panics
+    /// When there is no such request.
+    #[inline]
+    pub fn request(&self, index: usize) -> Args<'_> {
+        let start = if index == 0 { 0 } else { self.requests[index - 1].args_end as usize };
+        let end = self.requests[index].args_end as usize;
+        Args { bytes: &self.bytes, ranges: &self.args[start..end] }
+    }
+
+    /// The bytes of request number `index` as they came, for a stream that is passed on unchanged.
+    ///
+    /// # Panics
+    /// When there is no such request.
+    pub fn raw(&self, index: usize) -> &[u8] {
+        &self.bytes[self.raw_range(index)]
+    }
+
+    fn raw_range(&self, index: usize) -> Range<usize> {
+        let start = if index == 0 { 0 } else { self.requests[index - 1].raw_end as usize };
+        start..self.requests[index].raw_end as usize
+    }
+
+    /// Bytes of memory that the batch holds.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.args.capacity() * 8 + self.requests.capacity() * 8
+    }
+
+    /// Empties the batch and keeps its memory, for the pool.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.args.clear();
+        self.requests.clear();
+        self.ending = Ending::Open;
+    }
+}
+
+/// The arguments of one request; the first is the command's name.
+#[derive(Clone, Copy, Debug)]
+pub struct Args<'a> {
+    bytes: &'a [u8],
+    ranges: &'a [(u32, u32)],
+}
+
+impl<'a> Args<'a> {
+    /// Number of arguments, the command's name included.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// True for a request without arguments (an empty inline line never becomes a request).
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Argument number `index`.
+    ///
+    /// # Panics
+    /// When there is no such argument.
+    #[inline]
+    pub fn at(&self, index: usize) -> &'a [u8] {
+        let (start, end) = self.ranges[index];
+        &self.bytes[start as usize..end as usize]
+    }
+
+    /// Argument number `index`, if there is one.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        let (start, end) = *self.ranges.get(index)?;
+        Some(&self.bytes[start as usize..end as usize])
+    }
+
+    /// The arguments from `index` on (none when there are fewer).
+    pub fn from(&self, index: usize) -> Args<'a> {
+        Args { bytes: self.bytes, ranges: self.ranges.get(index..).unwrap_or(&[]) }
+    }
+
+    /// All arguments in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.bytes;
+        self.ranges.iter().map(move |&(start, end)| &bytes[start as usize..end as usize])
+    }
+}
+
+impl core::ops::Index<usize> for Args<'_> {
+    type Output = [u8];
+    #[inline]
+    fn index(&self, index: usize) -> &[u8] {
+        self.at(index)
+    }
+}
+
+/// Builds a batch from requests given as slices: for a queued transaction, a script's call, and tests.
+impl<'a> FromIterator<&'a [&'a [u8]]> for Batch {
+    fn from_iter<I: IntoIterator<Item = &'a [&'a [u8]]>>(requests: I) -> Batch {
+        let mut batch = Batch::default();
+        for request in requests {
+            for arg in request {
+                batch.push_arg(arg);
+            }
+            batch.end_request();
+        }
+        batch
+    }
+}
+
+impl Batch {
+    /// Appends one argument to the request that is being built.
+    ///
+    /// # Panics
+    /// When the batch would pass 4 GiB; the framers' limits are below that.
+    pub fn push_arg(&mut self, arg: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(arg);
+        let end = u32::try_from(self.bytes.len()).expect("a batch stays under 4 GiB");
+        self.args.push((start as u32, end));
+    }
+
+    /// Closes the request that is being built.
+    pub fn end_request(&mut self) {
+        let (args_end, raw_end) = (self.args.len() as u32, self.bytes.len() as u32);
+        self.requests.push(Bounds { args_end, raw_end });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_keep_their_arguments() {
+        let requests: [&[&[u8]]; 2] = [&[b"GET", b"a"], &[b"PING"]];
+        let batch: Batch = requests.into_iter().collect();
+        assert_eq!(batch.len(), 2);
+        assert_eq!(&batch.request(0)[1], b"a");
+        assert_eq!(batch.request(1).len(), 1);
+        assert_eq!(batch.request(1).from(1).len(), 0);
+    }
+}

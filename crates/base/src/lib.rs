@@ -5,10 +5,16 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod crc16;
+pub mod crc64;
+pub mod glob;
 pub mod id;
+pub mod number;
 pub mod random;
+pub mod siphash;
 pub mod slab;
 pub mod time;
+pub mod words;
 
 pub use id::Id;
 pub use random::Random;

@@ -24,7 +24,7 @@ impl Random {
     }
 
     /// The next 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         let result = self.state[1].wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let shifted = self.state[1] << 17;
         self.state[2] ^= self.state[0];
@@ -42,7 +42,7 @@ impl Random {
     /// When `bound` is zero.
     pub fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0);
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.word()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A number in `low..=high`.
@@ -53,7 +53,7 @@ impl Random {
         assert!(low <= high);
         match (high - low).checked_add(1) {
             Some(width) => low + self.below(width),
-            None => self.next(),
+            None => self.word(),
         }
     }
 
@@ -65,14 +65,14 @@ impl Random {
     /// Fills `bytes`.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let word = self.next().to_le_bytes();
+            let word = self.word().to_le_bytes();
             chunk.copy_from_slice(&word[..chunk.len()]);
         }
     }
 
     /// A generator of its own for a part, so that one part's draws do not shift another's.
     pub fn fork(&mut self) -> Random {
-        Random::new(self.next())
+        Random::new(self.word())
     }
 }
 
@@ -83,8 +83,8 @@ mod tests {
     #[test]
     fn a_seed_fixes_the_future() {
         let (mut one, mut two) = (Random::new(7), Random::new(7));
-        assert!((0..100).all(|_| one.next() == two.next()));
-        assert_ne!(Random::new(7).next(), Random::new(8).next());
+        assert!((0..100).all(|_| one.word() == two.word()));
+        assert_ne!(Random::new(7).word(), Random::new(8).word());
     }
 
     #[test]

@@ -1,0 +1,1 @@
+//! CRC16 (XMODEM) and the hash slot of a key.

@@ -1,0 +1,1 @@
+//! CRC-64 (Jones) as RDB files use it.

@@ -1,0 +1,1 @@
+//! SipHash: the keyed hash of the tables.

@@ -1,0 +1,1 @@
+//! Splitting a line into arguments, with quotes; and quoting back.

@@ -101,6 +101,27 @@ impl Dialer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WriteId(pub u64);
 
+/// Numbers the disk operations and files of a machine. A node has one, and lends it to its parts.
+#[derive(Debug, Default)]
+pub struct DiskNumbers {
+    writes: u64,
+    files: u64,
+}
+
+impl DiskNumbers {
+    /// A number for a new write.
+    pub fn write(&mut self) -> WriteId {
+        self.writes += 1;
+        WriteId(self.writes)
+    }
+
+    /// A number for a new file.
+    pub fn file(&mut self) -> FileId {
+        self.files += 1;
+        FileId(self.files)
+    }
+}
+
 /// An open file. Chosen by the machine, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u64);

@@ -1,0 +1,79 @@
+//! Acts: the consequences for the other parts of a node. The node carries them out in order, at once.
+
+use alloc::string::String;
+use base::Id;
+use machine::ConnId;
+use wire::Batch;
+
+/// What another part of the node must do or know.
+#[derive(Debug)]
+pub enum Act {
+    /// A load begins: the engine answers LOADING until `LoadEnded`. For a synchronisation the data that was here is
+    /// dropped by the journal right after this act (in the same call): watched keys are touched, caches emptied.
+    LoadBegan(Source),
+    /// The load is over; the keyspace holds what was loaded.
+    LoadEnded(Source, Result<Loaded, String>),
+    /// The next effect that the engine encodes must be preceded by a SELECT: somebody starts to read the stream here.
+    SelectAgain,
+    /// Commands of the primary. The engine applies them; the node then calls `Journal::applied` with the batch.
+    /// The node applies it before it gives the journal anything else that came from this connection.
+    StreamBatch {
+        /// The link to the primary.
+        conn: ConnId,
+        /// The commands, with their raw bytes.
+        batch: Batch,
+    },
+    /// In step with the primary from here on: the link is up.
+    PrimaryLinkUp,
+    /// The link to the primary is gone. The engine forgets a transaction that was begun and not ended.
+    PrimaryLinkDown,
+    /// A WAIT ended: reached or timed out.
+    WaitDone {
+        /// Who asked.
+        conn: ConnId,
+        /// Replicas that have acknowledged its offset.
+        acked: u32,
+    },
+    /// A save ended. `conn` is the connection whose SAVE it was; none for BGSAVE, save points and shutdown.
+    SaveDone {
+        /// Who is blocked by its SAVE.
+        conn: Option<ConnId>,
+        /// In the file, or why not.
+        result: Result<(), String>,
+    },
+    /// A shutdown that was asked for may go on: what had to be saved is saved, replicas had their time.
+    ShutdownReady,
+    /// A shutdown that was asked for can not go on; the text is for the log and the asker.
+    ShutdownFailed(String),
+    /// A connection became a replica's link, or stopped to be one (flags of CLIENT LIST, output limits, timeouts).
+    ReplicaLink {
+        /// Which.
+        conn: ConnId,
+        /// Is one now.
+        is_replica: bool,
+    },
+}
+
+/// Where loaded data comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The file of the last save, at start.
+    File,
+    /// A primary.
+    Primary,
+}
+
+/// What a load found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// False when there was no file.
+    pub found: bool,
+    /// Keys that are in the keyspace now.
+    pub keys: u64,
+    /// Keys that were expired already and left out.
+    pub expired: u64,
+    /// The history that the data belongs to, and the offset in it, where the file says so.
+    pub position: Option<(Id, u64)>,
+    /// Offset of the end of the last write that the data contains; zero where the file does not say.
+    pub data_offset: u64,
+}

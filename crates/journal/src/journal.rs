@@ -14,7 +14,7 @@ use crate::{Act, Facts, Settings};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Id, Now, Random, Span, Unix};
-use machine::{Address, ConnId, DiskError, DiskNumbers, Dialer, FileId, Outbox, Peer};
+use machine::{Address, ConnId, Dialer, DiskError, DiskNumbers, FileId, Outbox, Peer};
 use wire::{Batch, batch::Args};
 
 /// What the node lends to the journal for one call.
@@ -158,7 +158,13 @@ impl Journal {
 
     /// PSYNC (or SYNC: `args` has one element). The journal writes the answer itself, in a later turn, so the engine's reply is
     /// nothing; from here on the connection is a replica's link. An error is from its code on and leaves the connection a client.
-    pub fn psync(&mut self, _conn: ConnId, _peer: &Peer, _args: Args<'_>, _turn: &mut Turn<'_>) -> Result<(), String> {
+    pub fn psync(
+        &mut self,
+        _conn: ConnId,
+        _peer: &Peer,
+        _args: Args<'_>,
+        _turn: &mut Turn<'_>,
+    ) -> Result<(), String> {
         todo!()
     }
 
@@ -174,7 +180,14 @@ impl Journal {
 
     /// WAIT: the count if it is reached already (or the wait is for nothing), none when the client must block until `WaitDone`.
     /// `offset` is the end of the client's last write; a timeout of zero waits forever.
-    pub fn wait(&mut self, _conn: ConnId, _offset: u64, _replicas: u32, _timeout: Span, _now: Now) -> Option<u32> {
+    pub fn wait(
+        &mut self,
+        _conn: ConnId,
+        _offset: u64,
+        _replicas: u32,
+        _timeout: Span,
+        _now: Now,
+    ) -> Option<u32> {
         todo!()
     }
 

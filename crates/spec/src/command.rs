@@ -18,7 +18,7 @@ pub struct Spec {
     pub group: Group,
     /// Its complexity.
     pub cost: &'static str,
-    /// Its arguments in the usual notation: `key value [NX | XX] [field value ...]`. 
+    /// Its arguments in the usual notation: `key value [NX | XX] [field value ...]`.
     pub syntax: &'static str,
     /// How many arguments, its name (and its container's) included.
     pub arity: Arity,
@@ -467,7 +467,11 @@ impl Keys {
                     let count = if at < len { decimal(arg(at)) } else { None };
                     let Some(count) = count.filter(|count| *count > 0) else { continue };
                     let first = begin + usize::from(first);
-                    (first, first.saturating_add((count - 1).saturating_mul(usize::from(step))), usize::from(step))
+                    (
+                        first,
+                        first.saturating_add((count - 1).saturating_mul(usize::from(step))),
+                        usize::from(step),
+                    )
                 }
                 Find::Unknown => continue,
             };

@@ -5,5 +5,5 @@ extern crate alloc;
 pub mod command;
 pub mod refusal;
 
-pub use command::{Acl, Access, Arity, Flags, Group, Keys, Spec};
+pub use command::{Access, Acl, Arity, Flags, Group, Keys, Spec};
 pub use refusal::Refusal;

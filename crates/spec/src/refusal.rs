@@ -266,7 +266,10 @@ impl fmt::Display for Refusal {
             }
             Refusal::UnknownSubcommandOrArity(text) => {
                 let (name, container) = &**text;
-                write!(f, "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP.")
+                write!(
+                    f,
+                    "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
+                )
             }
             Refusal::Arity(name) => write!(f, "ERR wrong number of arguments for '{name}' command"),
             Refusal::InvalidExpire(name) => write!(f, "ERR invalid expire time in '{name}' command"),
@@ -293,7 +296,10 @@ impl fmt::Display for Refusal {
                 write!(f, "ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
             }
             Refusal::ConfigDuplicate(name) => {
-                write!(f, "ERR CONFIG SET failed (possibly related to argument '{name}') - duplicate parameter")
+                write!(
+                    f,
+                    "ERR CONFIG SET failed (possibly related to argument '{name}') - duplicate parameter"
+                )
             }
             Refusal::Owned(text) => f.write_str(text),
             Refusal::Text(text) => f.write_str(text),
@@ -322,7 +328,9 @@ impl Refusal {
             Refusal::OffsetOutOfRange => "ERR offset is out of range",
             Refusal::NoSuchKey => "ERR no such key",
             Refusal::InvalidCursor => "ERR invalid cursor",
-            Refusal::ExpireNxWithOthers => "ERR NX and XX, GT or LT options at the same time are not compatible",
+            Refusal::ExpireNxWithOthers => {
+                "ERR NX and XX, GT or LT options at the same time are not compatible"
+            }
             Refusal::ExpireGtAndLt => "ERR GT and LT options at the same time are not compatible",
             Refusal::DbIndexOutOfRange => "ERR DB index is out of range",
             Refusal::SelectInCluster => "ERR SELECT is not allowed in cluster mode",
@@ -353,7 +361,9 @@ impl Refusal {
                  AUTH <user> <pass> option can be used to authenticate the client and select the RESP \
                  protocol version at the same time"
             }
-            Refusal::ClientNameInvalid => "ERR Client names cannot contain spaces, newlines or special characters.",
+            Refusal::ClientNameInvalid => {
+                "ERR Client names cannot contain spaces, newlines or special characters."
+            }
             Refusal::NoSuchClient => "ERR No such client",
             Refusal::ClientIdNotPositive => "ERR client-id should be greater than 0",
             Refusal::InvalidClientId => "ERR Invalid client ID",
@@ -399,7 +409,9 @@ impl Refusal {
                  password for the default user. NOTE: You only need to do one of the above things in order for \
                  the server to start accepting connections from the outside."
             }
-            Refusal::Demoted => "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+            Refusal::Demoted => {
+                "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+            }
             Refusal::TryAgain => "TRYAGAIN Multiple keys request during rehashing of slot",
             Refusal::CrossSlot => "CROSSSLOT Keys in request don't hash to the same slot",
             Refusal::ClusterDown => "CLUSTERDOWN The cluster is down",
@@ -437,10 +449,7 @@ mod tests {
     fn an_unknown_command_shows_its_arguments() {
         let args: [&[u8]; 2] = [b"a", b"b c"];
         let refusal = Refusal::unknown_command(b"foo", args.into_iter());
-        assert_eq!(
-            refusal.to_string(),
-            "ERR unknown command 'foo', with args beginning with: 'a' 'b c' "
-        );
+        assert_eq!(refusal.to_string(), "ERR unknown command 'foo', with args beginning with: 'a' 'b c' ");
     }
 
     #[test]

@@ -1,3 +1,25 @@
-//! Runs commands on a keyspace.
+//! Engine: everything from a framed batch to reply bytes and journal effects.
+//!
+//! ```text
+//!  batch -> session -> table -> admission -> handler -> keyspace
+//!                                               |-> reply bytes (the session's outgoing buffer)
+//!                                               |-> effects (the feed) -> journal
+//!                                               `-> questions (Outside) -> replication, snapshots, cluster
+//! ```
+//!
+//! The engine sends nothing before [`Engine::release`]: whoever runs it decides when a reply is safe.
 #![no_std]
+#![forbid(unsafe_code)]
 extern crate alloc;
+
+mod engine;
+mod feed;
+mod outside;
+mod routes;
+mod shared;
+
+pub use engine::{Applied, ApplyError, Engine, Ran};
+pub use feed::Feed;
+pub use outside::{Answer, Asked, Outside, Question, Shutdown};
+pub use routes::{MYSELF, NOBODY, NodeIndex, RouteNode, Routes, SLOTS, Slot};
+pub use shared::{Shared, Standing};

@@ -1,0 +1,154 @@
+//! Feed: the effects of commands as RESP, on their way into the journal.
+//!
+//! Handlers append what a replica must execute to get the same data. A command is one unit; when a unit
+//! (a transaction, a command with several effects) has more than one effect it is wrapped in MULTI and
+//! EXEC, so that nobody stops in its middle. SELECT is put in where the database changes.
+//!
+//! Invariant: `offset` counts every byte that was ever appended to `bytes`, and nothing else.
+
+use alloc::vec::Vec;
+
+/// Where effects are collected. `node` takes `bytes` into the journal at the end of each turn, or earlier.
+#[derive(Debug, Default)]
+pub struct Feed {
+    /// Off: nobody listens and there is no backlog. Nothing is encoded and the offset stands still.
+    pub enabled: bool,
+    /// What was appended since `bytes` was last taken. Always whole units between two requests.
+    pub bytes: Vec<u8>,
+    /// The journal's end: the replication offset after `bytes`.
+    pub offset: u64,
+    /// Changes of data since the start, whoever listens (`rdb_changes_since_last_save` derives from it).
+    pub changes: u64,
+    selected: Option<u32>,
+    unit: Unit,
+}
+
+#[derive(Debug, Default)]
+struct Unit {
+    /// Where in `bytes` the unit began.
+    start: usize,
+    effects: u32,
+    is_open: bool,
+}
+
+impl Feed {
+    /// Forgets which database is selected: the next effect says it. For a new replica, a new file, a new role.
+    pub fn forget_selection(&mut self) {
+        self.selected = None;
+    }
+
+    /// Appends bytes that are no effect of a command (a PING, REPLCONF GETACK). Between two requests alone.
+    pub fn append_raw(&mut self, bytes: &[u8]) {
+        debug_assert!(!self.unit.is_open);
+        self.bytes.extend_from_slice(bytes);
+        self.offset += bytes.len() as u64;
+    }
+
+    /// Opens a unit: effects from here to [`Feed::end_unit`] belong together.
+    #[inline]
+    pub(crate) fn begin_unit(&mut self) {
+        self.unit = Unit { start: self.bytes.len(), effects: 0, is_open: true };
+    }
+
+    /// Closes the unit; several effects get MULTI and EXEC around them.
+    #[inline]
+    pub(crate) fn end_unit(&mut self) {
+        self.unit.is_open = false;
+        if self.unit.effects < 2 {
+            return;
+        }
+        const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+        // A SELECT that the first effect needed stands inside, as in the original.
+        let at = self.unit.start;
+        let tail = self.bytes.len();
+        self.bytes.extend_from_slice(MULTI);
+        self.bytes[at..].rotate_right(self.bytes.len() - tail);
+        self.bytes.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+        self.offset += (MULTI.len() + b"*1\r\n$4\r\nEXEC\r\n".len()) as u64;
+    }
+
+    /// Appends one effect on database `db`: a command with its arguments.
+    pub(crate) fn effect<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if !self.enabled {
+            return;
+        }
+        let before = self.bytes.len();
+        self.select(db);
+        header(&mut self.bytes, b'*', args.len() as u64);
+        for arg in args {
+            header(&mut self.bytes, b'$', arg.len() as u64);
+            self.bytes.extend_from_slice(arg);
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+        self.unit.effects += 1;
+        self.offset += (self.bytes.len() - before) as u64;
+    }
+
+    fn select(&mut self, db: u32) {
+        if self.selected == Some(db) {
+            return;
+        }
+        self.selected = Some(db);
+        let mut digits = [0; 20];
+        let digits = decimal(&mut digits, u64::from(db));
+        self.bytes.extend_from_slice(b"*2\r\n$6\r\nSELECT\r\n");
+        header(&mut self.bytes, b'$', digits.len() as u64);
+        self.bytes.extend_from_slice(digits);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+fn header(bytes: &mut Vec<u8>, kind: u8, count: u64) {
+    let mut digits = [0; 20];
+    bytes.push(kind);
+    bytes.extend_from_slice(decimal(&mut digits, count));
+    bytes.extend_from_slice(b"\r\n");
+}
+
+fn decimal(digits: &mut [u8; 20], mut value: u64) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    fn feed(units: &[&[(u32, &str)]]) -> String {
+        let mut feed = Feed { enabled: true, ..Feed::default() };
+        for unit in units {
+            feed.begin_unit();
+            for (db, effect) in *unit {
+                let args: Vec<&[u8]> = effect.split(' ').map(str::as_bytes).collect();
+                feed.effect(*db, args.into_iter());
+            }
+            feed.end_unit();
+        }
+        assert_eq!(feed.offset, feed.bytes.len() as u64);
+        String::from_utf8(feed.bytes).unwrap().replace("\r\n", " ")
+    }
+
+    #[test]
+    fn one_effect_stands_alone() {
+        assert_eq!(
+            feed(&[&[(0, "del a")], &[(0, "del b")]]),
+            "*2 $6 SELECT $1 0 *2 $3 del $1 a *2 $3 del $1 b "
+        );
+    }
+
+    #[test]
+    fn several_effects_are_one_transaction() {
+        assert_eq!(
+            feed(&[&[(3, "del a"), (3, "del b")]]),
+            "*1 $5 MULTI *2 $6 SELECT $1 3 *2 $3 del $1 a *2 $3 del $1 b *1 $4 EXEC "
+        );
+    }
+}

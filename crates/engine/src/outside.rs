@@ -1,0 +1,117 @@
+//! Outside: what the engine asks of the parts that it does not know (replication, snapshots, cluster).
+//!
+//! A handler turns its request into a [`Question`]; whoever runs the engine answers at once, within the same
+//! call, so no request runs between question and answer and the reply stands in its order.
+
+use crate::Shared;
+use base::{Now, Span};
+use machine::{ConnId, Outbox, Peer};
+use spec::Refusal;
+use wire::batch::Args;
+use wire::reply::Reply;
+
+/// Whoever runs the engine: `node`, or a test.
+pub trait Outside {
+    /// Answers a question of a connection. What the client is to read is written to `reply`.
+    fn ask(&mut self, asked: &mut Asked<'_>, question: Question<'_>, reply: &mut Reply<'_>) -> Answer;
+}
+
+/// Who asks, and what may be touched for the answer.
+pub struct Asked<'a> {
+    /// The present.
+    pub now: Now,
+    /// Whose request it is. During [`crate::Engine::apply`] this is the primary's link.
+    pub conn: ConnId,
+    /// The two ends of that connection.
+    pub peer: &'a Peer,
+    /// The database that the connection has selected.
+    pub db: u32,
+    /// The engine's state that other parts work on too.
+    pub shared: &'a mut Shared,
+    /// For outputs of one's own. What the connection was answered before is put out before a [`Question::Psync`].
+    pub out: &'a mut Outbox,
+}
+
+/// A request that the engine can not answer alone.
+#[derive(Debug)]
+pub enum Question<'a> {
+    /// CLUSTER with this subcommand and arguments (`args[0]` is `cluster`). KEYSLOT, COUNTKEYSINSLOT and
+    /// GETKEYSINSLOT are answered by the engine itself.
+    Cluster(Args<'a>),
+    /// PSYNC or SYNC. With [`Answer::Link`] the connection belongs to replication: the engine has put out
+    /// all earlier replies, and puts out what is in `reply` at once.
+    Psync(Args<'a>),
+    /// REPLCONF.
+    Replconf(Args<'a>),
+    /// REPLICAOF or SLAVEOF (never in cluster mode).
+    Replicaof(Args<'a>),
+    /// FAILOVER.
+    Failover(Args<'a>),
+    /// ROLE.
+    Role,
+    /// WAIT: with [`Answer::Block`] the reply comes by [`crate::Engine::unblock`].
+    Wait {
+        /// How many replicas.
+        replicas: u64,
+        /// The journal offset that they are to acknowledge: that of the connection's last write.
+        offset: u64,
+        /// How long; none: for ever.
+        timeout: Option<Span>,
+    },
+    /// SAVE.
+    Save,
+    /// BGSAVE.
+    Bgsave {
+        /// Wait for a running rewrite instead of refusing.
+        schedule: bool,
+    },
+    /// LASTSAVE.
+    Lastsave,
+    /// SHUTDOWN. With [`Answer::Done`] and an empty `reply` nothing is said.
+    Shutdown(Shutdown),
+    /// INFO: fill in what the engine does not know.
+    Info(&'a mut spec::info::Facts),
+    /// CONFIG SET has changed these directives in `asked.shared.config`: apply what is yours. A refusal
+    /// makes the engine restore the old values.
+    ConfigChanged(&'a [spec::DirectiveId]),
+    /// PUBLISH in cluster mode: pass it on over the bus.
+    Publish {
+        /// The channel.
+        channel: &'a [u8],
+        /// The message.
+        message: &'a [u8],
+        /// A sharded channel.
+        is_sharded: bool,
+    },
+    /// All data was removed on purpose (FLUSHALL): a running snapshot is to end, `save` points to be seen to.
+    FlushedAll,
+}
+
+/// The options of SHUTDOWN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    /// SAVE or NOSAVE, where one was given.
+    pub save: Option<bool>,
+    /// NOW: do not wait for lagging replicas.
+    pub now: bool,
+    /// FORCE: stop even if saving fails.
+    pub force: bool,
+    /// ABORT: cancel a shutdown that waits.
+    pub abort: bool,
+}
+
+/// What a question leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The reply is written; go on.
+    Done,
+    /// The request is refused; nothing is in `reply`.
+    Refused(Refusal),
+    /// The reply is written, but the next request of anyone must wait until the caller has applied something:
+    /// `run` returns `Ran::Yield`.
+    Yield,
+    /// No reply yet: the connection's requests wait for [`crate::Engine::unblock`].
+    Block,
+    /// The connection is a replica's link from now on; it gets no pushes and no output limits of a client.
+    Link,
+}

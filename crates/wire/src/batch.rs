@@ -18,9 +18,9 @@ pub enum Mode {
     Requests(Limits),
     /// The command stream of a primary: requests without the clients' limits.
     Stream,
-    /// RESP replies, as in a handshake with a primary: each reply is one request whose arguments are the
-    /// type byte followed by the line's text, and for a bulk string its payload.
-    /// A reply that opens a payload (`+FULLRESYNC`, `+CONTINUE`, `$<length>`, `$EOF:`) ends the batch.
+    /// The replies of a primary in a handshake: each line is one request with one argument, the line with its
+    /// type byte and without its end (`+OK`, `-ERR no`, `$1234`). An empty line is a sign of life and skipped.
+    /// A reply that opens a payload (`+FULLRESYNC`, `+CONTINUE`, `$<length>`, `$EOF:`) ends the batch `Held`.
     Replies,
     /// Cluster bus frames: each whole frame is one request with one argument.
     Bus,
@@ -72,8 +72,10 @@ pub enum ProtocolError {
     BufferOverflow,
     /// A bus frame without the signature, or with an impossible length.
     BadFrame,
-    /// A reply that is no RESP.
+    /// A reply that a handshake does not know.
     BadReply,
+    /// Text where the stream of a primary must have a `*`: the two have lost step.
+    InlineInStream,
 }
 
 /// How a batch ends.

@@ -6,5 +6,13 @@
 extern crate alloc;
 
 pub mod batch;
+pub mod framer;
+pub mod reply;
+pub mod request;
+pub mod value;
 
-pub use batch::{Batch, Ending, Limits, Mode, ProtocolError};
+pub use batch::{Args, Batch, Ending, Limits, Mode, ProtocolError};
+pub use framer::Framer;
+pub use reply::Reply;
+pub use request::request;
+pub use value::Value;

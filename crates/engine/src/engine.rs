@@ -63,9 +63,8 @@ impl core::error::Error for ApplyError {}
 
 impl Engine {
     /// An engine with an empty keyspace. `clustered` fixes for its life whether keys have slots.
-    pub fn new(random: Random, clustered: bool) -> Engine {
-        let _ = random;
-        Engine { shared: Shared::new(clustered) }
+    pub fn new(mut random: Random, clustered: bool) -> Engine {
+        Engine { shared: Shared::new(&mut random, 16, clustered) }
     }
 
     /// A client connected. Refuses it (with the error's text) over `maxclients` or in protected mode.

@@ -62,7 +62,8 @@ impl Feed {
         let at = self.unit.start;
         let tail = self.bytes.len();
         self.bytes.extend_from_slice(MULTI);
-        self.bytes[at..].rotate_right(self.bytes.len() - tail);
+        let added = self.bytes.len() - tail;
+        self.bytes[at..].rotate_right(added);
         self.bytes.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
         self.offset += (MULTI.len() + b"*1\r\n$4\r\nEXEC\r\n".len()) as u64;
     }

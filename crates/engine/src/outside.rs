@@ -69,11 +69,6 @@ pub enum Question<'a> {
     Lastsave,
     /// SHUTDOWN. With [`Answer::Done`] and an empty `reply` nothing is said.
     Shutdown(Shutdown),
-    /// INFO: fill in what the engine does not know.
-    Info(&'a mut spec::info::Facts),
-    /// CONFIG SET has changed these directives in `asked.shared.config`: apply what is yours. A refusal
-    /// makes the engine restore the old values.
-    ConfigChanged(&'a [spec::DirectiveId]),
     /// PUBLISH in cluster mode: pass it on over the bus.
     Publish {
         /// The channel.

@@ -1,9 +1,13 @@
 //! Shared: the part of the engine's state that other parts of the node work on too.
 
 use crate::{Feed, Routes};
+use base::Random;
+use data::Keyspace;
 
 /// Lent to whoever answers questions, and open to `node` between calls.
 pub struct Shared {
+    /// All data.
+    pub keyspace: Keyspace,
     /// Who serves which slot.
     pub routes: Routes,
     /// Effects on their way into the journal.
@@ -13,8 +17,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(clustered: bool) -> Shared {
-        Shared { routes: Routes::new(clustered), feed: Feed::default(), standing: Standing::default() }
+    pub(crate) fn new(random: &mut Random, databases: u32, clustered: bool) -> Shared {
+        let keyspace = Keyspace::new([random.word(), random.word()], databases, clustered);
+        Shared { keyspace, routes: Routes::new(clustered), feed: Feed::default(), standing: Standing::default() }
     }
 }
 

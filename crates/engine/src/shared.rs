@@ -19,7 +19,12 @@ pub struct Shared {
 impl Shared {
     pub(crate) fn new(random: &mut Random, databases: u32, clustered: bool) -> Shared {
         let keyspace = Keyspace::new([random.word(), random.word()], databases, clustered);
-        Shared { keyspace, routes: Routes::new(clustered), feed: Feed::default(), standing: Standing::default() }
+        Shared {
+            keyspace,
+            routes: Routes::new(clustered),
+            feed: Feed::default(),
+            standing: Standing::default(),
+        }
     }
 }
 

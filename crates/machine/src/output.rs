@@ -175,6 +175,8 @@ pub enum HostSetting {
     TcpKeepalive(u32),
     /// `loglevel`: the quietest level that is still written.
     LogLevel(Level),
+    /// The role's character in the lines of the log: `M` for a primary, `S` for a replica.
+    LogRole(char),
     /// `dir`: the data directory from now on.
     Dir(String),
     /// Open connections that the world accepts at most (`maxclients` and what the machine needs itself).

@@ -1,1 +1,27 @@
-//! Everything that touches the operating system.
+//! The production world: runs any machine on sockets, files and clocks of a Linux kernel.
+//!
+//! ```text
+//!            epoll_wait                                         one turn of the loop
+//!   sockets ------------> reads -> framers -> Input::Batches --\
+//!   disk threads -------> completions ------> Input::Disk ------> machine.handle ... machine.seal
+//!   clock, signals -----> ------------------> Input::Tick ...--/                        |
+//!      ^                                                                                v
+//!      \------------------------- writes, disk operations, timers <-------- outputs, in their order
+//! ```
+//!
+//! One thread runs the loop and the machine. Helper threads touch the disk and resolve names; they get owned
+//! values and answer with completions. The loop never waits for them.
+//!
+//! Invariant: the outputs of a turn are carried out in the order in which `seal` left them, and what a send
+//! waits for (`after`) is durable before its first byte is in the kernel's hands.
+
+pub mod clock;
+pub mod config;
+pub mod log;
+
+mod host;
+
+pub use clock::{meter, seed};
+pub use config::{HostConfig, HostError, ListenAt, ListenerConfig};
+pub use host::Host;
+pub use log::{LogConfig, LogTarget};

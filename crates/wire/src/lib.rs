@@ -6,7 +6,9 @@
 extern crate alloc;
 
 pub mod batch;
+pub mod bus;
 pub mod framer;
+pub mod nodes_conf;
 pub mod reply;
 pub mod request;
 pub mod value;

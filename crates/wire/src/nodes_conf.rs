@@ -76,7 +76,11 @@ pub struct ConfError {
 
 impl fmt::Display for ConfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nodes.conf, line {}: {}: the file is damaged; restore it or remove it", self.line, self.what)
+        write!(
+            f,
+            "nodes.conf, line {}: {}: the file is damaged; restore it or remove it",
+            self.line, self.what
+        )
     }
 }
 
@@ -120,11 +124,7 @@ impl ConfNode {
             None => out.push_str(" -"),
         }
         let link = if self.is_connected { "connected" } else { "disconnected" };
-        let _ = write!(
-            out,
-            " {} {} {} {link}",
-            self.ping_sent_ms, self.pong_received_ms, self.config_epoch
-        );
+        let _ = write!(out, " {} {} {} {link}", self.ping_sent_ms, self.pong_received_ms, self.config_epoch);
         for (first, last) in self.slots.ranges() {
             let _ = if first == last { write!(out, " {first}") } else { write!(out, " {first}-{last}") };
         }
@@ -293,11 +293,8 @@ impl NodesConf {
             out.push('\n');
         }
         // Writing to a String does not fail.
-        let _ = writeln!(
-            out,
-            "vars currentEpoch {} lastVoteEpoch {}",
-            self.current_epoch, self.last_vote_epoch
-        );
+        let _ =
+            writeln!(out, "vars currentEpoch {} lastVoteEpoch {}", self.current_epoch, self.last_vote_epoch);
         out.into_bytes()
     }
 }

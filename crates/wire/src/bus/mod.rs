@@ -376,7 +376,8 @@ fn optional_id_at(bytes: &[u8], at: usize) -> Result<Option<Id>, FrameError> {
 /// A text padded with zeros: an address or a host name. Nothing in it may break a line of nodes.conf.
 fn text(bytes: &[u8]) -> Result<&str, FrameError> {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    let is_allowed = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'@' | b'"' | b'\'' | b'=');
+    let is_allowed =
+        |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'@' | b'"' | b'\'' | b'=');
     if end >= bytes.len().max(1) || !bytes[..end].iter().all(is_allowed) {
         return Err(FrameError::Text);
     }

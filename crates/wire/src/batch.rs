@@ -8,7 +8,9 @@
 //!
 //! Invariant: every range lies within `bytes`, and the requests' argument ranges are consecutive.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 /// How the bytes of a connection are to be read.
@@ -31,7 +33,8 @@ pub enum Mode {
 /// The bounds on a client's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest bulk string, in bytes (`proto-max-bulk-len`).
+    /// Longest bulk string, in bytes (`proto-max-bulk-len`). Below 999 it counts as 999; the directive's own
+    /// minimum is 1 MiB.
     pub bulk_len_max: u64,
     /// Most unparsed bytes that one connection may hold (`client-query-buffer-limit`).
     pub buffer_bytes_max: u64,
@@ -46,7 +49,8 @@ impl Default for Limits {
     }
 }
 
-/// Why the bytes of a connection can not be read on. The display text is what follows `-ERR ` on the wire.
+/// Why the bytes of a connection can not be read on. The text is what follows `-ERR ` on the wire; for those
+/// errors that no client is told (overflow, bus, primary) it is for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
     /// `*` is not followed by a number in bounds.
@@ -76,6 +80,47 @@ pub enum ProtocolError {
     BadReply,
     /// Text where the stream of a primary must have a `*`: the two have lost step.
     InlineInStream,
+}
+
+impl ProtocolError {
+    /// The text byte for byte as the original sends it: `ExpectedDollar` shows any byte as it is.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            // A line end would end the error's line.
+            ProtocolError::ExpectedDollar(byte) => {
+                let shown = if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
+                [b"Protocol error: expected '$', got '", core::slice::from_ref(&shown), b"'"].concat()
+            }
+            error => error.to_string().into_bytes(),
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            ProtocolError::MultibulkLength => "Protocol error: invalid multibulk length",
+            ProtocolError::UnauthenticatedMultibulkLength => {
+                "Protocol error: unauthenticated multibulk length"
+            }
+            ProtocolError::BulkLength => "Protocol error: invalid bulk length",
+            ProtocolError::UnauthenticatedBulkLength => "Protocol error: unauthenticated bulk length",
+            ProtocolError::ExpectedDollar(byte) => {
+                return write!(f, "Protocol error: expected '$', got '{}'", byte.escape_ascii());
+            }
+            ProtocolError::TooBigInline => "Protocol error: too big inline request",
+            ProtocolError::TooBigHeader { multibulk: true } => "Protocol error: too big mbulk count string",
+            ProtocolError::TooBigHeader { multibulk: false } => "Protocol error: too big bulk count string",
+            ProtocolError::UnbalancedQuotes => "Protocol error: unbalanced quotes in request",
+            ProtocolError::BufferOverflow => "the connection reached its max query buffer length",
+            ProtocolError::BadFrame => "a bus frame has a wrong signature or an impossible length",
+            ProtocolError::BadReply => "the primary's reply is no line of a handshake",
+            ProtocolError::InlineInStream => {
+                "the primary's stream is out of step: text where a request must start"
+            }
+        };
+        f.write_str(text)
+    }
 }
 
 /// How a batch ends.

@@ -22,6 +22,8 @@
 mod frames;
 mod replies;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use crate::batch::{Batch, Ending, Limits, Mode, ProtocolError};
 use alloc::boxed::Box;
@@ -278,7 +280,8 @@ impl Framer {
             }
             return mem::replace(&mut batch.bytes, buffer);
         }
-        let is_small = unfinished <= AGAIN_BYTES_MAX && place.bulk.is_none_or(|len| len < OWN_BYTES_MIN as u32);
+        let is_small =
+            unfinished <= AGAIN_BYTES_MAX && place.bulk.is_none_or(|len| len < OWN_BYTES_MIN as u32);
         if is_small {
             drop_unfinished_args(batch);
         } else {

@@ -1,5 +1,6 @@
 //! Request: encodes requests, for clients, the replication stream and handshakes.
 
+use crate::reply::push_header;
 use alloc::vec::Vec;
 
 /// Appends one request to `out`.
@@ -11,13 +12,15 @@ pub fn request(out: &mut Vec<u8>, args: &[&[u8]]) {
 }
 
 /// Appends the head of a request with `count` arguments; `request_arg` must follow so often.
+#[inline]
 pub fn open_request(out: &mut Vec<u8>, count: usize) {
-    let _ = (out, count);
-    todo!()
+    push_header(out, b'*', count as u64);
 }
 
 /// Appends one argument of a request.
+#[inline]
 pub fn request_arg(out: &mut Vec<u8>, arg: &[u8]) {
-    let _ = (out, arg);
-    todo!()
+    push_header(out, b'$', arg.len() as u64);
+    out.extend_from_slice(arg);
+    out.extend_from_slice(b"\r\n");
 }

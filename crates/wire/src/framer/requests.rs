@@ -60,10 +60,9 @@ pub(super) fn requests(buffer: &mut [u8], limits: Limits, place: &mut Place, bat
                     }
                     place.start = place.at;
                     let Some(&name) = batch.args.get(first) else { continue };
-                    batch.requests.push(Bounds {
-                        args_end: batch.args.len() as u32,
-                        raw_end: place.at as u32,
-                    });
+                    batch
+                        .requests
+                        .push(Bounds { args_end: batch.args.len() as u32, raw_end: place.at as u32 });
                     if is_holding(buffer, name) {
                         return Stop::Held;
                     }
@@ -99,9 +98,15 @@ pub(super) fn stream(buffer: &[u8], place: &mut Place, batch: &mut Batch) -> Sto
 
 impl Rules {
     fn of_client(limits: Limits) -> Rules {
-        let known = i64::try_from(limits.bulk_len_max).unwrap_or(i64::MAX).clamp(999, BUFFER_BYTES_MAX as i64);
+        let known =
+            i64::try_from(limits.bulk_len_max).unwrap_or(i64::MAX).clamp(999, BUFFER_BYTES_MAX as i64);
         if limits.authenticated {
-            return Rules { args_max: ARGS_MAX, bulk_bytes_max: known, known_bulk_bytes_max: known, holds: true };
+            return Rules {
+                args_max: ARGS_MAX,
+                bulk_bytes_max: known,
+                known_bulk_bytes_max: known,
+                holds: true,
+            };
         }
         Rules {
             args_max: UNAUTHENTICATED_ARGS_MAX,
@@ -200,8 +205,9 @@ fn arrays(bytes: &[u8], rules: &Rules, place: &mut Place, batch: &mut Batch) -> 
         }
         first = args.len();
     };
-    // Where the bytes end within a header, `header` has looked at all of them.
-    let scanned = if matches!(met, Met::End) { bytes.len() } else { at };
+    // Where the bytes end within a header, `header` has looked at all of them; a CR at the very end counts
+    // once its LF is there.
+    let scanned = if matches!(met, Met::End) { bytes.len().saturating_sub(1) } else { scanned.max(at) };
     *place = Place { start, at, scanned, missing, bulk };
     met
 }
@@ -225,7 +231,8 @@ fn short_header(bytes: &[u8]) -> Option<(usize, u32)> {
 fn header(bytes: &[u8], at: usize, scanned: usize, multibulk: bool) -> Result<(usize, i64), Met> {
     let from = scanned.max(at);
     let to = bytes.len().min(at + LINE_BYTES_MAX + 1);
-    let Some(line_len) = bytes.get(from..to).unwrap_or_default().iter().position(|&byte| byte == b'\r') else {
+    let Some(line_len) = bytes.get(from..to).unwrap_or_default().iter().position(|&byte| byte == b'\r')
+    else {
         if to - at > LINE_BYTES_MAX {
             return Err(Met::Broken(ProtocolError::TooBigHeader { multibulk }));
         }
@@ -239,33 +246,11 @@ fn header(bytes: &[u8], at: usize, scanned: usize, multibulk: bool) -> Result<(u
     if !multibulk && line.first() != Some(&b'$') {
         return Err(Met::Broken(ProtocolError::ExpectedDollar(bytes[at])));
     }
-    match number(&line[1..]) {
+    match base::number::parse_i64(&line[1..]) {
         Some(value) => Ok((line_end + 2, value)),
         None if multibulk => Err(Met::Broken(ProtocolError::MultibulkLength)),
         None => Err(Met::Broken(ProtocolError::BulkLength)),
     }
-}
-
-/// A decimal number without sign `+`, leading zeros or spaces.
-pub(super) fn number(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] => {}
-        _ => return None,
-    }
-    let mut value = 0i64;
-    for &digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        // Downwards, since the negative range is the wider one.
-        value = value.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))?;
-    }
-    if negative { Some(value) } else { value.checked_neg() }
 }
 
 /// The next inline request, without its line end; the place moves behind it. None when it is not complete.

@@ -1,1 +1,173 @@
-//! Fuzz targets and their driver on stable Rust.
+//! Fuzz targets: one function for each decoder that reads bytes from outside.
+//!
+//! A target takes any bytes, drives the decoder with them and asserts what must hold; it fails by a panic.
+//! The driver (`cargo run -p fuzz`) runs them on stable Rust with seeded mutations of hand-made inputs; the
+//! package in `/fuzz` runs the same functions under cargo-fuzz.
+//!
+//! To add one: a function in `targets/`, a row in `TARGETS`, a folder of inputs in `corpus/`, and a file in
+//! `/fuzz/fuzz_targets` (a test below names what is missing).
+
+pub mod mutate;
+pub mod targets;
+
+/// A decoder under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, and the name of its folder in `corpus`.
+    pub name: &'static str,
+    /// Drives the decoder; panics when something does not hold.
+    pub run: fn(&[u8]),
+    /// Pieces of the grammar, for mutations.
+    pub words: &'static [&'static [u8]],
+    /// Heap that one run may use at its peak, in bytes: a constant part ...
+    pub heap_bytes_fixed: usize,
+    /// ... and for each byte of input.
+    pub heap_bytes_per_byte: usize,
+}
+
+/// Pieces of RESP.
+const RESP: &[&[u8]] = &[
+    b"\r\n",
+    b"\r",
+    b"\n",
+    b"*",
+    b"$",
+    b"*1\r\n",
+    b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n",
+    b"*0\r\n",
+    b"*-1\r\n",
+    b"$0\r\n\r\n",
+    b"PING\r\n",
+    b"AUTH x\r\n",
+    b"*1\r\n$5\r\nRESET\r\n",
+    b"\"",
+    b"'",
+    b"\\x",
+    b" ",
+    b"\0",
+    b"$100\r\n",
+    b"$5000\r\n",
+];
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "resp_requests",
+        run: targets::resp::requests,
+        words: RESP,
+        heap_bytes_fixed: 8 << 20,
+        heap_bytes_per_byte: 64,
+    },
+    Target {
+        name: "resp_stream",
+        run: targets::resp::stream,
+        words: RESP,
+        // An expected value takes up to 32 MiB of address space at once.
+        heap_bytes_fixed: 72 << 20,
+        heap_bytes_per_byte: 64,
+    },
+    Target {
+        name: "resp_replies",
+        run: targets::resp::replies,
+        words: &[b"\r\n", b"\n", b"+FULLRESYNC ", b"+CONTINUE", b"$EOF:", b"$10\r\n", b"-", b":", b"+OK\r\n"],
+        heap_bytes_fixed: 72 << 20,
+        heap_bytes_per_byte: 64,
+    },
+    Target {
+        name: "bus_framing",
+        run: targets::bus::framing,
+        words: &[b"RCmb", b"\0\0\0\x10", b"\0\0\x08\xd0", b"\x01\0\0\0", b"\xff\xff\xff\xff"],
+        heap_bytes_fixed: 72 << 20,
+        heap_bytes_per_byte: 64,
+    },
+    Target {
+        name: "words",
+        run: targets::text::words,
+        words: &[b"\"", b"'", b"\\x", b"\\x4", b"\\\"", b"\\'", b" ", b"\t", b"\0", b"\\"],
+        heap_bytes_fixed: 1 << 20,
+        heap_bytes_per_byte: 128,
+    },
+    Target {
+        name: "value",
+        run: targets::resp::value,
+        words: &[
+            b"\r\n",
+            b"*2\r\n",
+            b"%1\r\n",
+            b"~1\r\n",
+            b">1\r\n",
+            b"|1\r\n",
+            b"_\r\n",
+            b"#t\r\n",
+            b",1.5\r\n",
+            b"(12\r\n",
+            b"$3\r\nabc\r\n",
+            b"=7\r\ntxt:abc\r\n",
+            b"!3\r\nERR\r\n",
+            b":1\r\n",
+            b"*0\r\n",
+            b"*-1\r\n",
+            b"$-1\r\n",
+        ],
+        heap_bytes_fixed: 1 << 20,
+        heap_bytes_per_byte: 256,
+    },
+];
+
+/// The target of that name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// The hand-made inputs of a target.
+///
+/// # Errors
+/// When its folder in `corpus` can not be read.
+pub fn corpus(target: &Target) -> std::io::Result<Vec<Vec<u8>>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    // The order of a folder is not fixed; a seed's run is.
+    paths.sort();
+    paths.into_iter().map(std::fs::read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_takes_its_corpus_and_some_mutations() {
+        for target in TARGETS {
+            let corpus = corpus(target).expect(target.name);
+            assert!(!corpus.is_empty(), "{} has no corpus", target.name);
+            corpus.iter().for_each(|input| (target.run)(input));
+            let mut mutator = mutate::Mutator::new(1, corpus, target.words);
+            for _ in 0..300 {
+                let input = mutator.next_input();
+                (target.run)(&input);
+            }
+        }
+    }
+
+    #[test]
+    fn every_target_runs_under_cargo_fuzz() {
+        let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+        let manifest = std::fs::read_to_string(package.join("Cargo.toml")).expect("the package is there");
+        for target in TARGETS {
+            let path = format!("fuzz_targets/{}.rs", target.name);
+            assert!(package.join(&path).exists(), "{path} is missing");
+            assert!(manifest.contains(&format!("path = \"{path}\"")), "{path} is not in fuzz/Cargo.toml");
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_inputs() {
+        let inputs = |seed| -> Vec<Vec<u8>> {
+            let mut mutator = mutate::Mutator::new(seed, vec![b"*1\r\n$4\r\nPING\r\n".to_vec()], RESP);
+            (0..200).map(|_| mutator.next_input()).collect()
+        };
+        assert_eq!(inputs(7), inputs(7));
+        assert_ne!(inputs(7), inputs(8));
+    }
+}

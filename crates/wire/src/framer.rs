@@ -336,9 +336,10 @@ fn make_room(buffer: &mut Vec<u8>, room_bytes: usize, expected: Option<usize>) {
     let room = buffer.capacity() - buffer.len();
     match expected {
         Some(bytes) if bytes >= room_bytes => {
-            let at_once = bytes.min(AT_ONCE_BYTES_MAX.max(buffer.len()));
-            if room < at_once {
-                buffer.reserve_exact(at_once + BEHIND_BYTES);
+            let enough = if bytes <= AT_ONCE_BYTES_MAX { bytes } else { room_bytes };
+            if room < enough {
+                let more = bytes.min(AT_ONCE_BYTES_MAX.max(buffer.len()));
+                buffer.reserve_exact(more.saturating_add(BEHIND_BYTES));
             }
         }
         _ if room < room_bytes.div_ceil(2) => buffer.reserve(room_bytes),

@@ -1,0 +1,7 @@
+//! `resp_replies` of crates/fuzz.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let target = fuzz::target("resp_replies").expect("the target is declared");
+    (target.run)(input);
+});

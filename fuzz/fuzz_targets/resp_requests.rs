@@ -1,0 +1,7 @@
+//! `resp_requests` of crates/fuzz.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let target = fuzz::target("resp_requests").expect("the target is declared");
+    (target.run)(input);
+});

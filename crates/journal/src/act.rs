@@ -34,6 +34,11 @@ pub enum Act {
         /// Replicas that have acknowledged its offset.
         acked: u32,
     },
+    /// A WAIT ended without a count: this node follows a primary now (`-UNBLOCKED`).
+    WaitBroken {
+        /// Who asked.
+        conn: ConnId,
+    },
     /// A save ended. `conn` is the connection whose SAVE it was; none for BGSAVE, save points and shutdown.
     SaveDone {
         /// Who is blocked by its SAVE.
@@ -45,13 +50,6 @@ pub enum Act {
     ShutdownReady,
     /// A shutdown that was asked for can not go on; the text is for the log and the asker.
     ShutdownFailed(String),
-    /// A connection became a replica's link, or stopped to be one (flags of CLIENT LIST, output limits, timeouts).
-    ReplicaLink {
-        /// Which.
-        conn: ConnId,
-        /// Is one now.
-        is_replica: bool,
-    },
 }
 
 /// Where loaded data comes from.
@@ -74,6 +72,8 @@ pub struct Loaded {
     pub expired: u64,
     /// The history that the data belongs to, and the offset in it, where the file says so.
     pub position: Option<(Id, u64)>,
+    /// The database that the stream has selected at that offset.
+    pub stream_db: u32,
     /// Offset of the end of the last write that the data contains; zero where the file does not say.
     pub data_offset: u64,
 }

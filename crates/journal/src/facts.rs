@@ -126,8 +126,6 @@ pub struct SavingFacts {
     pub loaded_keys: u64,
     /// `rdb_last_load_keys_expired`.
     pub loaded_expired: u64,
-    /// `current_save_keys_processed`.
-    pub keys_done: u64,
     /// Writes are to be refused with MISCONF: the last save failed, and the operator wants that.
     pub stop_writes: bool,
 }

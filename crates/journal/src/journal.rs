@@ -4,24 +4,43 @@
 //!
 //! ```text
 //!   on_connected, on_batch, on_closed, on_unsent, on_disk, on_file_read, tick   as inputs arrive
-//!   psync, replconf, wait, save, bgsave, shutdown                               as commands ask
-//!   append(feed)         in seal: what the engine's commands did, in order
-//!   seal(turn)           PINGs, snapshots, stream bytes to replicas
-//!   release(safe_offset) the engine's replies, after that
+//!   psync, replconf, wait, save, shutdown                                       as commands ask
+//!   append(feed)           in seal: what the engine's commands did, in order
+//!   seal(turn)             PINGs, snapshots, stream bytes to replicas
+//!   release(safe_offset)   the engine's replies, after that
 //! ```
+//!
+//! After `seal` the node sets the engine's `feed.offset` to `offset()` (PINGs were added), and `feed.enabled` to
+//! `wants_feed()` whenever it called anything here. Acts are carried out in order right after each call.
 
-use crate::{Act, Facts, Settings};
-use alloc::string::String;
+use crate::boot::Boot;
+use crate::facts::{Facts, LoadingFacts};
+use crate::feed::Feed;
+use crate::follow::{Event, Follow, command};
+use crate::gate::Gate;
+use crate::link::Links;
+use crate::snapshot::{Saver, Wish, Written};
+use crate::{Act, Loaded, Settings, Source, dump};
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use base::{Id, Now, Random, Span, Unix};
-use machine::{Address, ConnId, Dialer, DiskError, DiskNumbers, FileId, Outbox, Peer};
+use base::{Id, Now, Random, Span, Time, Unix};
+use data::Keyspace;
+use machine::{Address, ConnId, Dialer, DiskError, DiskNumbers, FileId, Level, Outbox, Peer};
 use wire::{Batch, batch::Args};
+
+/// 1 s: the period of timeouts and save points, as in the originals.
+const CRON: Span = Span::seconds(1);
+/// 1,000 keys: one slice of a load, about half a millisecond.
+const LOAD_SLICE: usize = 1_000;
 
 /// What the node lends to the journal for one call.
 pub struct Turn<'a> {
     /// The present.
     pub now: Now,
-    /// Numbers outbound connections.
+    /// The data: walked by snapshots, filled by loads.
+    pub keyspace: &'a mut Keyspace,
+    /// Numbers outbound connections. The journal gives the numbers of its own back.
     pub dialer: &'a mut Dialer,
     /// Numbers files and disk writes.
     pub numbers: &'a mut DiskNumbers,
@@ -43,7 +62,7 @@ pub enum Replconf {
 }
 
 /// What a shutdown asks of the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownWish {
     /// Some(true): SAVE; Some(false): NOSAVE; none: save when there are save points.
     pub save: Option<bool>,
@@ -53,226 +72,729 @@ pub struct ShutdownWish {
     pub force: bool,
 }
 
+/// What the engine made of a batch of the primary's stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamApplied {
+    /// Raw bytes up to the last boundary between commands or transactions, counted from the boundary before (an open
+    /// transaction of earlier batches counts when its EXEC has run).
+    pub bytes_done: u64,
+    /// The primary asked for an acknowledgement.
+    pub wants_ack: bool,
+    /// The database that the stream has selected at that boundary.
+    pub stream_db: u32,
+    /// What could not be applied, and why: replication ends there.
+    pub error: Option<String>,
+}
+
+enum Shutdown {
+    /// Replicas lag; their time ends then.
+    Waiting { wish: ShutdownWish, until: Time },
+    Saving { force: bool },
+}
+
 /// The ordered stream of writes and everything that reads or feeds it.
 pub struct Journal {
     settings: Settings,
     random: Random,
+    feed: Feed,
+    links: Links,
+    gate: Gate,
+    saver: Saver,
+    follow: Option<Follow>,
+    /// Connections to former primaries whose end is still to be reported.
+    closing: Vec<ConnId>,
+    boot: Option<Boot>,
+    /// Received from the primary and not yet at a boundary.
+    unsettled: Vec<u8>,
+    stream_db: u32,
+    cron_at: Time,
+    ping_at: Time,
+    pings_held: bool,
+    /// Without a replica since then.
+    alone_since: Time,
+    shutdown: Option<Shutdown>,
+    load_started: Unix,
+    loaded: Loaded,
 }
 
 impl Journal {
     /// A journal without history: a new replication id, offset 0, the role of a primary.
-    pub fn new(settings: Settings, random: Random, now: Now) -> Journal {
-        let _ = now;
-        Journal { settings, random }
+    pub fn new(settings: Settings, mut random: Random, now: Now) -> Journal {
+        Journal {
+            feed: Feed::new(&mut random),
+            settings,
+            random,
+            links: Links::default(),
+            gate: Gate::default(),
+            saver: Saver::new(now),
+            follow: None,
+            closing: Vec::new(),
+            boot: None,
+            unsettled: Vec::new(),
+            stream_db: 0,
+            cron_at: now.mono + CRON,
+            ping_at: now.mono,
+            pings_held: false,
+            alone_since: now.mono,
+            shutdown: None,
+            load_started: now.unix,
+            loaded: Loaded::default(),
+        }
     }
 
     /// Starts to load the file of the last save, in the role that the journal has now: call `follow` first where the
     /// configuration names a primary. `LoadEnded` comes in any case, also when there is no file.
-    pub fn boot(&mut self, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn boot(&mut self, turn: &mut Turn<'_>) {
+        self.load_started = turn.now.unix;
+        self.boot = Some(Boot::new(&self.settings, self.follow.is_some(), turn));
+        turn.acts.push(Act::LoadBegan(Source::File));
     }
 
     /// Takes changed settings over.
-    pub fn configure(&mut self, settings: Settings, _turn: &mut Turn<'_>) {
+    pub fn configure(&mut self, settings: Settings) {
         self.settings = settings;
-        let _ = &self.random;
     }
 
     // ----- the stream
 
     /// True when effects must be encoded: somebody reads the stream, or a backlog is kept. Without, the offset stands still.
     pub fn wants_feed(&self) -> bool {
-        todo!()
+        self.follow.is_none() && self.feed.backlog.is_some()
     }
 
-    /// Appends the effects of this turn, as a primary. Whole transactions only.
-    pub fn append(&mut self, _bytes: Vec<u8>) {
-        todo!()
+    /// Appends the effects of this turn, as a primary. Whole transactions only. Gives back a buffer to collect the next in.
+    pub fn append(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        assert!(self.follow.is_none() || bytes.is_empty());
+        let is_write = !bytes.is_empty();
+        let mut buffer = self.feed.append(bytes).unwrap_or_default();
+        if is_write {
+            self.feed.data_end = self.feed.end;
+        }
+        buffer.clear();
+        buffer
     }
 
     /// Counts changes to the data, for save points (`dirty` of the originals).
-    pub fn changed(&mut self, _changes: u64) {
-        todo!()
+    pub fn changed(&mut self, changes: u64) {
+        self.saver.changes += changes;
     }
 
-    /// The batch of `Act::StreamBatch` after the engine applied it: `bytes_done` raw bytes of all that was given so far up to
-    /// the last whole command or transaction, or the error that names what could not be applied.
+    /// The batch of `Act::StreamBatch` after the engine worked on it.
     /// (After an error the link is cut and tried again later; the node is not in step.)
-    pub fn applied(&mut self, _batch: Batch, _result: Result<u64, String>, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn applied(&mut self, batch: Batch, applied: StreamApplied, turn: &mut Turn<'_>) {
+        let Some(follow) = self.follow.as_mut().filter(|follow| follow.is_linked()) else { return };
+        let base = self.unsettled.len() as u64;
+        let data_end = last_data_end(&batch, base, applied.bytes_done);
+        let start = self.feed.end;
+        let done = usize::try_from(applied.bytes_done).expect("a stream's open part fits the memory");
+        let bytes = batch.into_raw();
+        if self.unsettled.is_empty() && done == bytes.len() {
+            self.feed.append(bytes);
+        } else {
+            self.unsettled.extend_from_slice(&bytes);
+            let open = self.unsettled.split_off(done.min(self.unsettled.len()));
+            let settled = core::mem::replace(&mut self.unsettled, open);
+            self.feed.append(settled);
+        }
+        if let Some(end) = data_end {
+            self.feed.data_end = start + end;
+        }
+        self.stream_db = applied.stream_db;
+        if applied.wants_ack {
+            follow.acknowledge(self.feed.end, turn);
+        }
+        if let Some(error) = applied.error {
+            let mut events = Vec::new();
+            follow.refuse(error, turn, &mut events);
+            self.on_events(events, turn);
+        }
     }
 
     /// The end of the journal: `master_repl_offset`.
     pub fn offset(&self) -> u64 {
-        todo!()
+        self.feed.end
     }
 
     /// Offset of the end of the last real write (no PING, GETACK, SELECT).
     pub fn data_offset(&self) -> u64 {
-        todo!()
+        self.feed.data_end
     }
 
     /// The id of the history that `offset` counts in.
     pub fn replid(&self) -> Id {
-        todo!()
+        self.feed.replid
     }
 
     /// Replies that need no more than this offset may leave. Valid right after `seal`.
     pub fn safe_offset(&self) -> u64 {
-        todo!()
+        self.gate.safe()
     }
 
     /// While true no PING is put into the stream: a manual failover compares offsets.
-    pub fn hold_pings(&mut self, _held: bool) {
-        todo!()
+    pub fn hold_pings(&mut self, held: bool) {
+        self.pings_held = held;
     }
 
     // ----- the role
 
     /// Follow this primary. A journal that led keeps its history to try a partial resynchronisation.
-    pub fn follow(&mut self, _primary: Address, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn follow(&mut self, primary: Address, turn: &mut Turn<'_>) {
+        if self.follow.as_ref().is_some_and(|follow| follow.primary == primary) {
+            return;
+        }
+        let had_primary = self.follow.is_some();
+        self.stop_following(turn);
+        if !had_primary {
+            // The history of this node is offered to the new primary; from here on it is kept for replicas, too.
+            if self.boot.is_none() && (self.feed.end > 0 || !turn.keyspace.is_empty()) {
+                self.feed.keep();
+            }
+            turn.acts.extend(self.gate.drain().map(|conn| Act::WaitBroken { conn }));
+        }
+        turn.out.log(Level::Notice, format!("REPLICAOF {primary}: this node follows now"));
+        let mut follow = Follow::new(primary, turn.now);
+        follow.inherit(core::mem::take(&mut self.closing));
+        self.follow = Some(follow);
+        turn.out.again = true;
     }
 
     /// Lead: a new history begins here; the one until here stays known as the second.
-    pub fn lead(&mut self, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn lead(&mut self, turn: &mut Turn<'_>) {
+        if self.follow.is_none() {
+            return;
+        }
+        self.stop_following(turn);
+        let replid = Id::random(&mut self.random);
+        self.feed.shift_history(replid);
+        if let Some((second, first)) = self.feed.second {
+            let text = format!("Setting secondary replication ID to {second}, valid up to offset: {first}.");
+            turn.out.log(Level::Notice, format!("{text} New replication ID is {replid}"));
+        }
+        // They learn the history's new name when they come back; their position stays good.
+        self.links.disconnect(turn.out);
+        self.alone_since = turn.now.mono;
+        turn.acts.push(Act::SelectAgain);
+    }
+
+    fn stop_following(&mut self, turn: &mut Turn<'_>) {
+        let Some(follow) = self.follow.take() else { return };
+        let (was_linked, replaced) = (follow.is_linked(), follow.is_loading());
+        self.closing = follow.stop(turn);
+        let error = "the role of this node changed".to_string();
+        self.on_events(Vec::from([Event::Down { was_linked, replaced, error }]), turn);
     }
 
     /// The primary that is followed.
     pub fn primary(&self) -> Option<&Address> {
-        todo!()
+        self.follow.as_ref().map(|follow| &follow.primary)
+    }
+
+    /// True on a replica whose link stands.
+    pub fn is_linked(&self) -> bool {
+        self.follow.as_ref().is_some_and(Follow::is_linked)
     }
 
     /// True while a load runs.
     pub fn is_loading(&self) -> bool {
-        todo!()
+        self.boot.is_some() || self.follow.as_ref().is_some_and(Follow::is_loading)
     }
 
     /// Replicas in step whose lag is within `min-replicas-max-lag`.
-    pub fn good_replicas(&self, _now: Now) -> u32 {
-        todo!()
+    pub fn good_replicas(&self, now: Now) -> u32 {
+        self.links.good(self.settings.min_replicas_max_lag, now)
     }
 
     // ----- commands of clients
 
-    /// PSYNC (or SYNC: `args` has one element). The journal writes the answer itself, in a later turn, so the engine's reply is
-    /// nothing; from here on the connection is a replica's link. An error is from its code on and leaves the connection a client.
+    /// PSYNC (or SYNC: `args` has one element). The journal writes the answer itself, so the engine's reply is nothing; the
+    /// engine has put out its earlier replies. From here on the connection is a replica's link. An error is from its code
+    /// on and leaves the connection a client.
     pub fn psync(
         &mut self,
-        _conn: ConnId,
-        _peer: &Peer,
-        _args: Args<'_>,
-        _turn: &mut Turn<'_>,
+        conn: ConnId,
+        peer: &Peer,
+        args: Args<'_>,
+        turn: &mut Turn<'_>,
     ) -> Result<(), String> {
-        todo!()
+        if self.follow.as_ref().is_some_and(|follow| !follow.is_linked()) || self.boot.is_some() {
+            return Err("NOMASTERLINK Can't SYNC while not connected with my master".to_string());
+        }
+        if self.feed.backlog.is_none() {
+            // Nothing before this moment was kept: nobody may take the old id for a place to continue from.
+            self.feed.begin_history(&mut self.random);
+        }
+        if self.links.psync((conn, peer), args, &self.feed, turn)? {
+            self.feed.keep();
+        }
+        Ok(())
     }
 
     /// REPLCONF, from a connection that is or becomes a replica's link.
-    pub fn replconf(&mut self, _conn: ConnId, _args: Args<'_>, _turn: &mut Turn<'_>) -> Replconf {
-        todo!()
+    pub fn replconf(&mut self, conn: ConnId, args: Args<'_>, turn: &mut Turn<'_>) -> Replconf {
+        let answer = self.links.replconf(conn, args, turn.now, turn.out);
+        self.settle_waits(turn);
+        answer
     }
 
     /// Something came from this connection (keepalive newlines make no request): call for every batch of an inbound link.
-    pub fn heard(&mut self, _conn: ConnId, _now: Now) {
-        todo!()
+    pub fn heard(&mut self, conn: ConnId, now: Now) {
+        self.links.heard(conn, now);
     }
 
-    /// WAIT: the count if it is reached already (or the wait is for nothing), none when the client must block until `WaitDone`.
-    /// `offset` is the end of the client's last write; a timeout of zero waits forever.
+    /// WAIT on a primary: the count if it is reached already, none when the client must block until `WaitDone`.
+    /// `offset` is the end of the client's last write; without a timeout it waits forever.
     pub fn wait(
         &mut self,
-        _conn: ConnId,
-        _offset: u64,
-        _replicas: u32,
-        _timeout: Span,
-        _now: Now,
+        conn: ConnId,
+        offset: u64,
+        replicas: u64,
+        timeout: Option<Span>,
+        now: Now,
     ) -> Option<u32> {
-        todo!()
+        let acked = self.links.acked(offset);
+        if u64::from(acked) >= replicas {
+            return Some(acked);
+        }
+        let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
+        self.gate.wait(conn, offset, replicas, timeout.unwrap_or(Span::ZERO), now.mono);
+        None
     }
 
-    /// SAVE: starts at the end of this turn; the client blocks until `SaveDone`. BGSAVE: `conn` is none.
+    /// SAVE of `conn`, or BGSAVE (none): starts at the end of this turn. The client of a SAVE blocks until `SaveDone`.
     /// An error is from its code on.
-    pub fn save(&mut self, _conn: Option<ConnId>, _turn: &mut Turn<'_>) -> Result<(), String> {
-        todo!()
+    pub fn save(&mut self, conn: Option<ConnId>) -> Result<(), String> {
+        if self.saver.is_busy() {
+            return Err("ERR Background save already in progress".to_string());
+        }
+        self.saver.wish(conn.map_or(Wish::Background, Wish::Client));
+        Ok(())
     }
 
-    /// BGSAVE SCHEDULE: as soon as the running snapshot is done; true when it started at once.
-    pub fn schedule_save(&mut self, _turn: &mut Turn<'_>) -> bool {
-        todo!()
+    /// BGSAVE SCHEDULE: as soon as the running snapshot is done; true when it starts at once.
+    pub fn schedule_save(&mut self) -> bool {
+        let is_free = !self.saver.is_busy();
+        if !self.saver.has_wish() {
+            self.saver.wish(Wish::Background);
+        }
+        is_free
     }
 
     /// LASTSAVE.
     pub fn last_save(&self) -> Unix {
-        todo!()
+        self.saver.last_save
+    }
+
+    /// Writes are to be refused with MISCONF: the last save failed, and the operator wants to know.
+    pub fn stops_writes(&self) -> bool {
+        self.saver.stops_writes(&self.settings)
     }
 
     /// Prepares the end of the process; ends with `ShutdownReady` or `ShutdownFailed`. The node stops clients' writes meanwhile.
-    pub fn shutdown(&mut self, _wish: ShutdownWish, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn shutdown(&mut self, wish: ShutdownWish, turn: &mut Turn<'_>) {
+        let (replicas, lagging) = self.links.lagging(self.feed.end);
+        let must_wait = lagging > 0 && !wish.now && self.settings.shutdown_timeout > Span::ZERO;
+        if must_wait {
+            self.gate.ask();
+            let text = format!("{lagging} of {replicas} replicas lag: waiting for them before the shutdown");
+            turn.out.log(Level::Notice, text);
+        }
+        let until = if must_wait { turn.now.mono + self.settings.shutdown_timeout } else { turn.now.mono };
+        self.shutdown = Some(Shutdown::Waiting { wish, until });
+        turn.out.again = true;
     }
 
     /// SHUTDOWN ABORT; false when none was under way.
-    pub fn abort_shutdown(&mut self) -> bool {
-        todo!()
+    pub fn abort_shutdown(&mut self, out: &mut Outbox) -> bool {
+        let was_asked = self.shutdown.take().is_some();
+        if was_asked {
+            out.log(Level::Notice, "Shutdown manually aborted.");
+        }
+        was_asked
     }
 
     // ----- inputs
 
     /// True for an outbound connection of the journal: its `Connected`, `Batches` and `Closed` belong here.
-    pub fn owns_conn(&self, _conn: ConnId) -> bool {
-        todo!()
+    pub fn owns_conn(&self, conn: ConnId) -> bool {
+        self.closing.contains(&conn) || self.follow.as_ref().is_some_and(|follow| follow.owns(conn))
     }
 
-    /// True for a file of the journal.
-    pub fn owns_file(&self, _file: FileId) -> bool {
-        todo!()
+    /// True for a file that the journal reads.
+    pub fn owns_file(&self, file: FileId) -> bool {
+        self.boot.as_ref().is_some_and(|boot| boot.file == file)
     }
 
     /// The connection to the primary stands, or not.
-    pub fn on_connected(&mut self, _conn: ConnId, _result: Result<Peer, String>, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn on_connected(&mut self, conn: ConnId, result: Result<Peer, String>, turn: &mut Turn<'_>) {
+        let mut events = Vec::new();
+        match &mut self.follow {
+            Some(follow) => follow.on_connected(conn, result, turn, &mut events),
+            None if result.is_err() && self.closing.contains(&conn) => {
+                self.closing.retain(|closing| *closing != conn);
+                turn.dialer.closed(conn);
+            }
+            None => {}
+        }
+        self.on_events(events, turn);
     }
 
     /// Bytes from the primary.
-    pub fn on_batch(&mut self, _conn: ConnId, _batch: Batch, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn on_batch(&mut self, conn: ConnId, batch: Batch, turn: &mut Turn<'_>) {
+        let mut events = Vec::new();
+        let position = self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end));
+        if let Some(follow) = &mut self.follow {
+            follow.on_batch(conn, batch, &self.settings, position, turn, &mut events);
+            turn.out.again |= follow.has_work();
+        }
+        self.on_events(events, turn);
     }
 
-    /// Any connection closed: a link, a waiting client, the primary. The node gives outbound numbers back to the dialer.
-    pub fn on_closed(&mut self, _conn: ConnId, _turn: &mut Turn<'_>) {
-        todo!()
+    /// Any connection closed: a link, a waiting client, the primary.
+    pub fn on_closed(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        self.gate.forget(conn);
+        if self.closing.contains(&conn) {
+            self.closing.retain(|closing| *closing != conn);
+            turn.dialer.closed(conn);
+            return;
+        }
+        let mut events = Vec::new();
+        if let Some(follow) = self.follow.as_mut().filter(|follow| follow.owns(conn)) {
+            follow.on_closed(conn, turn, &mut events);
+            turn.out.again = true;
+            self.on_events(events, turn);
+        } else if self.links.on_closed(conn, turn.out) && self.links.is_empty() {
+            self.alone_since = turn.now.mono;
+        }
     }
 
     /// What a connection could not send yet; others than links are ignored.
-    pub fn on_unsent(&mut self, _conn: ConnId, _bytes: usize) {
-        todo!()
+    pub fn on_unsent(&mut self, conn: ConnId, bytes: usize) {
+        self.links.on_unsent(conn, bytes as u64);
     }
 
     /// A disk operation ended; false when it is not the journal's.
-    pub fn on_disk(&mut self, _disk: &machine::Disk, _turn: &mut Turn<'_>) -> bool {
-        todo!()
+    pub fn on_disk(&mut self, disk: &machine::Disk, turn: &mut Turn<'_>) -> bool {
+        match self.saver.on_disk(disk, turn) {
+            Written::NotOurs => return false,
+            Written::Going => {}
+            Written::Ended(Wish::Shutdown, result) => self.on_last_save(result, turn),
+            Written::Ended(Wish::Client(conn), result) => {
+                turn.acts.push(Act::SaveDone { conn: Some(conn), result });
+            }
+            Written::Ended(Wish::Background, result) => turn.acts.push(Act::SaveDone { conn: None, result }),
+        }
+        true
     }
 
     /// Bytes of a file that the journal reads.
-    pub fn on_file_read(&mut self, _file: FileId, _result: Result<Vec<u8>, DiskError>, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn on_file_read(&mut self, file: FileId, result: Result<Vec<u8>, DiskError>, turn: &mut Turn<'_>) {
+        if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
+            boot.on_read(result, turn);
+            turn.out.again = true;
+        }
     }
 
     /// Time passed: timeouts, retries, ACKs, save points, a slice of a running load.
-    pub fn tick(&mut self, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn tick(&mut self, turn: &mut Turn<'_>) {
+        if self.boot.is_some() {
+            self.work_boot(turn);
+        } else if self.follow.is_some() {
+            let mut events = Vec::new();
+            if let Some(follow) = &mut self.follow {
+                follow.work(LOAD_SLICE, turn, &mut events);
+                follow.tick(&self.settings, self.feed.end, turn, &mut events);
+            }
+            self.on_events(events, turn);
+        }
+        self.settle_waits(turn);
+        if self.cron_at <= turn.now.mono {
+            self.cron_at = turn.now.mono + CRON;
+            self.cron(turn);
+        }
+    }
+
+    fn cron(&mut self, turn: &mut Turn<'_>) {
+        let had_links = !self.links.is_empty();
+        self.links.cron(&self.settings, turn.now, turn.out);
+        if had_links && self.links.is_empty() {
+            self.alone_since = turn.now.mono;
+        }
+        let ttl = self.settings.backlog_ttl;
+        let is_alone = self.follow.is_none() && self.links.is_empty() && self.boot.is_none();
+        let is_over = ttl > Span::ZERO && turn.now.mono.since(self.alone_since) > ttl;
+        if is_alone && is_over && self.feed.backlog.is_some() {
+            self.feed.backlog = None;
+            self.feed.begin_history(&mut self.random);
+            let seconds = ttl.as_seconds();
+            let text = format!("Replication backlog freed after {seconds} seconds without connected replicas.");
+            turn.out.log(Level::Notice, text);
+        }
+        if !self.is_loading()
+            && let Some(text) = self.saver.is_due(&self.settings, turn.now)
+        {
+            turn.out.log(Level::Notice, text);
+            self.saver.wish(Wish::Background);
+        }
+    }
+
+    fn settle_waits(&mut self, turn: &mut Turn<'_>) {
+        let links = &self.links;
+        let acts = &mut *turn.acts;
+        self.gate.settle(
+            turn.now.mono,
+            |offset| links.acked(offset),
+            |conn, acked| acts.push(Act::WaitDone { conn, acked }),
+        );
     }
 
     /// Ends the turn: starts snapshots, walks a slice, puts the stream out to the replicas, sets `wake_at` and `again`.
-    pub fn seal(&mut self, _turn: &mut Turn<'_>) {
-        todo!()
+    pub fn seal(&mut self, turn: &mut Turn<'_>) {
+        self.links.begin_seal(turn.now);
+        if let Some(follow) = &mut self.follow {
+            follow.seal(turn);
+        }
+        self.seal_own_commands(turn.now.mono);
+        self.step_shutdown(turn);
+        self.begin_snapshots(turn);
+        if self.saver.step(&mut self.links, turn) {
+            turn.out.again = true;
+        }
+        self.links.seal(&self.feed, &self.settings, turn.now, turn.out);
+        if let Some(backlog) = &mut self.feed.backlog {
+            backlog.trim(self.settings.backlog_bytes, self.links.pinned());
+        }
+        self.gate.put_out(self.feed.end);
+        self.wake(turn);
+    }
+
+    /// What the journal itself says to the replicas: PING and the question for their offsets.
+    fn seal_own_commands(&mut self, now: Time) {
+        let leads = self.follow.is_none() && !self.links.is_empty();
+        if self.gate.take_ask() && leads {
+            self.feed.append(command(&[b"REPLCONF", b"GETACK", b"*"]));
+        }
+        if leads && self.ping_at <= now {
+            self.ping_at = now + self.settings.ping_period;
+            if !self.pings_held {
+                self.feed.append(command(&[b"PING"]));
+            }
+        }
+    }
+
+    fn begin_snapshots(&mut self, turn: &mut Turn<'_>) {
+        if self.saver.is_running() || self.is_loading() {
+            return;
+        }
+        let head = dump::Head {
+            stream_db: if self.follow.is_some() { self.stream_db } else { 0 },
+            position: self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end)),
+            data_offset: self.feed.data_end,
+        };
+        if self.saver.has_wish() {
+            self.saver.begin_save(&head, &self.settings, turn);
+        } else if self.links.transfer_at(&self.settings) <= turn.now.mono {
+            let mark = *Id::random(&mut self.random).as_bytes();
+            let count = self.links.begin_transfer(&self.feed, &mark, turn.now, turn.out);
+            turn.out.log(Level::Notice, format!("Starting a full synchronization of {count} replicas"));
+            self.saver.begin_links(mark, &head, &self.settings, turn);
+        } else {
+            return;
+        }
+        if self.follow.is_none() {
+            // Whoever goes on from this offset does not know which database is selected.
+            turn.acts.push(Act::SelectAgain);
+        }
+    }
+
+    fn wake(&self, turn: &mut Turn<'_>) {
+        let out = &mut *turn.out;
+        out.wake(self.cron_at);
+        out.wake(self.gate.deadline());
+        if !self.links.is_empty() && self.follow.is_none() {
+            out.wake(self.ping_at);
+        }
+        if !self.saver.is_running() && !self.is_loading() {
+            out.wake(self.links.transfer_at(&self.settings));
+        }
+        if let Some(Shutdown::Waiting { until, .. }) = self.shutdown {
+            out.wake(until);
+        }
+        match (&self.follow, &self.boot) {
+            (_, Some(boot)) => out.again |= boot.has_work(),
+            (Some(follow), None) => {
+                out.again |= follow.has_work();
+                out.wake(follow.wake_at(&self.settings));
+            }
+            (None, None) => {}
+        }
+    }
+
+    // ----- consequences
+
+    fn on_events(&mut self, events: Vec<Event>, turn: &mut Turn<'_>) {
+        for event in events {
+            match event {
+                Event::Continue(replid) => {
+                    self.unsettled.clear();
+                    self.feed.keep();
+                    if let Some(replid) = replid.filter(|replid| *replid != self.feed.replid) {
+                        let text = format!("Master replication ID changed to {replid}");
+                        turn.out.log(Level::Notice, text);
+                        self.feed.shift_history(replid);
+                        self.links.disconnect(turn.out);
+                    }
+                    turn.acts.push(Act::PrimaryLinkUp);
+                }
+                Event::Replace => {
+                    self.load_started = turn.now.unix;
+                    turn.acts.push(Act::LoadBegan(Source::Primary));
+                    self.drop_data(turn);
+                }
+                Event::Synced(replid, offset, loaded) => {
+                    self.unsettled.clear();
+                    // A primary of the originals does not say: then all that it sent counts as data.
+                    let data_end = if loaded.data_offset == 0 { offset } else { loaded.data_offset };
+                    self.feed.adopt(replid, offset, data_end);
+                    self.saver.changes += loaded.keys.max(1);
+                    self.stream_db = loaded.stream_db;
+                    self.loaded = loaded.clone();
+                    turn.acts.push(Act::LoadEnded(Source::Primary, Ok(loaded)));
+                    turn.acts.push(Act::PrimaryLinkUp);
+                }
+                Event::Stream(conn, batch) => turn.acts.push(Act::StreamBatch { conn, batch }),
+                Event::Down { was_linked, replaced, error } => {
+                    self.unsettled.clear();
+                    if replaced {
+                        self.drop_data(turn);
+                        turn.acts.push(Act::LoadEnded(Source::Primary, Err(error)));
+                    }
+                    if was_linked {
+                        turn.acts.push(Act::PrimaryLinkDown);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The data goes, and with it the right to be taken for somebody who has it.
+    fn drop_data(&mut self, turn: &mut Turn<'_>) {
+        self.saver.abort("the data is replaced by that of a primary", &mut self.links, turn);
+        self.links.disconnect(turn.out);
+        self.feed.begin_history(&mut self.random);
+        (self.feed.end, self.feed.data_end, self.feed.backlog) = (0, 0, None);
+        let old = turn.keyspace.flush_all();
+        turn.keyspace.dispose(old);
+    }
+
+    fn work_boot(&mut self, turn: &mut Turn<'_>) {
+        let Some(boot) = &mut self.boot else { return };
+        let leads = self.follow.is_none();
+        let Some(result) = boot.work(LOAD_SLICE, leads, &mut self.feed, turn) else { return };
+        self.boot = None;
+        self.alone_since = turn.now.mono;
+        match &result {
+            Ok(loaded) => {
+                let seconds = turn.now.unix.as_ms().saturating_sub(self.load_started.as_ms()) as f64 / 1_000.0;
+                let (keys, expired) = (loaded.keys, loaded.expired);
+                let text = format!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+                turn.out.log(Level::Notice, text);
+                turn.out.log(Level::Notice, format!("DB loaded from disk: {seconds:.3} seconds"));
+                self.stream_db = loaded.stream_db;
+                self.loaded = loaded.clone();
+                self.saver.last_save = turn.now.unix;
+            }
+            Err(error) => turn.out.log(Level::Warning, error.clone()),
+        }
+        turn.acts.push(Act::LoadEnded(Source::File, result));
+        if leads {
+            turn.acts.push(Act::SelectAgain);
+        }
+        turn.out.again = true;
+    }
+
+    fn step_shutdown(&mut self, turn: &mut Turn<'_>) {
+        let Some(Shutdown::Waiting { wish, until }) = self.shutdown else { return };
+        let (replicas, lagging) = self.links.lagging(self.feed.end);
+        if lagging > 0 && turn.now.mono < until {
+            return;
+        }
+        if replicas > 0 {
+            let text = format!("{} of {replicas} replicas are in sync when shutting down.", replicas - lagging);
+            turn.out.log(Level::Notice, text);
+        }
+        self.shutdown = Some(Shutdown::Saving { force: wish.force });
+        let saves = wish.save.unwrap_or(!self.settings.save_points.is_empty());
+        // A half loaded keyspace would overwrite the file that it comes from.
+        if saves && !self.is_loading() {
+            self.saver.abort("the server is shutting down", &mut self.links, turn);
+            turn.out.log(Level::Notice, "Saving the final RDB snapshot before exiting.");
+            self.saver.wish(Wish::Shutdown);
+        } else {
+            self.on_last_save(Ok(()), turn);
+        }
+    }
+
+    fn on_last_save(&mut self, result: Result<(), String>, turn: &mut Turn<'_>) {
+        let Some(Shutdown::Saving { force }) = self.shutdown.take() else { return };
+        match result {
+            Err(error) if !force => {
+                let text = "Error trying to save the DB, can't exit";
+                turn.acts.push(Act::ShutdownFailed(format!("{text}: {error}")));
+            }
+            Ok(()) | Err(_) => turn.acts.push(Act::ShutdownReady),
+        }
     }
 
     // ----- answers
 
     /// Everything that INFO, ROLE and the cluster want to know.
-    pub fn facts(&self, _now: Now) -> Facts {
-        todo!()
+    pub fn facts(&self, now: Now) -> Facts {
+        let read = self.feed.end + self.unsettled.len() as u64;
+        let backlog = self.feed.backlog.as_ref();
+        let mut saving = self.saver.facts(&self.settings, now);
+        (saving.loaded_keys, saving.loaded_expired) = (self.loaded.keys, self.loaded.expired);
+        let loading = match (&self.boot, self.follow.as_ref().and_then(Follow::loading)) {
+            (Some(boot), _) => Some((0, boot.read_bytes, false)),
+            (None, Some((total, loaded))) => Some((total, loaded, true)),
+            (None, None) => None,
+        };
+        Facts {
+            replid: self.feed.replid,
+            second_replid: self.feed.second.map_or(Id::ZERO, |(id, _)| id),
+            second_offset: self.feed.second.map_or(-1, |(_, first)| first as i64),
+            offset: self.feed.end,
+            data_offset: self.feed.data_end,
+            backlog_active: backlog.is_some(),
+            backlog_bytes: self.settings.backlog_bytes,
+            backlog_first: backlog.map_or(0, |backlog| backlog.first() + 1),
+            backlog_len: backlog.map_or(0, |backlog| backlog.len()),
+            backlog_memory: backlog.map_or(0, |backlog| backlog.memory()),
+            replicas: self.links.facts(self.feed.end, now),
+            good_replicas: self.good_replicas(now),
+            primary: self.follow.as_ref().map(|follow| follow.facts(self.feed.end, read, now)),
+            loading: loading.map(|(total_bytes, loaded_bytes, from_primary)| LoadingFacts {
+                started_seconds: self.load_started.as_seconds(),
+                total_bytes,
+                loaded_bytes,
+                from_primary,
+            }),
+            saving,
+            syncs: self.links.syncs,
+        }
     }
+}
+
+/// The end of the last real write among the first `done` bytes, where `base` bytes stand before the batch.
+fn last_data_end(batch: &Batch, base: u64, done: u64) -> Option<u64> {
+    let total: u64 = (0..batch.len()).map(|index| batch.raw(index).len() as u64).sum();
+    let mut end = base + total;
+    for index in (0..batch.len()).rev() {
+        let name = batch.request(index).get(0).unwrap_or(b"");
+        let is_silent = ["", "ping", "replconf", "select"].iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()));
+        if end <= done && !is_silent {
+            return Some(end);
+        }
+        end -= batch.raw(index).len() as u64;
+    }
+    None
 }

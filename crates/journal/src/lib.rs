@@ -20,11 +20,20 @@
 extern crate alloc;
 
 pub mod act;
+mod backlog;
+mod boot;
+mod dump;
 pub mod facts;
+mod feed;
+mod follow;
+mod gate;
 pub mod journal;
+mod link;
+mod load;
 pub mod settings;
+mod snapshot;
 
 pub use act::{Act, Loaded, Source};
 pub use facts::{Facts, LoadingFacts, PrimaryFacts, ReplicaFacts, SavingFacts};
-pub use journal::{Journal, Replconf, ShutdownWish, Turn};
+pub use journal::{Journal, Replconf, ShutdownWish, StreamApplied, Turn};
 pub use settings::{SavePoint, Settings};

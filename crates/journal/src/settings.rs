@@ -5,6 +5,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Span;
+use data::HashLimits;
 
 /// A save point: so many changes within so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct SavePoint {
 }
 
 /// The directives that the journal obeys; each field is the directive of that name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// `port`, as told to a primary: `replica-announce-port` when that is set.
     pub announced_port: u16,
@@ -44,14 +45,6 @@ pub struct Settings {
     pub replica_soft_limit: u64,
     /// `client-output-buffer-limit replica`: over the soft limit for so long is too long.
     pub replica_soft_span: Span,
-    /// `replica-priority`.
-    pub replica_priority: u32,
-    /// `replica-read-only`.
-    pub replica_read_only: bool,
-    /// `replica-announced`.
-    pub replica_announced: bool,
-    /// `min-replicas-to-write`.
-    pub min_replicas_to_write: u32,
     /// `min-replicas-max-lag`.
     pub min_replicas_max_lag: Span,
     /// `dbfilename`.
@@ -62,10 +55,10 @@ pub struct Settings {
     pub stop_writes_on_save_error: bool,
     /// `rdbchecksum`.
     pub checksum: bool,
+    /// `hash-max-listpack-entries` and `hash-max-listpack-value`: how hashes are laid out that are loaded.
+    pub hash_limits: HashLimits,
     /// `shutdown-timeout`: wait so long for lagging replicas.
     pub shutdown_timeout: Span,
-    /// Cluster mode: a key's database is always 0, and the primary waits for nobody.
-    pub clustered: bool,
 }
 
 impl Default for Settings {
@@ -85,10 +78,6 @@ impl Default for Settings {
             replica_hard_limit: 256 << 20,
             replica_soft_limit: 64 << 20,
             replica_soft_span: Span::seconds(60),
-            replica_priority: 100,
-            replica_read_only: true,
-            replica_announced: true,
-            min_replicas_to_write: 0,
             min_replicas_max_lag: Span::seconds(10),
             dump_file: String::from("dump.rdb"),
             save_points: [(3600, 1), (300, 100), (60, 10_000)]
@@ -96,8 +85,8 @@ impl Default for Settings {
                 .to_vec(),
             stop_writes_on_save_error: true,
             checksum: true,
+            hash_limits: HashLimits::default(),
             shutdown_timeout: Span::seconds(10),
-            clustered: false,
         }
     }
 }

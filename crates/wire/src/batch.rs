@@ -196,6 +196,13 @@ impl Batch {
         start..self.requests[index].raw_end as usize
     }
 
+    /// The raw bytes of all requests, for a stream that is passed on unchanged.
+    pub fn into_raw(mut self) -> Vec<u8> {
+        let end = self.requests.last().map_or(0, |request| request.raw_end as usize);
+        self.bytes.truncate(end);
+        self.bytes
+    }
+
     /// Bytes of memory that the batch holds.
     pub fn memory_bytes(&self) -> usize {
         self.bytes.capacity() + self.args.capacity() * 8 + self.requests.capacity() * 8

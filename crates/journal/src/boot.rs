@@ -1,0 +1,135 @@
+//! Boot: the file of the last save comes back into the keyspace when a node starts.
+//!
+//! A primary gets a new history, and what the file says of the old one becomes the second: its replicas go on where they
+//! are. Keys that expired meanwhile are left out, and their DEL is the first thing in the new stream. A replica
+//! keeps everything, and offers its old position to its primary.
+
+use crate::backlog::Backlog;
+use crate::feed::Feed;
+use crate::load::{Loader, Step};
+use crate::{Loaded, Settings, Turn};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Output};
+
+/// 256 KiB: one read. One is decoded while the next is on its way.
+const READ_BYTES: usize = 256 << 10;
+
+/// A load from a file.
+pub(crate) struct Boot {
+    pub(crate) file: FileId,
+    pub(crate) read_bytes: u64,
+    path: String,
+    loader: Loader,
+    /// Read and not given to the loader.
+    waiting: Option<Vec<u8>>,
+    end: Option<Result<(), DiskError>>,
+    has_more: bool,
+}
+
+impl Boot {
+    pub(crate) fn new(settings: &Settings, keeps_expired: bool, turn: &mut Turn<'_>) -> Boot {
+        let (file, path) = (turn.numbers.file(), settings.dump_file.clone());
+        turn.out.put(Output::Disk(DiskOp::Open { file, path: path.clone() }));
+        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+        let loader = Loader::new(keeps_expired, settings);
+        Boot { file, read_bytes: 0, path, loader, waiting: None, end: None, has_more: false }
+    }
+
+    pub(crate) fn on_read(&mut self, result: Result<Vec<u8>, DiskError>, _turn: &mut Turn<'_>) {
+        match result {
+            Ok(bytes) if bytes.is_empty() => self.end = Some(Ok(())),
+            Ok(bytes) => {
+                self.read_bytes += bytes.len() as u64;
+                self.waiting = Some(bytes);
+            }
+            Err(error) => self.end = Some(Err(error)),
+        }
+    }
+
+    /// There is something to do without another read.
+    pub(crate) fn has_work(&self) -> bool {
+        self.has_more || self.waiting.is_some() || self.end.is_some()
+    }
+
+    /// A slice of the load; the result once it is over. `leads`: this node is a primary now.
+    pub(crate) fn work(
+        &mut self,
+        budget: usize,
+        leads: bool,
+        feed: &mut Feed,
+        turn: &mut Turn<'_>,
+    ) -> Option<Result<Loaded, String>> {
+        let is_missing = |error: &DiskError| error.fault == DiskFault::Missing;
+        if let Some(Err(error)) = &self.end {
+            let result = if is_missing(error) && self.read_bytes == 0 {
+                Ok(Loaded::default())
+            } else {
+                Err(format!("Fatal error loading the DB: {error}. Exiting."))
+            };
+            return Some(self.close(result, turn));
+        }
+        if self.read_bytes == 0 && self.end.is_none() {
+            return None;
+        }
+        let mut gone = Vec::new();
+        let now_ms = turn.now.unix.as_ms();
+        let step = self.loader.step(budget, now_ms, turn.keyspace, Some(&mut gone));
+        if feed.backlog.is_some() && !gone.is_empty() {
+            feed.append(gone);
+            feed.data_end = feed.end;
+        }
+        self.has_more = matches!(step, Ok(Step::More | Step::Ready));
+        match step {
+            Ok(Step::More) => None,
+            Ok(Step::Ready) => {
+                self.restore(leads, feed, turn);
+                None
+            }
+            Ok(Step::Starved) => match (self.waiting.take(), &self.end) {
+                (Some(bytes), _) => {
+                    self.loader.push(&bytes);
+                    self.has_more = true;
+                    turn.out.put(Output::Disk(DiskOp::Read { file: self.file, bytes_max: READ_BYTES }));
+                    None
+                }
+                (None, None) => None,
+                (None, Some(_)) => {
+                    let text = format!("Short read loading {}: the file ends before its last key", self.path);
+                    Some(self.close(Err(format!("{text}; load another copy. Exiting.")), turn))
+                }
+            },
+            Ok(Step::Done) => {
+                let mut loaded = self.loader.loaded.clone();
+                loaded.found = true;
+                Some(self.close(Ok(loaded), turn))
+            }
+            Err(error) => {
+                let text = format!("Fatal error loading the DB {}: {error}. Exiting.", self.path);
+                Some(self.close(Err(text), turn))
+            }
+        }
+    }
+
+    fn close(&self, result: Result<Loaded, String>, turn: &mut Turn<'_>) -> Result<Loaded, String> {
+        turn.out.put(Output::Disk(DiskOp::Close { file: self.file }));
+        result
+    }
+
+    /// The file's history, before its first key.
+    fn restore(&self, leads: bool, feed: &mut Feed, turn: &mut Turn<'_>) {
+        let loaded = &self.loader.loaded;
+        let Some((replid, offset)) = loaded.position else { return };
+        let data_end = if loaded.data_offset == 0 { offset } else { loaded.data_offset };
+        if leads {
+            (feed.end, feed.data_end) = (offset, data_end);
+            feed.second = Some((replid, offset + 1));
+            feed.backlog = Some(Backlog::new(offset));
+        } else {
+            feed.adopt(replid, offset, data_end);
+        }
+        let text = format!("The file continues the history {replid} at offset {offset}");
+        turn.out.log(Level::Notice, text.to_string());
+    }
+}

@@ -1,0 +1,786 @@
+//! Follow: how a replica gets in step with its primary, and stays there.
+//!
+//! ```text
+//!   Idle --retry_at--> Connecting --> Greeting (PING, AUTH, REPLCONF ..., PSYNC)
+//!     ^                                  |                |
+//!     |                              +CONTINUE       +FULLRESYNC
+//!     |                                  v                v
+//!     +----- any failure --------------Linked <--load--Transfer
+//! ```
+//!
+//! It speaks to the primary and tells its journal what that means, as `Event`s. The own data is replaced only
+//! when the header and the first key of the primary's snapshot were read and understood.
+//!
+//! Invariant: what was received and not applied is no part of the offset. A cut link asks for it again.
+
+use crate::load::{Loader, Step};
+use crate::{Loaded, PrimaryFacts, Settings, Turn};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base::{Id, Now, Span, Time};
+use machine::{Address, ConnId, Level, Output, Peer};
+use wire::{Batch, Ending, Framer, Mode};
+
+/// 1 s: the pause before the next attempt, as in the originals.
+const RETRY: Span = Span::seconds(1);
+/// 60 s: the longest pause, after repeated attempts that ended with data that can not be understood.
+const RETRY_MAX: Span = Span::seconds(60);
+/// 8 MiB: so much of a snapshot may wait to be decoded before the primary's connection is not read any more.
+const QUEUE_BYTES_MAX: usize = 8 << 20;
+/// 1 s: between two acknowledgements, and between two signs of life during a load.
+const ACK_PERIOD: Span = Span::seconds(1);
+
+/// What the journal must do about it, in order.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The primary goes on where we are; its history may have another name now.
+    Continue(Option<Id>),
+    /// The primary's data is about to come in: the own data must go first.
+    Replace,
+    /// The primary's data is in. This history at this offset begins.
+    Synced(Id, u64, Loaded),
+    /// Commands.
+    Stream(ConnId, Batch),
+    /// The link, or the attempt to get one, ended. `replaced`: the own data is gone and the primary's is not complete.
+    Down { was_linked: bool, replaced: bool, error: String },
+}
+
+/// The state of a replica towards its primary.
+pub(crate) struct Follow {
+    pub(crate) primary: Address,
+    state: State,
+    /// Attempts in a row that ended with data that could not be understood.
+    bad_data: u32,
+    down_since: Option<Time>,
+    in_step_at: Option<Time>,
+    last_error: Option<String>,
+    /// Connections that were closed here and are not reported closed yet. Bound: one per attempt, which lasts a second.
+    closing: Vec<ConnId>,
+}
+
+enum State {
+    Idle { retry_at: Time },
+    Connecting { conn: ConnId, since: Time },
+    Greeting { conn: ConnId, heard: Time, asked: VecDeque<Ask> },
+    Transfer { conn: ConnId, heard: Time, sign_at: Time, transfer: Box<Transfer> },
+    Linked { conn: ConnId, heard: Time, ack_at: Time, rest: Option<Box<Framer>> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Ping,
+    Auth,
+    Port,
+    Ip,
+    Capabilities,
+    Psync,
+    /// The announcement of the payload.
+    Payload(Id, u64),
+}
+
+/// How a payload ends.
+#[derive(Debug)]
+enum Frame {
+    /// After so many bytes.
+    Length(u64),
+    /// After this mark.
+    Mark([u8; 40]),
+}
+
+/// A snapshot of the primary on its way into the keyspace.
+struct Transfer {
+    replid: Id,
+    offset: u64,
+    frame: Frame,
+    loader: Loader,
+    queue: VecDeque<Vec<u8>>,
+    queued: usize,
+    received: u64,
+    /// Given to the loader.
+    pushed: u64,
+    is_paused: bool,
+    /// The own data is gone.
+    replaced: bool,
+    /// The loader stopped for its budget, not for want of bytes.
+    has_more: bool,
+    is_done: bool,
+    /// What came after the snapshot itself: the mark, and the stream.
+    tail: Vec<u8>,
+}
+
+/// Why an attempt ends.
+enum Fault {
+    /// The link: try again at once, then every second.
+    Link(String),
+    /// The data: try again, but ever more slowly.
+    Data(String),
+}
+
+impl Follow {
+    pub(crate) fn new(primary: Address, now: Now) -> Follow {
+        Follow {
+            primary,
+            state: State::Idle { retry_at: now.mono },
+            bad_data: 0,
+            down_since: None,
+            in_step_at: None,
+            last_error: None,
+            closing: Vec::new(),
+        }
+    }
+
+    /// The link stands.
+    pub(crate) fn is_linked(&self) -> bool {
+        matches!(self.state, State::Linked { .. })
+    }
+
+    /// The primary's data is coming in; the own is gone.
+    pub(crate) fn is_loading(&self) -> bool {
+        matches!(&self.state, State::Transfer { transfer, .. } if transfer.replaced)
+    }
+
+    /// Work is at hand for `work`.
+    pub(crate) fn has_work(&self) -> bool {
+        matches!(&self.state, State::Transfer { transfer, .. } if transfer.has_work())
+    }
+
+    fn conn(&self) -> Option<ConnId> {
+        match &self.state {
+            State::Idle { .. } => None,
+            State::Connecting { conn, .. }
+            | State::Greeting { conn, .. }
+            | State::Transfer { conn, .. }
+            | State::Linked { conn, .. } => Some(*conn),
+        }
+    }
+
+    /// True for a connection that was opened here and is not reported closed.
+    pub(crate) fn owns(&self, conn: ConnId) -> bool {
+        self.conn() == Some(conn) || self.closing.contains(&conn)
+    }
+
+    /// Closes what is open: the role changes. Returns the connections whose end is still to be reported.
+    pub(crate) fn stop(mut self, turn: &mut Turn<'_>) -> Vec<ConnId> {
+        if let Some(conn) = self.conn() {
+            turn.out.close_now(conn);
+            self.closing.push(conn);
+        }
+        self.closing
+    }
+
+    /// Takes over the connections of a former primary whose end is still to be reported.
+    pub(crate) fn inherit(&mut self, closing: Vec<ConnId>) {
+        self.closing.extend(closing);
+    }
+
+    // ----- inputs
+
+    pub(crate) fn on_connected(
+        &mut self,
+        conn: ConnId,
+        result: Result<Peer, String>,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) {
+        let is_ours = matches!(&self.state, State::Connecting { conn: own, .. } if *own == conn);
+        match result {
+            Ok(_) if is_ours => {
+                turn.out.send(conn, command(&[b"PING"]));
+                let asked = VecDeque::from([Ask::Ping]);
+                self.state = State::Greeting { conn, heard: turn.now.mono, asked };
+            }
+            // It was given up meanwhile; its end is reported later.
+            Ok(_) => {}
+            Err(error) => {
+                self.closing.retain(|closing| *closing != conn);
+                turn.dialer.closed(conn);
+                if is_ours {
+                    self.state = State::Idle { retry_at: turn.now.mono };
+                    self.fail(Fault::Link(format!("Error condition on socket for SYNC: {error}")), turn, events);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn on_closed(&mut self, conn: ConnId, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+        turn.dialer.closed(conn);
+        if self.conn() != Some(conn) {
+            self.closing.retain(|closing| *closing != conn);
+            return;
+        }
+        let was_linked = self.is_linked();
+        let replaced = self.is_loading();
+        self.state = State::Idle { retry_at: turn.now.mono };
+        let error = "Connection with MASTER lost".to_string();
+        self.note_down(was_linked, replaced, error, turn, events);
+    }
+
+    pub(crate) fn on_batch(
+        &mut self,
+        conn: ConnId,
+        batch: Batch,
+        settings: &Settings,
+        position: Option<(Id, u64)>,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) {
+        if self.conn() != Some(conn) {
+            turn.out.pool.recycle_batch(batch);
+            return;
+        }
+        let now = turn.now.mono;
+        if let Ending::Broken(error) = batch.ending() {
+            let error = format!("the primary's bytes make no sense: {error:?}");
+            return self.fail(Fault::Link(error), turn, events);
+        }
+        let result = match &mut self.state {
+            State::Greeting { heard, .. } => {
+                *heard = now;
+                self.on_replies(conn, &batch, settings, position, turn, events)
+            }
+            State::Transfer { heard, transfer, .. } => {
+                *heard = now;
+                transfer.take(conn, &batch, turn);
+                Ok(())
+            }
+            State::Linked { heard, rest, .. } => {
+                *heard = now;
+                self.in_step_at = Some(now);
+                match rest {
+                    None => {
+                        events.push(Event::Stream(conn, batch));
+                        return;
+                    }
+                    Some(framer) => {
+                        let parts = (0..batch.len()).flat_map(|index| batch.request(index).iter());
+                        let bytes: Vec<u8> = parts.flatten().copied().collect();
+                        reframe(conn, framer, &bytes, turn, events)
+                    }
+                }
+            }
+            // Nothing is expected yet.
+            State::Idle { .. } | State::Connecting { .. } => Ok(()),
+        };
+        turn.out.pool.recycle_batch(batch);
+        if let Err(fault) = result {
+            self.fail(fault, turn, events);
+        }
+    }
+
+    fn on_replies(
+        &mut self,
+        conn: ConnId,
+        batch: &Batch,
+        settings: &Settings,
+        position: Option<(Id, u64)>,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let mut mode = Mode::Replies;
+        for index in 0..batch.len() {
+            let reply = Line::read(batch, index).ok_or_else(|| Fault::Link("an empty reply".to_string()))?;
+            let State::Greeting { asked, .. } = &mut self.state else {
+                return Err(Fault::Link("the primary talks when it should wait".to_string()));
+            };
+            let Some(ask) = asked.pop_front() else {
+                return Err(Fault::Link(format!("a reply that nothing was asked for: {}", reply.text)));
+            };
+            match ask {
+                Ask::Ping => on_ping(conn, &reply, settings, asked, turn)?,
+                Ask::Auth if reply.is_error() => {
+                    return Err(Fault::Link(format!("Unable to AUTH to MASTER: {}", reply.text)));
+                }
+                Ask::Auth => {}
+                Ask::Port | Ask::Ip | Ask::Capabilities => {
+                    if reply.is_error() {
+                        let text = format!("(Non critical) Master does not understand {ask:?}: {}", reply.text);
+                        turn.out.log(Level::Notice, text);
+                    }
+                    if ask == Ask::Capabilities {
+                        asked.push_back(Ask::Psync);
+                        let request = psync(position, turn);
+                        turn.out.send(conn, request);
+                    }
+                }
+                Ask::Psync => mode = self.on_psync(conn, &reply, turn, events)?,
+                Ask::Payload(replid, offset) => {
+                    let transfer = Box::new(Transfer::new(replid, offset, frame(&reply)?, settings));
+                    let text = match &transfer.frame {
+                        Frame::Length(bytes) => format!("receiving {bytes} bytes from master to parser"),
+                        Frame::Mark(_) => "receiving streamed RDB from master with EOF to parser".to_string(),
+                    };
+                    turn.out.log(Level::Notice, format!("MASTER <-> REPLICA sync: {text}"));
+                    let now = turn.now.mono;
+                    self.state = State::Transfer { conn, heard: now, sign_at: now + ACK_PERIOD, transfer };
+                    mode = Mode::Raw;
+                }
+            }
+        }
+        if *batch.ending() == Ending::Held {
+            turn.out.put(Output::Frame { conn, mode });
+        }
+        Ok(())
+    }
+
+    fn on_psync(
+        &mut self,
+        conn: ConnId,
+        reply: &Line,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Mode, Fault> {
+        if let Some(rest) = reply.text.strip_prefix("FULLRESYNC ").filter(|_| reply.kind == b'+') {
+            let mut words = rest.split(' ');
+            let replid = words.next().and_then(|word| Id::parse(word.as_bytes()));
+            let offset = words.next().and_then(|word| word.parse::<u64>().ok());
+            let (Some(replid), Some(offset)) = (replid, offset) else {
+                return Err(Fault::Link(format!("+FULLRESYNC with a wrong id or offset: {}", reply.text)));
+            };
+            turn.out.log(Level::Notice, format!("Full resync from master: {replid}:{offset}"));
+            if let State::Greeting { asked, .. } = &mut self.state {
+                asked.push_back(Ask::Payload(replid, offset));
+            }
+            return Ok(Mode::Replies);
+        }
+        if reply.kind == b'+' && (reply.text == "CONTINUE" || reply.text.starts_with("CONTINUE ")) {
+            let replid = reply.text.split(' ').nth(1).and_then(|word| Id::parse(word.as_bytes()));
+            turn.out.log(Level::Notice, "Successful partial resynchronization with master.");
+            self.link(conn, None, turn);
+            events.push(Event::Continue(replid));
+            return Ok(Mode::Stream);
+        }
+        let text = format!("the primary does not synchronise: {}", reply.text);
+        Err(Fault::Link(text))
+    }
+
+    fn link(&mut self, conn: ConnId, rest: Option<Box<Framer>>, turn: &Turn<'_>) {
+        let now = turn.now.mono;
+        (self.bad_data, self.down_since, self.last_error) = (0, None, None);
+        self.in_step_at = Some(now);
+        self.state = State::Linked { conn, heard: now, ack_at: now, rest };
+    }
+
+    // ----- work and time
+
+    /// A slice of the load.
+    pub(crate) fn work(&mut self, budget: usize, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+        let State::Transfer { conn, transfer, .. } = &mut self.state else { return };
+        let conn = *conn;
+        match transfer.step(conn, budget, turn) {
+            Ok(Step::Starved | Step::More) => {}
+            Ok(Step::Ready) => {
+                transfer.replaced = true;
+                events.push(Event::Replace);
+            }
+            Ok(Step::Done) => match transfer.finish() {
+                Ok(true) => {
+                    let rest = core::mem::take(&mut transfer.tail);
+                    let (replid, offset) = (transfer.replid, transfer.offset);
+                    let loaded = transfer.loader.loaded.clone();
+                    turn.out.log(Level::Notice, "MASTER <-> REPLICA sync: Finished with success");
+                    if transfer.is_paused {
+                        turn.out.put(Output::Resume(conn));
+                    }
+                    let mut framer = Box::new(Framer::new(Mode::Stream));
+                    events.push(Event::Synced(replid, offset, loaded));
+                    let result = reframe(conn, &mut framer, &rest, turn, events);
+                    self.link(conn, Some(framer), turn);
+                    if let Err(fault) = result {
+                        self.fail(fault, turn, events);
+                    }
+                }
+                Ok(false) => {}
+                Err(text) => self.fail(Fault::Data(text), turn, events),
+            },
+            Err(text) => self.fail(Fault::Data(text), turn, events),
+        }
+    }
+
+    /// Retries, timeouts, acknowledgements, signs of life. `applied` is the end of what was applied.
+    pub(crate) fn tick(&mut self, settings: &Settings, applied: u64, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+        let now = turn.now.mono;
+        let is_over = |heard: Time| now.since(heard) > settings.timeout;
+        let fault = match &mut self.state {
+            State::Idle { retry_at } if *retry_at <= now => {
+                let conn = turn.dialer.dial();
+                turn.out.log(Level::Notice, format!("Connecting to MASTER {}", self.primary));
+                turn.out.put(Output::Connect { conn, to: self.primary.clone(), mode: Mode::Replies });
+                self.state = State::Connecting { conn, since: now };
+                None
+            }
+            State::Idle { .. } => None,
+            State::Connecting { since, .. } if is_over(*since) => Some("Timeout connecting to the MASTER..."),
+            State::Greeting { heard, .. } if is_over(*heard) => Some("Timeout connecting to the MASTER..."),
+            State::Connecting { .. } | State::Greeting { .. } => None,
+            State::Transfer { conn, heard, sign_at, transfer } => {
+                if *sign_at <= now {
+                    *sign_at = now + ACK_PERIOD;
+                    turn.out.send(*conn, b"\n".to_vec());
+                }
+                let is_waiting = !transfer.has_work() && !transfer.is_paused;
+                let text = "Timeout receiving bulk data from MASTER... If the problem persists try to set the \
+                            'repl-timeout' parameter in redis.conf to a larger value.";
+                (is_waiting && is_over(*heard)).then_some(text)
+            }
+            State::Linked { heard, .. } if is_over(*heard) => {
+                Some("MASTER timeout: no data nor PING received...")
+            }
+            State::Linked { conn, ack_at, .. } => {
+                if *ack_at <= now {
+                    *ack_at = now + ACK_PERIOD;
+                    turn.out.send(*conn, ack(applied));
+                }
+                None
+            }
+        };
+        if let Some(text) = fault {
+            self.fail(Fault::Link(text.to_string()), turn, events);
+        }
+    }
+
+    /// The primary asked for an acknowledgement.
+    pub(crate) fn acknowledge(&mut self, applied: u64, turn: &mut Turn<'_>) {
+        if let State::Linked { conn, ack_at, .. } = &mut self.state {
+            *ack_at = turn.now.mono + ACK_PERIOD;
+            turn.out.send(*conn, ack(applied));
+        }
+    }
+
+    /// What follows a snapshot is framed here until it ends with a whole command: then the world does it.
+    pub(crate) fn seal(&mut self, turn: &mut Turn<'_>) {
+        if let State::Linked { conn, rest, .. } = &mut self.state
+            && rest.as_ref().is_some_and(|framer| framer.unframed_bytes() == 0)
+        {
+            *rest = None;
+            turn.out.put(Output::Frame { conn: *conn, mode: Mode::Stream });
+        }
+    }
+
+    /// When `tick` is wanted.
+    pub(crate) fn wake_at(&self, settings: &Settings) -> Time {
+        match &self.state {
+            State::Idle { retry_at } => *retry_at,
+            State::Connecting { since, .. } => *since + settings.timeout,
+            State::Greeting { heard, .. } => *heard + settings.timeout,
+            State::Transfer { sign_at, .. } => *sign_at,
+            State::Linked { ack_at, heard, .. } => (*ack_at).min(*heard + settings.timeout),
+        }
+    }
+
+    /// Commands of the primary can not be applied: replication ends here, loudly.
+    pub(crate) fn refuse(&mut self, error: String, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+        self.fail(Fault::Data(error), turn, events);
+    }
+
+    fn fail(&mut self, fault: Fault, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+        let (was_linked, replaced) = (self.is_linked(), self.is_loading());
+        if let Some(conn) = self.conn() {
+            turn.out.close_now(conn);
+            self.closing.push(conn);
+        }
+        let now = turn.now.mono;
+        let (error, pause) = match fault {
+            Fault::Link(error) if was_linked => (error, Span::ZERO),
+            Fault::Link(error) => (error, RETRY),
+            Fault::Data(error) => {
+                let pause = RETRY.times(1 << self.bad_data.min(6)).min(RETRY_MAX);
+                self.bad_data += 1;
+                turn.out.log(Level::Warning, format!("Replication from {} stopped: {error}", self.primary));
+                (error, pause)
+            }
+        };
+        self.state = State::Idle { retry_at: now + pause };
+        self.note_down(was_linked, replaced, error, turn, events);
+    }
+
+    fn note_down(
+        &mut self,
+        was_linked: bool,
+        replaced: bool,
+        error: String,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) {
+        self.down_since.get_or_insert(turn.now.mono);
+        if !was_linked && let State::Idle { retry_at } = &mut self.state {
+            *retry_at = (*retry_at).max(turn.now.mono + RETRY);
+        }
+        turn.out.log(Level::Warning, error.clone());
+        self.last_error = Some(error.clone());
+        events.push(Event::Down { was_linked, replaced, error });
+    }
+
+    // ----- answers
+
+    pub(crate) fn facts(&self, applied: u64, read: u64, now: Now) -> PrimaryFacts {
+        let seconds = |since: Option<Time>| since.map_or(-1, |since| now.mono.since(since).as_seconds() as i64);
+        let (state, heard) = match &self.state {
+            State::Idle { .. } => ("connect", None),
+            State::Connecting { .. } => ("connecting", None),
+            State::Greeting { heard, .. } => ("handshake", Some(*heard)),
+            State::Transfer { heard, .. } => ("sync", Some(*heard)),
+            State::Linked { heard, .. } => ("connected", Some(*heard)),
+        };
+        let transfer = match &self.state {
+            State::Transfer { transfer, .. } => Some(transfer),
+            _ => None,
+        };
+        PrimaryFacts {
+            address: self.primary.clone(),
+            state,
+            link_up: self.is_linked(),
+            silent_seconds: if self.is_linked() { seconds(heard) } else { -1 },
+            sync_in_progress: transfer.is_some(),
+            read_offset: read,
+            applied_offset: applied,
+            sync_total_bytes: match transfer.map(|transfer| &transfer.frame) {
+                Some(Frame::Length(bytes)) => *bytes as i64,
+                _ => -1,
+            },
+            sync_read_bytes: transfer.map_or(0, |transfer| transfer.received),
+            sync_silent_seconds: if transfer.is_some() { seconds(heard) } else { -1 },
+            down_seconds: seconds(self.down_since),
+            data_age_ms: self.in_step_at.map_or(u64::MAX, |at| now.mono.since(at).as_ms()),
+            last_error: self.last_error.clone(),
+        }
+    }
+
+    /// Bytes of the running transfer: of all, and decoded.
+    pub(crate) fn loading(&self) -> Option<(u64, u64)> {
+        match &self.state {
+            State::Transfer { transfer, .. } if transfer.replaced => {
+                let total = if let Frame::Length(bytes) = transfer.frame { bytes } else { 0 };
+                Some((total, transfer.received - transfer.queued as u64))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Transfer {
+    fn new(replid: Id, offset: u64, frame: Frame, settings: &Settings) -> Transfer {
+        Transfer {
+            replid,
+            offset,
+            frame,
+            loader: Loader::new(true, settings),
+            queue: VecDeque::new(),
+            queued: 0,
+            received: 0,
+            pushed: 0,
+            is_paused: false,
+            replaced: false,
+            has_more: false,
+            is_done: false,
+            tail: Vec::new(),
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.has_more || !self.queue.is_empty()
+    }
+
+    fn take(&mut self, conn: ConnId, batch: &Batch, turn: &mut Turn<'_>) {
+        for index in 0..batch.len() {
+            for bytes in batch.request(index).iter() {
+                self.received += bytes.len() as u64;
+                self.queued += bytes.len();
+                self.queue.push_back(bytes.to_vec());
+            }
+        }
+        if self.queued > QUEUE_BYTES_MAX && !self.is_paused {
+            self.is_paused = true;
+            turn.out.put(Output::Pause(conn));
+        }
+    }
+
+    /// Decodes and loads on.
+    fn step(&mut self, conn: ConnId, budget: usize, turn: &mut Turn<'_>) -> Result<Step, String> {
+        if self.is_done {
+            self.tail.extend(self.queue.drain(..).flatten());
+            self.queued = 0;
+            return Ok(Step::Done);
+        }
+        let now_ms = turn.now.unix.as_ms();
+        loop {
+            let step = self.loader.step(budget, now_ms, turn.keyspace, None)?;
+            self.has_more = matches!(step, Step::More | Step::Ready);
+            self.is_done = step == Step::Done;
+            if step == Step::Done {
+                self.tail = self.loader.take_rest();
+            }
+            if step != Step::Starved || !self.push_next() {
+                break self.after_step(conn, step, turn);
+            }
+        }
+    }
+
+    fn after_step(&mut self, conn: ConnId, step: Step, turn: &mut Turn<'_>) -> Result<Step, String> {
+        if self.is_paused && self.queued < QUEUE_BYTES_MAX / 4 {
+            self.is_paused = false;
+            turn.out.put(Output::Resume(conn));
+        }
+        if self.is_done {
+            self.tail.extend(self.queue.drain(..).flatten());
+            self.queued = 0;
+        }
+        let is_short = matches!(self.frame, Frame::Length(bytes) if self.pushed == bytes);
+        if step == Step::Starved && is_short {
+            return Err("the primary's snapshot ends before its last key".to_string());
+        }
+        Ok(step)
+    }
+
+    /// Gives the next received bytes to the loader; false when there are none for it.
+    fn push_next(&mut self) -> bool {
+        let room = match self.frame {
+            Frame::Length(bytes) => usize::try_from(bytes - self.pushed).unwrap_or(usize::MAX),
+            Frame::Mark(_) => usize::MAX,
+        };
+        if room == 0 {
+            return false;
+        }
+        let Some(mut bytes) = self.queue.pop_front() else { return false };
+        if bytes.len() > room {
+            self.queue.push_front(bytes.split_off(room));
+        }
+        self.queued -= bytes.len();
+        self.pushed += bytes.len() as u64;
+        self.loader.push(&bytes);
+        true
+    }
+
+    /// After the snapshot's end: true once what must follow it is here; `tail` is then the stream.
+    fn finish(&mut self) -> Result<bool, String> {
+        match self.frame {
+            Frame::Length(bytes) if bytes != self.pushed => {
+                Err(format!("the primary announced {bytes} bytes and its snapshot has {}", self.pushed))
+            }
+            Frame::Length(_) => Ok(true),
+            Frame::Mark(_) if self.tail.len() < 40 => Ok(false),
+            Frame::Mark(mark) if self.tail[..40] == mark => {
+                self.tail.drain(..40);
+                Ok(true)
+            }
+            Frame::Mark(_) => Err("the primary's snapshot does not end with its mark".to_string()),
+        }
+    }
+}
+
+/// One reply of the handshake.
+struct Line {
+    kind: u8,
+    text: String,
+}
+
+impl Line {
+    fn read(batch: &Batch, index: usize) -> Option<Line> {
+        let args = batch.request(index);
+        let mut bytes = args.iter().flatten().copied();
+        let kind = bytes.next()?;
+        let text: Vec<u8> = bytes.collect();
+        Some(Line { kind, text: String::from_utf8_lossy(&text).trim_end().to_string() })
+    }
+
+    fn is_error(&self) -> bool {
+        self.kind == b'-'
+    }
+}
+
+/// The answer to PING opens the rest of the greeting, which is sent in one piece.
+fn on_ping(
+    conn: ConnId,
+    reply: &Line,
+    settings: &Settings,
+    asked: &mut VecDeque<Ask>,
+    turn: &mut Turn<'_>,
+) -> Result<(), Fault> {
+    let is_tolerated = ["NOAUTH", "NOPERM", "ERR operation not permitted"];
+    if reply.is_error() && !is_tolerated.iter().any(|code| reply.text.starts_with(code)) {
+        return Err(Fault::Link(format!("Error reply to PING from master: '{}'", reply.text)));
+    }
+    let mut bytes = Vec::new();
+    let password = settings.primary_password.as_bytes();
+    if !password.is_empty() {
+        let user = settings.primary_user.as_bytes();
+        let auth = if user.is_empty() { command(&[b"AUTH", password]) } else { command(&[b"AUTH", user, password]) };
+        bytes.extend_from_slice(&auth);
+        asked.push_back(Ask::Auth);
+    }
+    let port = settings.announced_port.to_string();
+    bytes.extend_from_slice(&command(&[b"REPLCONF", b"listening-port", port.as_bytes()]));
+    asked.push_back(Ask::Port);
+    if !settings.announced_ip.is_empty() {
+        bytes.extend_from_slice(&command(&[b"REPLCONF", b"ip-address", settings.announced_ip.as_bytes()]));
+        asked.push_back(Ask::Ip);
+    }
+    bytes.extend_from_slice(&command(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]));
+    asked.push_back(Ask::Capabilities);
+    turn.out.send(conn, bytes);
+    Ok(())
+}
+
+/// Asks for everything that is not here, or for all where there is no history to continue.
+fn psync(position: Option<(Id, u64)>, turn: &mut Turn<'_>) -> Vec<u8> {
+    let Some((replid, end)) = position else {
+        return command(&[b"PSYNC", b"?", b"-1"]);
+    };
+    let first = (end + 1).to_string();
+    turn.out.log(Level::Notice, format!("Trying a partial resynchronization (request {replid}:{first})."));
+    command(&[b"PSYNC", replid.as_bytes(), first.as_bytes()])
+}
+
+/// `$<length>` or `$EOF:<mark>`.
+fn frame(reply: &Line) -> Result<Frame, Fault> {
+    let wrong = || Fault::Link(format!("Bad protocol from MASTER, instead of a payload: {}", reply.text));
+    if reply.kind != b'$' {
+        return Err(wrong());
+    }
+    match reply.text.strip_prefix("EOF:") {
+        Some(mark) => Ok(Frame::Mark(mark.as_bytes().try_into().map_err(|_| wrong())?)),
+        None => Ok(Frame::Length(reply.text.parse().map_err(|_| wrong())?)),
+    }
+}
+
+/// Frames stream bytes that the world did not.
+fn reframe(
+    conn: ConnId,
+    framer: &mut Framer,
+    bytes: &[u8],
+    turn: &mut Turn<'_>,
+    events: &mut Vec<Event>,
+) -> Result<(), Fault> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let mut buffer = framer.lend(bytes.len(), || turn.out.pool.buffer());
+    buffer.extend_from_slice(bytes);
+    let mut batch = turn.out.pool.batch();
+    let memory = framer.feed(buffer, &mut batch);
+    turn.out.pool.recycle(memory);
+    if let Ending::Broken(error) = batch.ending() {
+        return Err(Fault::Link(format!("the primary's stream makes no sense: {error:?}")));
+    }
+    if !batch.is_empty() {
+        events.push(Event::Stream(conn, batch));
+    }
+    Ok(())
+}
+
+/// A command in the form of the protocol.
+pub(crate) fn command(args: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        bytes.extend_from_slice(arg);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+fn ack(applied: u64) -> Vec<u8> {
+    command(&[b"REPLCONF", b"ACK", applied.to_string().as_bytes()])
+}

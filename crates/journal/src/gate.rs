@@ -1,0 +1,111 @@
+//! Gate: how safe the journal is, and the clients that wait for more.
+//!
+//! A reply leaves when the offset that it depends on is at most `safe`. Safety is the lowest of several floors, one
+//! per promise in force; a floor that is not in force is `None`. Here one is: the bytes were put out for every replica
+//! in step before the reply (the order within `seal`). An append-only file adds "with the kernel" or "fsynced",
+//! in-sync replicas add "acknowledged".
+//!
+//! WAIT is the same comparison with a count and a deadline.
+
+use alloc::vec::Vec;
+use base::{Span, Time};
+use machine::ConnId;
+
+/// The floors under the replies.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    /// Put out for the replicas.
+    put_out: u64,
+    waits: Vec<Wait>,
+    /// A wait began: the replicas must be asked for their offsets, once per turn.
+    ask: bool,
+}
+
+#[derive(Debug)]
+struct Wait {
+    conn: ConnId,
+    offset: u64,
+    replicas: u32,
+    deadline: Time,
+}
+
+impl Gate {
+    /// Everything up to here was put out.
+    pub(crate) fn put_out(&mut self, offset: u64) {
+        self.put_out = offset;
+    }
+
+    /// Replies that depend on no more than this may leave.
+    pub(crate) fn safe(&self) -> u64 {
+        self.put_out
+    }
+
+    /// A client waits until so many replicas have `offset`. Bound: one per client, so `maxclients`.
+    pub(crate) fn wait(&mut self, conn: ConnId, offset: u64, replicas: u32, timeout: Span, now: Time) {
+        let deadline = if timeout == Span::ZERO { Time::NEVER } else { now + timeout };
+        self.waits.push(Wait { conn, offset, replicas, deadline });
+        self.ask = true;
+    }
+
+    /// Has the replicas asked for their offsets at the end of this turn.
+    pub(crate) fn ask(&mut self) {
+        self.ask = true;
+    }
+
+    /// The client does not wait any more.
+    pub(crate) fn forget(&mut self, conn: ConnId) {
+        self.waits.retain(|wait| wait.conn != conn);
+    }
+
+    /// True once after `ask` or the begin of a wait: GETACK must go out.
+    pub(crate) fn take_ask(&mut self) -> bool {
+        core::mem::take(&mut self.ask)
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn deadline(&self) -> Time {
+        self.waits.iter().map(|wait| wait.deadline).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Ends the waits that are reached or over, in the order in which they began; `acked(offset)` counts the replicas that have it.
+    pub(crate) fn settle(&mut self, now: Time, acked: impl Fn(u64) -> u32, mut done: impl FnMut(ConnId, u32)) {
+        self.waits.retain(|wait| {
+            let count = acked(wait.offset);
+            let stays = count < wait.replicas && now < wait.deadline;
+            if !stays {
+                done(wait.conn, count);
+            }
+            stays
+        });
+    }
+
+    /// Ends all waits: the role changed, nothing will be acknowledged here any more.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = ConnId> {
+        core::mem::take(&mut self.waits).into_iter().map(|wait| wait.conn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_by_count_or_deadline() {
+        let (one, two) = (ConnId::inbound(1, 0), ConnId::inbound(2, 0));
+        let mut gate = Gate::default();
+        gate.wait(one, 100, 1, Span::ZERO, Time(0));
+        gate.wait(two, 200, 2, Span::us(50), Time(0));
+        assert!(gate.take_ask());
+        assert!(!gate.take_ask());
+        let settled = |gate: &mut Gate, now, reached: u64| {
+            let mut done = Vec::new();
+            gate.settle(Time(now), |offset| u32::from(offset <= reached), |conn, count| done.push((conn, count)));
+            done
+        };
+        assert_eq!(settled(&mut gate, 10, 99), []);
+        assert_eq!(gate.deadline(), Time(50));
+        assert_eq!(settled(&mut gate, 20, 100), [(one, 1)]);
+        assert_eq!(settled(&mut gate, 50, 100), [(two, 0)]);
+        assert_eq!(gate.deadline(), Time::NEVER);
+    }
+}

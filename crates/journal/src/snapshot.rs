@@ -1,0 +1,338 @@
+//! Snapshot: the whole data at one offset of the journal, to a file or to the replicas that wait for it.
+//!
+//! ```text
+//!   begin (marks the moment) --> step, step, ... --> tail and checksum --> commit | mark
+//!            |                     |   pace: the file's completions, the replicas' sockets
+//!            |                     +-- fault --> the file is abandoned, the links are cut
+//! ```
+//!
+//! One job runs at a time; what else is wished waits. The walk lives in the keyspace, which keeps the moment's state
+//! while commands go on.
+//!
+//! Invariant: a file gets its final name only when every byte before was reported written.
+
+use crate::link::Links;
+use crate::{Act, SavingFacts, Settings, Turn, dump};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use base::{Now, Span, Time, Unix};
+use data::{Progress, SnapshotBudget};
+use machine::{ConnId, Disk, DiskOp, FileId, Level, Output, WriteId};
+
+/// 4 MiB: so much may be on its way to the disk before the walker waits.
+const FILE_WINDOW_BYTES: usize = 4 << 20;
+/// 400 entries and 128 KiB: one slice of the walk, about half a millisecond.
+const SLICE: SnapshotBudget = SnapshotBudget { entries: 400, bytes: 128 << 10 };
+/// 5 s: after a failed save the save points wait so long, as in the originals.
+const RETRY: Span = Span::seconds(5);
+/// The name of an unfinished file.
+const UNFINISHED: &str = "temp-save.rdb";
+
+/// Where a snapshot goes.
+enum Target {
+    File(FileJob),
+    Links { mark: [u8; 40] },
+}
+
+struct FileJob {
+    file: FileId,
+    path: String,
+    /// Appends that were not reported yet.
+    pending: Vec<(WriteId, usize)>,
+    commit: Option<WriteId>,
+    conn: Option<ConnId>,
+    changes_before: u64,
+    is_background: bool,
+}
+
+struct Job {
+    target: Target,
+    begun: Now,
+    sum: dump::Sum,
+    is_walked: bool,
+}
+
+/// What a save was asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// SAVE of this client.
+    Client(ConnId),
+    /// BGSAVE, or a save point.
+    Background,
+    /// A shutdown.
+    Shutdown,
+}
+
+/// Saves and full synchronisations.
+pub(crate) struct Saver {
+    job: Option<Job>,
+    wish: Option<Wish>,
+    pub(crate) changes: u64,
+    pub(crate) last_save: Unix,
+    last_ok: bool,
+    last_try: Time,
+    last_seconds: i64,
+    saves: u64,
+}
+
+/// What the end of a disk operation means.
+pub(crate) enum Written {
+    /// It was not one of the running save's.
+    NotOurs,
+    /// The save goes on.
+    Going,
+    /// The save ended, for whom, and how.
+    Ended(Wish, Result<(), String>),
+}
+
+impl Saver {
+    pub(crate) fn new(now: Now) -> Saver {
+        Saver {
+            job: None,
+            wish: None,
+            changes: 0,
+            last_save: now.unix,
+            last_ok: true,
+            last_try: now.mono,
+            last_seconds: -1,
+            saves: 0,
+        }
+    }
+
+    /// A snapshot is under way, or will begin at the end of this turn.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.job.is_some() || self.wish.is_some()
+    }
+
+    /// A snapshot is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Wishes for a save at the end of the turn, or once the running job is done.
+    pub(crate) fn wish(&mut self, wish: Wish) {
+        self.wish = Some(wish);
+    }
+
+    pub(crate) fn has_wish(&self) -> bool {
+        self.wish.is_some()
+    }
+
+    /// A save point is reached.
+    pub(crate) fn is_due(&self, settings: &Settings, now: Now) -> Option<String> {
+        let seconds = now.unix.as_seconds().saturating_sub(self.last_save.as_seconds());
+        let is_tried = !self.last_ok && now.mono.since(self.last_try) <= RETRY;
+        let is_reached = |changes: u64, after: u64| self.changes >= changes && seconds > after;
+        let point = settings.save_points.iter().find(|point| is_reached(point.changes, point.seconds))?;
+        (!self.is_busy() && !is_tried)
+            .then(|| format!("{} changes in {} seconds. Saving...", point.changes, point.seconds))
+    }
+
+    // ----- jobs
+
+    /// Starts the save that was wished for.
+    pub(crate) fn begin_save(&mut self, head: &dump::Head, settings: &Settings, turn: &mut Turn<'_>) {
+        let Some(wish) = self.wish.take() else { return };
+        let file = turn.numbers.file();
+        turn.out.put(Output::Disk(DiskOp::Create { file, path: UNFINISHED.to_string() }));
+        turn.out.log(Level::Notice, "Background saving started");
+        self.last_try = turn.now.mono;
+        self.begin(
+            Target::File(FileJob {
+                file,
+                path: settings.dump_file.clone(),
+                pending: Vec::new(),
+                commit: None,
+                conn: if let Wish::Client(conn) = wish { Some(conn) } else { None },
+                changes_before: self.changes,
+                is_background: wish == Wish::Background,
+            }),
+            head,
+            settings,
+            turn,
+        );
+        self.put(Vec::new(), &mut Links::default(), turn);
+    }
+
+    /// Starts the full synchronisation of the links that wait.
+    pub(crate) fn begin_links(
+        &mut self,
+        mark: [u8; 40],
+        head: &dump::Head,
+        settings: &Settings,
+        turn: &mut Turn<'_>,
+    ) {
+        self.begin(Target::Links { mark }, head, settings, turn);
+    }
+
+    fn begin(&mut self, target: Target, head: &dump::Head, settings: &Settings, turn: &mut Turn<'_>) {
+        assert!(self.job.is_none());
+        turn.keyspace.snapshot_begin(dump::encode);
+        let sum = dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace));
+        self.job = Some(Job { target, begun: turn.now, sum, is_walked: false });
+    }
+
+    /// Walks on as far as the target keeps up and one slice goes. True when more could be done at once.
+    pub(crate) fn step(&mut self, links: &mut Links, turn: &mut Turn<'_>) -> bool {
+        let Some(job) = &mut self.job else { return false };
+        let can_take = match &job.target {
+            Target::File(file) => {
+                file.commit.is_none() && file.pending.iter().map(|(_, len)| len).sum::<usize>() < FILE_WINDOW_BYTES
+            }
+            Target::Links { .. } if links.receivers() == 0 => {
+                turn.out.log(Level::Notice, "Diskless rdb transfer, last replica dropped, snapshot given up");
+                self.abort_walk(turn);
+                return false;
+            }
+            Target::Links { .. } => links.receivers_are_ready(),
+        };
+        if !can_take || job.is_walked {
+            return false;
+        }
+        let mut bytes = job.sum.take_head();
+        if turn.keyspace.snapshot_pending_bytes() < SLICE.bytes {
+            turn.keyspace.snapshot_step(SLICE);
+        }
+        let progress = turn.keyspace.snapshot_take(&mut bytes);
+        job.is_walked = progress != Progress::Walking;
+        job.sum.add(&bytes);
+        if job.is_walked {
+            job.sum.finish(&mut bytes);
+        }
+        let is_walked = job.is_walked;
+        self.put(bytes, links, turn);
+        !is_walked
+    }
+
+    fn put(&mut self, bytes: Vec<u8>, links: &mut Links, turn: &mut Turn<'_>) {
+        let Some(job) = &mut self.job else { return };
+        match &mut job.target {
+            Target::File(target) => {
+                if !bytes.is_empty() {
+                    let write = turn.numbers.write();
+                    target.pending.push((write, bytes.len()));
+                    turn.out.put(Output::Disk(DiskOp::Append { file: target.file, write, bytes: bytes.into() }));
+                }
+            }
+            Target::Links { mark } => {
+                let mut bytes = bytes;
+                if job.is_walked {
+                    bytes.extend_from_slice(mark);
+                }
+                links.send_transfer(&Arc::new(bytes), turn.out);
+                if job.is_walked {
+                    let count = links.receivers();
+                    let text = format!("Diskless rdb transfer, done, {count} replicas still up.");
+                    turn.out.log(Level::Notice, text);
+                    links.end_transfer(turn.now, turn.out);
+                    self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
+                    self.job = None;
+                }
+            }
+        }
+    }
+
+    /// A write ended: the walker may go on, the file may be committed, or the save is over.
+    pub(crate) fn on_disk(&mut self, disk: &Disk, turn: &mut Turn<'_>) -> Written {
+        let Some(Job { target: Target::File(target), is_walked, .. }) = &mut self.job else { return Written::NotOurs };
+        let is_commit = target.commit == Some(disk.write);
+        let index = target.pending.iter().position(|(write, _)| *write == disk.write);
+        if let Some(index) = index {
+            target.pending.remove(index);
+        } else if !is_commit {
+            return Written::NotOurs;
+        }
+        if let Err(error) = &disk.result {
+            let text = error.to_string();
+            if !is_commit {
+                turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
+            }
+            return self.end(Err(text), turn);
+        }
+        if is_commit {
+            return self.end(Ok(()), turn);
+        }
+        if *is_walked && target.pending.is_empty() && target.commit.is_none() {
+            let write = turn.numbers.write();
+            target.commit = Some(write);
+            turn.out.put(Output::Disk(DiskOp::Commit { file: target.file, write, path: target.path.clone() }));
+        }
+        Written::Going
+    }
+
+    fn end(&mut self, result: Result<(), String>, turn: &mut Turn<'_>) -> Written {
+        let job = self.job.take().expect("only a running job ends");
+        if !job.is_walked {
+            turn.keyspace.snapshot_abort();
+        }
+        let Target::File(target) = job.target else { unreachable!("a transfer ends in `put`") };
+        self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
+        self.last_ok = result.is_ok();
+        match &result {
+            Ok(()) => {
+                self.changes = self.changes.saturating_sub(target.changes_before);
+                self.last_save = turn.now.unix;
+                self.saves += 1;
+                turn.out.log(Level::Notice, "DB saved on disk");
+            }
+            Err(error) => turn.out.log(Level::Warning, format!("Background saving error: {error}")),
+        }
+        let wish = match target.conn {
+            Some(conn) => Wish::Client(conn),
+            None if target.is_background => Wish::Background,
+            None => Wish::Shutdown,
+        };
+        Written::Ended(wish, result)
+    }
+
+    /// The data is about to be replaced, or the process to end: what runs is given up.
+    pub(crate) fn abort(&mut self, why: &str, links: &mut Links, turn: &mut Turn<'_>) {
+        self.wish = None;
+        let Some(job) = &self.job else { return };
+        match &job.target {
+            Target::File(target) => {
+                let conn = target.conn;
+                if target.commit.is_none() {
+                    turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
+                }
+                turn.acts.push(Act::SaveDone { conn, result: Err(why.to_string()) });
+            }
+            Target::Links { .. } => links.abort_transfer(turn.out),
+        }
+        turn.out.log(Level::Warning, format!("Snapshot given up: {why}"));
+        self.abort_walk(turn);
+    }
+
+    fn abort_walk(&mut self, turn: &mut Turn<'_>) {
+        if self.job.take().is_some_and(|job| !job.is_walked) {
+            turn.keyspace.snapshot_abort();
+        }
+    }
+
+    // ----- answers
+
+    pub(crate) fn facts(&self, settings: &Settings, now: Now) -> SavingFacts {
+        SavingFacts {
+            changes: self.changes,
+            in_progress: self.job.is_some(),
+            last_save: self.last_save,
+            last_ok: self.last_ok,
+            last_seconds: self.last_seconds,
+            current_seconds: self
+                .job
+                .as_ref()
+                .map_or(-1, |job| now.mono.since(job.begun.mono).as_seconds() as i64),
+            saves: self.saves,
+            loaded_keys: 0,
+            loaded_expired: 0,
+            stop_writes: self.stops_writes(settings),
+        }
+    }
+
+    /// Writes are to be refused: the last save failed, and the operator wants to know.
+    pub(crate) fn stops_writes(&self, settings: &Settings) -> bool {
+        settings.stop_writes_on_save_error && !settings.save_points.is_empty() && !self.last_ok
+    }
+}

@@ -80,12 +80,14 @@ impl Feed {
         }
         let is_current = replid.eq_ignore_ascii_case(self.replid.as_bytes());
         let is_second = self.second.is_some_and(|(second, split)| {
-            replid.eq_ignore_ascii_case(second.as_bytes()) && u64::try_from(first).is_ok_and(|first| first <= split)
+            replid.eq_ignore_ascii_case(second.as_bytes())
+                && u64::try_from(first).is_ok_and(|first| first <= split)
         });
         if !is_current && !is_second {
             return Err(Mismatch::History);
         }
-        let position = u64::try_from(first).ok().and_then(|first| first.checked_sub(1)).ok_or(Mismatch::Backlog)?;
+        let position =
+            u64::try_from(first).ok().and_then(|first| first.checked_sub(1)).ok_or(Mismatch::Backlog)?;
         match &self.backlog {
             Some(backlog) if backlog.holds(position) => Ok(position),
             _ => Err(Mismatch::Backlog),

@@ -199,7 +199,11 @@ impl Follow {
                 turn.dialer.closed(conn);
                 if is_ours {
                     self.state = State::Idle { retry_at: turn.now.mono };
-                    self.fail(Fault::Link(format!("Error condition on socket for SYNC: {error}")), turn, events);
+                    self.fail(
+                        Fault::Link(format!("Error condition on socket for SYNC: {error}")),
+                        turn,
+                        events,
+                    );
                 }
             }
         }
@@ -296,7 +300,8 @@ impl Follow {
                 Ask::Auth => {}
                 Ask::Port | Ask::Ip | Ask::Capabilities => {
                     if reply.is_error() {
-                        let text = format!("(Non critical) Master does not understand {ask:?}: {}", reply.text);
+                        let text =
+                            format!("(Non critical) Master does not understand {ask:?}: {}", reply.text);
                         turn.out.log(Level::Notice, text);
                     }
                     if ask == Ask::Capabilities {
@@ -400,7 +405,13 @@ impl Follow {
     }
 
     /// Retries, timeouts, acknowledgements, signs of life. `applied` is the end of what was applied.
-    pub(crate) fn tick(&mut self, settings: &Settings, applied: u64, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+    pub(crate) fn tick(
+        &mut self,
+        settings: &Settings,
+        applied: u64,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) {
         let now = turn.now.mono;
         let is_over = |heard: Time| now.since(heard) > settings.timeout;
         let fault = match &mut self.state {
@@ -516,7 +527,8 @@ impl Follow {
     // ----- answers
 
     pub(crate) fn facts(&self, applied: u64, read: u64, now: Now) -> PrimaryFacts {
-        let seconds = |since: Option<Time>| since.map_or(-1, |since| now.mono.since(since).as_seconds() as i64);
+        let seconds =
+            |since: Option<Time>| since.map_or(-1, |since| now.mono.since(since).as_seconds() as i64);
         let (state, heard) = match &self.state {
             State::Idle { .. } => ("connect", None),
             State::Connecting { .. } => ("connecting", None),
@@ -706,7 +718,8 @@ fn on_ping(
     let password = settings.primary_password.as_bytes();
     if !password.is_empty() {
         let user = settings.primary_user.as_bytes();
-        let auth = if user.is_empty() { command(&[b"AUTH", password]) } else { command(&[b"AUTH", user, password]) };
+        let auth =
+            if user.is_empty() { command(&[b"AUTH", password]) } else { command(&[b"AUTH", user, password]) };
         bytes.extend_from_slice(&auth);
         asked.push_back(Ask::Auth);
     }

@@ -68,7 +68,12 @@ impl Gate {
     }
 
     /// Ends the waits that are reached or over, in the order in which they began; `acked(offset)` counts the replicas that have it.
-    pub(crate) fn settle(&mut self, now: Time, acked: impl Fn(u64) -> u32, mut done: impl FnMut(ConnId, u32)) {
+    pub(crate) fn settle(
+        &mut self,
+        now: Time,
+        acked: impl Fn(u64) -> u32,
+        mut done: impl FnMut(ConnId, u32),
+    ) {
         self.waits.retain(|wait| {
             let count = acked(wait.offset);
             let stays = count < wait.replicas && now < wait.deadline;
@@ -99,7 +104,11 @@ mod tests {
         assert!(!gate.take_ask());
         let settled = |gate: &mut Gate, now, reached: u64| {
             let mut done = Vec::new();
-            gate.settle(Time(now), |offset| u32::from(offset <= reached), |conn, count| done.push((conn, count)));
+            gate.settle(
+                Time(now),
+                |offset| u32::from(offset <= reached),
+                |conn, count| done.push((conn, count)),
+            );
             done
         };
         assert_eq!(settled(&mut gate, 10, 99), []);

@@ -88,8 +88,13 @@ pub struct StreamApplied {
 
 enum Shutdown {
     /// Replicas lag; their time ends then.
-    Waiting { wish: ShutdownWish, until: Time },
-    Saving { force: bool },
+    Waiting {
+        wish: ShutdownWish,
+        until: Time,
+    },
+    Saving {
+        force: bool,
+    },
 }
 
 /// The ordered stream of writes and everything that reads or feeds it.
@@ -526,7 +531,8 @@ impl Journal {
             self.feed.backlog = None;
             self.feed.begin_history(&mut self.random);
             let seconds = ttl.as_seconds();
-            let text = format!("Replication backlog freed after {seconds} seconds without connected replicas.");
+            let text =
+                format!("Replication backlog freed after {seconds} seconds without connected replicas.");
             turn.out.log(Level::Notice, text);
         }
         if !self.is_loading()
@@ -694,7 +700,8 @@ impl Journal {
         self.alone_since = turn.now.mono;
         match &result {
             Ok(loaded) => {
-                let seconds = turn.now.unix.as_ms().saturating_sub(self.load_started.as_ms()) as f64 / 1_000.0;
+                let seconds =
+                    turn.now.unix.as_ms().saturating_sub(self.load_started.as_ms()) as f64 / 1_000.0;
                 let (keys, expired) = (loaded.keys, loaded.expired);
                 let text = format!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
                 turn.out.log(Level::Notice, text);
@@ -719,7 +726,8 @@ impl Journal {
             return;
         }
         if replicas > 0 {
-            let text = format!("{} of {replicas} replicas are in sync when shutting down.", replicas - lagging);
+            let text =
+                format!("{} of {replicas} replicas are in sync when shutting down.", replicas - lagging);
             turn.out.log(Level::Notice, text);
         }
         self.shutdown = Some(Shutdown::Saving { force: wish.force });
@@ -790,7 +798,8 @@ fn last_data_end(batch: &Batch, base: u64, done: u64) -> Option<u64> {
     let mut end = base + total;
     for index in (0..batch.len()).rev() {
         let name = batch.request(index).get(0).unwrap_or(b"");
-        let is_silent = ["", "ping", "replconf", "select"].iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()));
+        let is_silent =
+            ["", "ping", "replconf", "select"].iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()));
         if end <= done && !is_silent {
             return Some(end);
         }

@@ -109,7 +109,8 @@ impl Link {
         let is_over_hard = settings.replica_hard_limit > 0 && held > hard;
         let is_over_soft = settings.replica_soft_limit > 0 && held > settings.replica_soft_limit;
         self.soft_since = is_over_soft.then(|| self.soft_since.unwrap_or(now.mono));
-        let is_too_long = self.soft_since.is_some_and(|since| now.mono.since(since) > settings.replica_soft_span);
+        let is_too_long =
+            self.soft_since.is_some_and(|since| now.mono.since(since) > settings.replica_soft_span);
         if is_over_hard || is_too_long {
             let text = "scheduled to be closed ASAP for overcoming of output buffer limits";
             out.log(Level::Warning, format!("Replica {} {text}: {held} bytes", self.name()));
@@ -177,7 +178,9 @@ impl Links {
         };
         let not_a_number = || Replconf::Refused("ERR value is not an integer or out of range".to_string());
         if is("listening-port") {
-            let Some(port) = number().and_then(|port| u16::try_from(port).ok()) else { return not_a_number() };
+            let Some(port) = number().and_then(|port| u16::try_from(port).ok()) else {
+                return not_a_number();
+            };
             greeting.port = port;
         } else if is("ip-address") {
             // 255: longest host name of the originals.
@@ -258,12 +261,16 @@ impl Links {
                 (link.state, link.cursor, link.acked) = (State::Online, position, position);
                 self.syncs[1] += 1;
                 let text = format!("Partial resynchronization request from {name} accepted. ");
-                turn.out.log(Level::Notice, format!("{text}Sending {} bytes of backlog.", feed.end - position));
+                turn.out
+                    .log(Level::Notice, format!("{text}Sending {} bytes of backlog.", feed.end - position));
             }
             Err(mismatch) => {
                 if !link.greeting.knows_eof {
                     let text = "ERR full synchronization needs a replica that announces REPLCONF capa eof";
-                    turn.out.log(Level::Warning, format!("Replica {name} refused: it does not announce capa eof"));
+                    turn.out.log(
+                        Level::Warning,
+                        format!("Replica {name} refused: it does not announce capa eof"),
+                    );
                     return Err(text.to_string());
                 }
                 self.syncs[0] += 1;
@@ -317,12 +324,19 @@ impl Links {
             })
         };
         let Some(oldest) = waiting().min() else { return Time::NEVER };
-        let enough = settings.diskless_replicas_max > 0 && waiting().count() >= settings.diskless_replicas_max as usize;
+        let enough = settings.diskless_replicas_max > 0
+            && waiting().count() >= settings.diskless_replicas_max as usize;
         if enough { oldest } else { oldest + settings.diskless_delay }
     }
 
     /// A snapshot at the end of the stream begins for all that wait. The links get the announcement.
-    pub(crate) fn begin_transfer(&mut self, feed: &Feed, mark: &[u8; 40], now: Now, out: &mut Outbox) -> usize {
+    pub(crate) fn begin_transfer(
+        &mut self,
+        feed: &Feed,
+        mark: &[u8; 40],
+        now: Now,
+        out: &mut Outbox,
+    ) -> usize {
         let mut count = 0;
         for link in &mut self.links {
             if !matches!(link.state, State::Waiting { .. }) {
@@ -367,7 +381,10 @@ impl Links {
             link.state = State::Sent { at: now.mono };
             (link.acked_at, link.progress_at) = (now.mono, now.mono);
             if link.greeting.is_rdb_only {
-                out.log(Level::Notice, format!("RDB transfer for {} is done; it wants no stream", link.name()));
+                out.log(
+                    Level::Notice,
+                    format!("RDB transfer for {} is done; it wants no stream", link.name()),
+                );
                 out.close_flushed(link.conn);
             }
         }
@@ -470,7 +487,11 @@ impl Links {
                 State::Sent { .. } | State::Online => "online",
             },
             acked: link.acked,
-            lag_seconds: if link.state == State::Online { now.mono.since(link.acked_at).as_seconds() } else { 0 },
+            lag_seconds: if link.state == State::Online {
+                now.mono.since(link.acked_at).as_seconds()
+            } else {
+                0
+            },
             unsent_bytes: link.holds_bytes(end),
         };
         self.links.iter().map(fact).collect()

@@ -179,7 +179,8 @@ impl Saver {
         let Some(job) = &mut self.job else { return false };
         let can_take = match &job.target {
             Target::File(file) => {
-                file.commit.is_none() && file.pending.iter().map(|(_, len)| len).sum::<usize>() < FILE_WINDOW_BYTES
+                file.commit.is_none()
+                    && file.pending.iter().map(|(_, len)| len).sum::<usize>() < FILE_WINDOW_BYTES
             }
             Target::Links { .. } if links.receivers() == 0 => {
                 turn.out.log(Level::Notice, "Diskless rdb transfer, last replica dropped, snapshot given up");
@@ -213,7 +214,11 @@ impl Saver {
                 if !bytes.is_empty() {
                     let write = turn.numbers.write();
                     target.pending.push((write, bytes.len()));
-                    turn.out.put(Output::Disk(DiskOp::Append { file: target.file, write, bytes: bytes.into() }));
+                    turn.out.put(Output::Disk(DiskOp::Append {
+                        file: target.file,
+                        write,
+                        bytes: bytes.into(),
+                    }));
                 }
             }
             Target::Links { mark } => {
@@ -236,7 +241,9 @@ impl Saver {
 
     /// A write ended: the walker may go on, the file may be committed, or the save is over.
     pub(crate) fn on_disk(&mut self, disk: &Disk, turn: &mut Turn<'_>) -> Written {
-        let Some(Job { target: Target::File(target), is_walked, .. }) = &mut self.job else { return Written::NotOurs };
+        let Some(Job { target: Target::File(target), is_walked, .. }) = &mut self.job else {
+            return Written::NotOurs;
+        };
         let is_commit = target.commit == Some(disk.write);
         let index = target.pending.iter().position(|(write, _)| *write == disk.write);
         if let Some(index) = index {
@@ -257,7 +264,11 @@ impl Saver {
         if *is_walked && target.pending.is_empty() && target.commit.is_none() {
             let write = turn.numbers.write();
             target.commit = Some(write);
-            turn.out.put(Output::Disk(DiskOp::Commit { file: target.file, write, path: target.path.clone() }));
+            turn.out.put(Output::Disk(DiskOp::Commit {
+                file: target.file,
+                write,
+                path: target.path.clone(),
+            }));
         }
         Written::Going
     }

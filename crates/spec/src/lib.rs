@@ -1,9 +1,14 @@
 //! The tables' types: commands, directives, INFO fields, refusals.
 #![no_std]
+#![forbid(unsafe_code)]
 extern crate alloc;
 
 pub mod command;
+pub mod config;
+pub mod directive;
 pub mod refusal;
 
 pub use command::{Access, Acl, Arity, Flags, Group, Keys, Spec};
+pub use config::Config;
+pub use directive::DirectiveId;
 pub use refusal::Refusal;

@@ -1,0 +1,277 @@
+//! The rows.
+//!
+//! Names, defaults and bounds are those of Redis 7.2; the golden list in `tests/golden` holds the original's own answer.
+
+use super::{Directive, DirectiveId, Kind};
+
+/// The largest C `int`.
+const INT_MAX: i64 = i32::MAX as i64;
+/// The largest C `unsigned int`.
+const UINT_MAX: i64 = u32::MAX as i64;
+
+const fn integer(min: i64, max: i64) -> Kind {
+    Kind::Integer { min, max }
+}
+
+const fn memory(min: u64, max: u64) -> Kind {
+    Kind::Memory { min, max }
+}
+
+const NO_ACCEPTS: &str = "the host bounds what it accepts in one turn by itself";
+const NO_TLS: &str = "there is no TLS yet";
+const NO_THREADS: &str = "one thread executes and reads; more cores are used by more nodes";
+const NO_TRACKING: &str = "client side caching does not exist yet";
+const NO_ACL: &str = "users and ACLs do not exist yet";
+const NO_SYSLOG: &str = "the log goes to logfile or to the standard output";
+const NO_LOGO: &str = "there is no logo";
+const NO_TITLE: &str = "the title of the process is not changed";
+const NO_COLLATE: &str = "SORT does not exist yet";
+const NO_CRASH: &str = "a crash report is always written to the log";
+const NO_PAGES: &str = "huge pages are used where the system allows them";
+const NO_WARNINGS: &str = "the checks that it silences are not made";
+const NO_OOM: &str = "oom-score-adj does not exist yet";
+const NO_CPUS: &str = "threads are not bound to processors";
+const NO_SHUTDOWN: &str = "SHUTDOWN does not wait for replicas yet";
+const NO_WATCHDOG: &str = "there is no watchdog";
+const NO_REHASH: &str = "tables grow as they are used";
+const NO_TYPE: &str = "the type that it tunes does not exist yet";
+const NO_EVICT: &str = "there is no eviction yet";
+const NO_FREE: &str = "how a value is freed does not depend on it";
+const NO_ALLOC: &str = "the allocator chooses its threads by itself";
+const NO_DEFRAG: &str = "memory is not moved";
+const NO_SYNCFILES: &str = "a synchronisation leaves no file behind";
+const NO_FSYNC: &str = "files are written and synced by threads of their own";
+const NO_DELAY: &str = "it exists for tests of the original";
+const NO_LOADING: &str = "a load gives way by a budget of its own";
+const NO_SANITIZE: &str = "every payload is checked in full";
+const NO_AOF: &str = "there is no append-only file yet";
+const NO_DISKLESS: &str = "a full synchronisation never goes through a file";
+const NO_MINREPLICAS: &str = "min-replicas-to-write does not exist yet";
+const NO_PROPAGATION: &str = "a command that fails in the stream of a primary always ends the replication";
+const NO_PINGS: &str = "the interval of the bus is fixed";
+const NO_SHARDED: &str = "sharded channels do not exist yet";
+const NO_MIGRATION: &str = "replicas do not move to orphaned primaries yet";
+const NO_SCRIPTS: &str = "scripts do not exist yet";
+const NO_SLOWLOG: &str = "there is no slow log yet";
+const NO_LATENCY: &str = "latencies of commands are not kept yet";
+
+/// Declares the rows together with the constants of their places.
+macro_rules! directives {
+    ($($id:ident => $row:expr;)*) => {
+        /// Every directive of Redis 7.2.
+        pub static DIRECTIVES: &[Directive] = &[$($row),*];
+
+        /// The places of the rows.
+        #[derive(Clone, Copy)]
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "one name serves the row and the constant")]
+        enum Place { $($id),* }
+
+        /// The id of each directive.
+        pub mod id {
+            use super::{DirectiveId, Place};
+            $(
+                #[doc = concat!("The directive of this name, in lower case with hyphens.")]
+                pub const $id: DirectiveId = DirectiveId(Place::$id as u16);
+            )*
+        }
+    };
+}
+
+directives! {
+    // Network and clients.
+    BIND => Directive::works("bind", Kind::Words { count_max: 16 }, "* -::*").at_start();
+    BIND_SOURCE_ADDR => Directive::not_yet("bind-source-addr", Kind::Text, "");
+    PORT => Directive::works("port", integer(0, 65535), "6379").at_start();
+    UNIXSOCKET => Directive::works("unixsocket", Kind::Text, "").at_start();
+    UNIXSOCKETPERM => Directive::works("unixsocketperm", Kind::Octal { max: 0o777 }, "0").at_start();
+    TCP_BACKLOG => Directive::works("tcp-backlog", integer(0, INT_MAX), "511").at_start().hostile("0");
+    TCP_KEEPALIVE => Directive::works("tcp-keepalive", integer(0, INT_MAX), "300").hostile("1");
+    TIMEOUT => Directive::works("timeout", integer(0, INT_MAX), "0").hostile("1");
+    MAXCLIENTS => Directive::works("maxclients", integer(1, UINT_MAX), "10000").hostile("1");
+    MAX_NEW_CONNECTIONS_PER_CYCLE => Directive::no_effect("max-new-connections-per-cycle", integer(1, 1000), "10", NO_ACCEPTS);
+    MAX_NEW_TLS_CONNECTIONS_PER_CYCLE => Directive::no_effect("max-new-tls-connections-per-cycle", integer(1, 1000), "1", NO_TLS);
+    PROTECTED_MODE => Directive::works("protected-mode", Kind::Bool, "yes");
+    SOCKET_MARK_ID => Directive::not_yet("socket-mark-id", integer(0, UINT_MAX), "0").at_start();
+    CLIENT_QUERY_BUFFER_LIMIT => Directive::works("client-query-buffer-limit", memory(1 << 20, i64::MAX as u64), "1073741824").hostile("1mb");
+    CLIENT_OUTPUT_BUFFER_LIMIT => Directive::works("client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60").hostile("normal 1 1 1 slave 1 1 1 pubsub 1 1 1");
+    PROTO_MAX_BULK_LEN => Directive::works("proto-max-bulk-len", memory(1 << 20, i64::MAX as u64), "536870912").hostile("1mb");
+    MAXMEMORY_CLIENTS => Directive::not_yet("maxmemory-clients", Kind::MemoryOrPercent, "0");
+    IO_THREADS => Directive::no_effect("io-threads", integer(1, 128), "1", NO_THREADS).at_start();
+    IO_THREADS_DO_READS => Directive::no_effect("io-threads-do-reads", Kind::Bool, "no", NO_THREADS).at_start();
+    TRACKING_TABLE_MAX_KEYS => Directive::no_effect("tracking-table-max-keys", integer(0, i64::MAX), "1000000", NO_TRACKING);
+    // Access.
+    REQUIREPASS => Directive::works("requirepass", Kind::Text, "").secret();
+    ACLFILE => Directive::not_yet("aclfile", Kind::Text, "").at_start();
+    ACL_PUBSUB_DEFAULT => Directive::no_effect("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", NO_ACL);
+    ACLLOG_MAX_LEN => Directive::no_effect("acllog-max-len", integer(0, i64::MAX), "128", NO_ACL);
+    ENABLE_DEBUG_COMMAND => Directive::works("enable-debug-command", Kind::Choice(&["no", "yes", "local"]), "no").at_start();
+    ENABLE_MODULE_COMMAND => Directive::not_yet("enable-module-command", Kind::Choice(&["no", "yes", "local"]), "no").at_start();
+    ENABLE_PROTECTED_CONFIGS => Directive::works("enable-protected-configs", Kind::Choice(&["no", "yes", "local"]), "no").at_start();
+    // TLS.
+    TLS_PORT => Directive::not_yet("tls-port", integer(0, 65535), "0");
+    TLS_CLUSTER => Directive::not_yet("tls-cluster", Kind::Bool, "no");
+    TLS_REPLICATION => Directive::not_yet("tls-replication", Kind::Bool, "no");
+    TLS_AUTH_CLIENTS => Directive::no_effect("tls-auth-clients", Kind::Choice(&["no", "yes", "optional"]), "yes", NO_TLS);
+    TLS_PREFER_SERVER_CIPHERS => Directive::no_effect("tls-prefer-server-ciphers", Kind::Bool, "no", NO_TLS);
+    TLS_SESSION_CACHING => Directive::no_effect("tls-session-caching", Kind::Bool, "yes", NO_TLS);
+    TLS_SESSION_CACHE_SIZE => Directive::no_effect("tls-session-cache-size", integer(0, INT_MAX), "20480", NO_TLS);
+    TLS_SESSION_CACHE_TIMEOUT => Directive::no_effect("tls-session-cache-timeout", integer(0, INT_MAX), "300", NO_TLS);
+    TLS_CERT_FILE => Directive::no_effect("tls-cert-file", Kind::Text, "", NO_TLS);
+    TLS_KEY_FILE => Directive::no_effect("tls-key-file", Kind::Text, "", NO_TLS);
+    TLS_KEY_FILE_PASS => Directive::no_effect("tls-key-file-pass", Kind::Text, "", NO_TLS).secret();
+    TLS_CLIENT_CERT_FILE => Directive::no_effect("tls-client-cert-file", Kind::Text, "", NO_TLS);
+    TLS_CLIENT_KEY_FILE => Directive::no_effect("tls-client-key-file", Kind::Text, "", NO_TLS);
+    TLS_CLIENT_KEY_FILE_PASS => Directive::no_effect("tls-client-key-file-pass", Kind::Text, "", NO_TLS).secret();
+    TLS_DH_PARAMS_FILE => Directive::no_effect("tls-dh-params-file", Kind::Text, "", NO_TLS);
+    TLS_CA_CERT_FILE => Directive::no_effect("tls-ca-cert-file", Kind::Text, "", NO_TLS);
+    TLS_CA_CERT_DIR => Directive::no_effect("tls-ca-cert-dir", Kind::Text, "", NO_TLS);
+    TLS_PROTOCOLS => Directive::no_effect("tls-protocols", Kind::Text, "", NO_TLS);
+    TLS_CIPHERS => Directive::no_effect("tls-ciphers", Kind::Text, "", NO_TLS);
+    TLS_CIPHERSUITES => Directive::no_effect("tls-ciphersuites", Kind::Text, "", NO_TLS);
+    // The process.
+    DAEMONIZE => Directive::not_yet("daemonize", Kind::Bool, "no").at_start();
+    SUPERVISED => Directive::not_yet("supervised", Kind::Choice(&["upstart", "systemd", "auto", "no"]), "no").at_start();
+    PIDFILE => Directive::works("pidfile", Kind::Text, "").at_start();
+    LOGLEVEL => Directive::works("loglevel", Kind::Choice(&["debug", "verbose", "notice", "warning", "nothing"]), "notice").hostile("debug");
+    LOGFILE => Directive::works("logfile", Kind::Text, "").at_start();
+    SYSLOG_ENABLED => Directive::not_yet("syslog-enabled", Kind::Bool, "no").at_start();
+    SYSLOG_IDENT => Directive::no_effect("syslog-ident", Kind::Text, "redis", NO_SYSLOG).at_start();
+    SYSLOG_FACILITY => Directive::no_effect("syslog-facility", Kind::Choice(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]), "local0", NO_SYSLOG).at_start();
+    ALWAYS_SHOW_LOGO => Directive::no_effect("always-show-logo", Kind::Bool, "no", NO_LOGO).at_start();
+    SET_PROC_TITLE => Directive::no_effect("set-proc-title", Kind::Bool, "yes", NO_TITLE).at_start();
+    PROC_TITLE_TEMPLATE => Directive::no_effect("proc-title-template", Kind::Text, "{title} {listen-addr} {server-mode}", NO_TITLE);
+    LOCALE_COLLATE => Directive::no_effect("locale-collate", Kind::Text, "", NO_COLLATE);
+    CRASH_LOG_ENABLED => Directive::no_effect("crash-log-enabled", Kind::Bool, "yes", NO_CRASH);
+    CRASH_MEMCHECK_ENABLED => Directive::no_effect("crash-memcheck-enabled", Kind::Bool, "yes", NO_CRASH);
+    USE_EXIT_ON_PANIC => Directive::no_effect("use-exit-on-panic", Kind::Bool, "no", NO_CRASH).at_start().hidden();
+    DISABLE_THP => Directive::no_effect("disable-thp", Kind::Bool, "yes", NO_PAGES).at_start();
+    IGNORE_WARNINGS => Directive::no_effect("ignore-warnings", Kind::Text, "", NO_WARNINGS);
+    OOM_SCORE_ADJ => Directive::not_yet("oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no");
+    OOM_SCORE_ADJ_VALUES => Directive::no_effect("oom-score-adj-values", Kind::OomScores, "0 200 800", NO_OOM);
+    SERVER_CPULIST => Directive::no_effect("server_cpulist", Kind::Text, "", NO_CPUS).at_start();
+    BIO_CPULIST => Directive::no_effect("bio_cpulist", Kind::Text, "", NO_CPUS).at_start();
+    AOF_REWRITE_CPULIST => Directive::no_effect("aof_rewrite_cpulist", Kind::Text, "", NO_CPUS).at_start();
+    BGSAVE_CPULIST => Directive::no_effect("bgsave_cpulist", Kind::Text, "", NO_CPUS).at_start();
+    SHUTDOWN_TIMEOUT => Directive::no_effect("shutdown-timeout", integer(0, INT_MAX), "10", NO_SHUTDOWN);
+    SHUTDOWN_ON_SIGINT => Directive::not_yet("shutdown-on-sigint", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
+    SHUTDOWN_ON_SIGTERM => Directive::not_yet("shutdown-on-sigterm", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
+    WATCHDOG_PERIOD => Directive::no_effect("watchdog-period", integer(0, INT_MAX), "0", NO_WATCHDOG).hidden();
+    HZ => Directive::works("hz", integer(0, INT_MAX), "10").hostile("1");
+    DYNAMIC_HZ => Directive::works("dynamic-hz", Kind::Bool, "yes").hostile("no");
+    // The keyspace.
+    DATABASES => Directive::works("databases", integer(1, INT_MAX), "16").at_start().hostile("1");
+    ACTIVE_EXPIRE_EFFORT => Directive::works("active-expire-effort", integer(1, 10), "1").hostile("10");
+    ACTIVEREHASHING => Directive::no_effect("activerehashing", Kind::Bool, "yes", NO_REHASH);
+    NOTIFY_KEYSPACE_EVENTS => Directive::not_yet("notify-keyspace-events", Kind::Events, "");
+    HASH_MAX_LISTPACK_ENTRIES => Directive::works("hash-max-listpack-entries", integer(0, i64::MAX), "512").alias("hash-max-ziplist-entries").hostile("0");
+    HASH_MAX_LISTPACK_VALUE => Directive::works("hash-max-listpack-value", memory(0, i64::MAX as u64), "64").alias("hash-max-ziplist-value").hostile("0");
+    LIST_MAX_LISTPACK_SIZE => Directive::no_effect("list-max-listpack-size", integer(i32::MIN as i64, INT_MAX), "-2", NO_TYPE).alias("list-max-ziplist-size");
+    LIST_COMPRESS_DEPTH => Directive::no_effect("list-compress-depth", integer(0, INT_MAX), "0", NO_TYPE);
+    SET_MAX_INTSET_ENTRIES => Directive::no_effect("set-max-intset-entries", integer(0, i64::MAX), "512", NO_TYPE);
+    SET_MAX_LISTPACK_ENTRIES => Directive::no_effect("set-max-listpack-entries", integer(0, i64::MAX), "128", NO_TYPE);
+    SET_MAX_LISTPACK_VALUE => Directive::no_effect("set-max-listpack-value", memory(0, i64::MAX as u64), "64", NO_TYPE);
+    ZSET_MAX_LISTPACK_ENTRIES => Directive::no_effect("zset-max-listpack-entries", integer(0, i64::MAX), "128", NO_TYPE).alias("zset-max-ziplist-entries");
+    ZSET_MAX_LISTPACK_VALUE => Directive::no_effect("zset-max-listpack-value", memory(0, i64::MAX as u64), "64", NO_TYPE).alias("zset-max-ziplist-value");
+    HLL_SPARSE_MAX_BYTES => Directive::no_effect("hll-sparse-max-bytes", memory(0, i64::MAX as u64), "3000", NO_TYPE);
+    STREAM_NODE_MAX_BYTES => Directive::no_effect("stream-node-max-bytes", memory(0, i64::MAX as u64), "4096", NO_TYPE);
+    STREAM_NODE_MAX_ENTRIES => Directive::no_effect("stream-node-max-entries", integer(0, i64::MAX), "100", NO_TYPE);
+    // Memory.
+    MAXMEMORY => Directive::not_yet("maxmemory", memory(0, u64::MAX), "0");
+    MAXMEMORY_POLICY => Directive::no_effect("maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction", NO_EVICT);
+    MAXMEMORY_SAMPLES => Directive::no_effect("maxmemory-samples", integer(1, 64), "5", NO_EVICT);
+    MAXMEMORY_EVICTION_TENACITY => Directive::no_effect("maxmemory-eviction-tenacity", integer(0, 100), "10", NO_EVICT);
+    LFU_LOG_FACTOR => Directive::no_effect("lfu-log-factor", integer(0, INT_MAX), "10", NO_EVICT);
+    LFU_DECAY_TIME => Directive::no_effect("lfu-decay-time", integer(0, INT_MAX), "1", NO_EVICT);
+    REPLICA_IGNORE_MAXMEMORY => Directive::no_effect("replica-ignore-maxmemory", Kind::Bool, "yes", NO_EVICT).alias("slave-ignore-maxmemory");
+    LAZYFREE_LAZY_EVICTION => Directive::no_effect("lazyfree-lazy-eviction", Kind::Bool, "no", NO_EVICT);
+    LAZYFREE_LAZY_EXPIRE => Directive::no_effect("lazyfree-lazy-expire", Kind::Bool, "no", NO_FREE);
+    LAZYFREE_LAZY_SERVER_DEL => Directive::no_effect("lazyfree-lazy-server-del", Kind::Bool, "no", NO_FREE);
+    LAZYFREE_LAZY_USER_DEL => Directive::no_effect("lazyfree-lazy-user-del", Kind::Bool, "no", NO_FREE);
+    LAZYFREE_LAZY_USER_FLUSH => Directive::no_effect("lazyfree-lazy-user-flush", Kind::Bool, "no", NO_FREE);
+    REPLICA_LAZY_FLUSH => Directive::no_effect("replica-lazy-flush", Kind::Bool, "no", NO_FREE).alias("slave-lazy-flush");
+    JEMALLOC_BG_THREAD => Directive::no_effect("jemalloc-bg-thread", Kind::Bool, "yes", NO_ALLOC);
+    ACTIVEDEFRAG => Directive::no_effect("activedefrag", Kind::Bool, "no", NO_DEFRAG);
+    ACTIVE_DEFRAG_IGNORE_BYTES => Directive::no_effect("active-defrag-ignore-bytes", memory(1, i64::MAX as u64), "104857600", NO_DEFRAG);
+    ACTIVE_DEFRAG_THRESHOLD_LOWER => Directive::no_effect("active-defrag-threshold-lower", integer(0, 1000), "10", NO_DEFRAG);
+    ACTIVE_DEFRAG_THRESHOLD_UPPER => Directive::no_effect("active-defrag-threshold-upper", integer(0, 1000), "100", NO_DEFRAG);
+    ACTIVE_DEFRAG_CYCLE_MIN => Directive::no_effect("active-defrag-cycle-min", integer(1, 99), "1", NO_DEFRAG);
+    ACTIVE_DEFRAG_CYCLE_MAX => Directive::no_effect("active-defrag-cycle-max", integer(1, 99), "25", NO_DEFRAG);
+    ACTIVE_DEFRAG_MAX_SCAN_FIELDS => Directive::no_effect("active-defrag-max-scan-fields", integer(1, i64::MAX), "1000", NO_DEFRAG);
+    // Snapshots.
+    DIR => Directive::works("dir", Kind::Text, ".").protected();
+    DBFILENAME => Directive::works("dbfilename", Kind::FileName { what: "filename", may_be_empty: true }, "dump.rdb").protected();
+    SAVE => Directive::works("save", Kind::SavePoints, "3600 1 300 100 60 10000").hostile("1 1");
+    RDBCOMPRESSION => Directive::works("rdbcompression", Kind::Bool, "yes").hostile("no");
+    RDBCHECKSUM => Directive::works("rdbchecksum", Kind::Bool, "yes").at_start().hostile("no");
+    STOP_WRITES_ON_BGSAVE_ERROR => Directive::works("stop-writes-on-bgsave-error", Kind::Bool, "yes");
+    RDB_DEL_SYNC_FILES => Directive::no_effect("rdb-del-sync-files", Kind::Bool, "no", NO_SYNCFILES);
+    RDB_SAVE_INCREMENTAL_FSYNC => Directive::no_effect("rdb-save-incremental-fsync", Kind::Bool, "yes", NO_FSYNC);
+    RDB_KEY_SAVE_DELAY => Directive::no_effect("rdb-key-save-delay", integer(i32::MIN as i64, INT_MAX), "0", NO_DELAY).hidden();
+    KEY_LOAD_DELAY => Directive::no_effect("key-load-delay", integer(i32::MIN as i64, INT_MAX), "0", NO_DELAY).hidden();
+    LOADING_PROCESS_EVENTS_INTERVAL_BYTES => Directive::no_effect("loading-process-events-interval-bytes", memory(1024, INT_MAX as u64), "2097152", NO_LOADING).hidden();
+    SANITIZE_DUMP_PAYLOAD => Directive::no_effect("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", NO_SANITIZE);
+    // The append-only file.
+    APPENDONLY => Directive::not_yet("appendonly", Kind::Bool, "no");
+    APPENDFILENAME => Directive::no_effect("appendfilename", Kind::FileName { what: "filename", may_be_empty: false }, "appendonly.aof", NO_AOF).at_start();
+    APPENDDIRNAME => Directive::no_effect("appenddirname", Kind::FileName { what: "dirname", may_be_empty: false }, "appendonlydir", NO_AOF).at_start();
+    APPENDFSYNC => Directive::no_effect("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", NO_AOF);
+    NO_APPENDFSYNC_ON_REWRITE => Directive::no_effect("no-appendfsync-on-rewrite", Kind::Bool, "no", NO_AOF);
+    AUTO_AOF_REWRITE_PERCENTAGE => Directive::no_effect("auto-aof-rewrite-percentage", integer(0, INT_MAX), "100", NO_AOF);
+    AUTO_AOF_REWRITE_MIN_SIZE => Directive::no_effect("auto-aof-rewrite-min-size", memory(0, i64::MAX as u64), "67108864", NO_AOF);
+    AOF_LOAD_TRUNCATED => Directive::no_effect("aof-load-truncated", Kind::Bool, "yes", NO_AOF);
+    AOF_USE_RDB_PREAMBLE => Directive::no_effect("aof-use-rdb-preamble", Kind::Bool, "yes", NO_AOF);
+    AOF_TIMESTAMP_ENABLED => Directive::no_effect("aof-timestamp-enabled", Kind::Bool, "no", NO_AOF);
+    AOF_REWRITE_INCREMENTAL_FSYNC => Directive::no_effect("aof-rewrite-incremental-fsync", Kind::Bool, "yes", NO_AOF);
+    AOF_DISABLE_AUTO_GC => Directive::no_effect("aof-disable-auto-gc", Kind::Bool, "no", NO_AOF);
+    // Replication.
+    REPLICAOF => Directive::works("replicaof", Kind::PrimaryAddress, "").at_start().alias("slaveof");
+    MASTERAUTH => Directive::works("masterauth", Kind::Text, "").secret();
+    MASTERUSER => Directive::works("masteruser", Kind::Text, "");
+    REPLICA_READ_ONLY => Directive::works("replica-read-only", Kind::Bool, "yes").alias("slave-read-only");
+    REPLICA_SERVE_STALE_DATA => Directive::works("replica-serve-stale-data", Kind::Bool, "yes").alias("slave-serve-stale-data").hostile("no");
+    REPLICA_PRIORITY => Directive::works("replica-priority", integer(0, INT_MAX), "100").alias("slave-priority");
+    REPLICA_ANNOUNCED => Directive::works("replica-announced", Kind::Bool, "yes");
+    REPLICA_ANNOUNCE_IP => Directive::works("replica-announce-ip", Kind::Text, "").alias("slave-announce-ip");
+    REPLICA_ANNOUNCE_PORT => Directive::works("replica-announce-port", integer(0, 65535), "0").alias("slave-announce-port");
+    REPLICA_IGNORE_DISK_WRITE_ERRORS => Directive::no_effect("replica-ignore-disk-write-errors", Kind::Bool, "no", NO_AOF);
+    REPL_DISKLESS_SYNC => Directive::no_effect("repl-diskless-sync", Kind::Bool, "yes", NO_DISKLESS);
+    REPL_DISKLESS_SYNC_DELAY => Directive::works("repl-diskless-sync-delay", integer(0, INT_MAX), "5").hostile("0");
+    REPL_DISKLESS_SYNC_MAX_REPLICAS => Directive::works("repl-diskless-sync-max-replicas", integer(0, INT_MAX), "0").hostile("1");
+    REPL_DISKLESS_LOAD => Directive::not_yet("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled");
+    REPL_TIMEOUT => Directive::works("repl-timeout", integer(1, INT_MAX), "60").hostile("2");
+    REPL_PING_REPLICA_PERIOD => Directive::works("repl-ping-replica-period", integer(1, INT_MAX), "10").alias("repl-ping-slave-period").hostile("1");
+    REPL_BACKLOG_SIZE => Directive::works("repl-backlog-size", memory(1, i64::MAX as u64), "1048576").hostile("1");
+    REPL_BACKLOG_TTL => Directive::works("repl-backlog-ttl", integer(0, i64::MAX), "3600").hostile("1");
+    REPL_DISABLE_TCP_NODELAY => Directive::not_yet("repl-disable-tcp-nodelay", Kind::Bool, "no");
+    MIN_REPLICAS_TO_WRITE => Directive::not_yet("min-replicas-to-write", integer(0, INT_MAX), "0").alias("min-slaves-to-write");
+    MIN_REPLICAS_MAX_LAG => Directive::no_effect("min-replicas-max-lag", integer(0, INT_MAX), "10", NO_MINREPLICAS).alias("min-slaves-max-lag");
+    PROPAGATION_ERROR_BEHAVIOR => Directive::no_effect("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", NO_PROPAGATION);
+    // Cluster.
+    CLUSTER_ENABLED => Directive::works("cluster-enabled", Kind::Bool, "no").at_start();
+    CLUSTER_CONFIG_FILE => Directive::works("cluster-config-file", Kind::Text, "nodes.conf").at_start();
+    CLUSTER_NODE_TIMEOUT => Directive::works("cluster-node-timeout", integer(0, i64::MAX), "15000").hostile("200");
+    CLUSTER_PING_INTERVAL => Directive::no_effect("cluster-ping-interval", integer(1, INT_MAX), "1000", NO_PINGS).hidden();
+    CLUSTER_PORT => Directive::works("cluster-port", integer(0, 65535), "0").at_start();
+    CLUSTER_ANNOUNCE_IP => Directive::works("cluster-announce-ip", Kind::Text, "");
+    CLUSTER_ANNOUNCE_PORT => Directive::works("cluster-announce-port", integer(0, 65535), "0");
+    CLUSTER_ANNOUNCE_BUS_PORT => Directive::works("cluster-announce-bus-port", integer(0, 65535), "0");
+    CLUSTER_ANNOUNCE_TLS_PORT => Directive::not_yet("cluster-announce-tls-port", integer(0, 65535), "0");
+    CLUSTER_ANNOUNCE_HOSTNAME => Directive::not_yet("cluster-announce-hostname", Kind::HostName, "");
+    CLUSTER_ANNOUNCE_HUMAN_NODENAME => Directive::not_yet("cluster-announce-human-nodename", Kind::Text, "");
+    CLUSTER_PREFERRED_ENDPOINT_TYPE => Directive::not_yet("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip");
+    CLUSTER_REQUIRE_FULL_COVERAGE => Directive::works("cluster-require-full-coverage", Kind::Bool, "yes").hostile("no");
+    CLUSTER_ALLOW_READS_WHEN_DOWN => Directive::works("cluster-allow-reads-when-down", Kind::Bool, "no");
+    CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN => Directive::no_effect("cluster-allow-pubsubshard-when-down", Kind::Bool, "yes", NO_SHARDED);
+    CLUSTER_REPLICA_VALIDITY_FACTOR => Directive::works("cluster-replica-validity-factor", integer(0, INT_MAX), "10").alias("cluster-slave-validity-factor").hostile("0");
+    CLUSTER_REPLICA_NO_FAILOVER => Directive::works("cluster-replica-no-failover", Kind::Bool, "no").alias("cluster-slave-no-failover");
+    CLUSTER_MIGRATION_BARRIER => Directive::no_effect("cluster-migration-barrier", integer(0, INT_MAX), "1", NO_MIGRATION);
+    CLUSTER_ALLOW_REPLICA_MIGRATION => Directive::no_effect("cluster-allow-replica-migration", Kind::Bool, "yes", NO_MIGRATION);
+    CLUSTER_LINK_SENDBUF_LIMIT => Directive::not_yet("cluster-link-sendbuf-limit", memory(0, u64::MAX), "0");
+    // Scripts and statistics.
+    BUSY_REPLY_THRESHOLD => Directive::no_effect("busy-reply-threshold", integer(0, i64::MAX), "5000", NO_SCRIPTS).alias("lua-time-limit");
+    SLOWLOG_LOG_SLOWER_THAN => Directive::no_effect("slowlog-log-slower-than", integer(-1, i64::MAX), "10000", NO_SLOWLOG);
+    SLOWLOG_MAX_LEN => Directive::no_effect("slowlog-max-len", integer(0, i64::MAX), "128", NO_SLOWLOG);
+    LATENCY_MONITOR_THRESHOLD => Directive::not_yet("latency-monitor-threshold", integer(0, i64::MAX), "0");
+    LATENCY_TRACKING => Directive::no_effect("latency-tracking", Kind::Bool, "yes", NO_LATENCY);
+    LATENCY_TRACKING_INFO_PERCENTILES => Directive::no_effect("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9", NO_LATENCY);
+}

@@ -8,10 +8,15 @@ extern crate alloc;
 pub mod batch;
 pub mod bus;
 pub mod framer;
+pub mod listpack;
+pub mod lzf;
 pub mod nodes_conf;
+pub mod rdb;
 pub mod reply;
 pub mod request;
 pub mod value;
+pub mod ziplist;
+pub mod zipmap;
 
 pub use batch::{Args, Batch, Ending, Limits, Mode, ProtocolError};
 pub use framer::Framer;

@@ -1,0 +1,248 @@
+//! LZF, the compression of strings in RDB files (format of Lehmann's liblzf).
+//!
+//! A packed text is a row of literal runs and references to earlier output:
+//!
+//!   000lllll  then l+1 literal bytes
+//!   llldddddd dddddddd                 copy l+2 bytes (l in 1..=6) from d+1 bytes back (13 bits of d)
+//!   111ddddd  llllllll dddddddd        copy l+9 bytes
+//!
+//! A reference may overlap what it writes: `a` and "copy 263 from 1 back" is a run of 264 `a`s.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// 264 bytes out of a reference of 3 bytes: no packed text grows by more. A header that claims more lies.
+pub const GROWTH_MAX: u64 = 88;
+/// 32: the longest literal run.
+const LITERALS_MAX: usize = 32;
+/// 8,192: how far back a reference reaches.
+const DISTANCE_MAX: usize = 1 << 13;
+/// 264: the longest reference.
+const MATCH_MAX: usize = 264;
+/// 3: the shortest reference.
+const MATCH_MIN: usize = 3;
+
+/// Why a packed text can not be unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LzfError {
+    /// It ends within a run or a reference.
+    Truncated,
+    /// A reference points before the start of the output.
+    BadReference,
+    /// It does not unpack to the length that was announced.
+    WrongLength,
+}
+
+impl core::fmt::Display for LzfError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            LzfError::Truncated => "the LZF data ends too early",
+            LzfError::BadReference => "the LZF data refers to bytes before its start",
+            LzfError::WrongLength => "the LZF data does not have the announced length",
+        })
+    }
+}
+
+/// Unpacks `packed` into exactly `len` bytes.
+///
+/// Memory grows with what is really unpacked; a `len` that `packed` can not reach is refused at once.
+pub fn unpack(packed: &[u8], len: u64) -> Result<Vec<u8>, LzfError> {
+    if len > (packed.len() as u64).saturating_mul(GROWTH_MAX) {
+        return Err(LzfError::WrongLength);
+    }
+    let len = usize::try_from(len).map_err(|_| LzfError::WrongLength)?;
+    let mut out: Vec<u8> = Vec::with_capacity(len.min(packed.len().saturating_mul(8)));
+    let mut rest = packed;
+    while let [control, tail @ ..] = rest {
+        let control = usize::from(*control);
+        let count;
+        if control < LITERALS_MAX {
+            count = control + 1;
+            let (literals, tail) = tail.split_at_checked(count).ok_or(LzfError::Truncated)?;
+            if out.len() + count > len {
+                return Err(LzfError::WrongLength);
+            }
+            out.extend_from_slice(literals);
+            rest = tail;
+        } else {
+            let (extra, low, tail) = match tail {
+                [extra, low, tail @ ..] if control >> 5 == 7 => (usize::from(*extra), *low, tail),
+                [low, tail @ ..] if control >> 5 != 7 => (0, *low, tail),
+                _ => return Err(LzfError::Truncated),
+            };
+            count = (control >> 5) + extra + 2;
+            let distance = ((control & 31) << 8 | usize::from(low)) + 1;
+            let start = out.len().checked_sub(distance).ok_or(LzfError::BadReference)?;
+            if out.len() + count > len {
+                return Err(LzfError::WrongLength);
+            }
+            copy_within(&mut out, start, count);
+            rest = tail;
+        }
+    }
+    if out.len() == len { Ok(out) } else { Err(LzfError::WrongLength) }
+}
+
+/// Appends `count` bytes that are read from `start` on, those just written included.
+fn copy_within(out: &mut Vec<u8>, start: usize, count: usize) {
+    let mut left = count;
+    while left > 0 {
+        // Each round at least doubles what can be copied at once.
+        let step = left.min(out.len() - start);
+        out.extend_from_within(start..start + step);
+        left -= step;
+    }
+}
+
+/// Appends `plain`, packed, to `out`, if that takes at most `len_max` bytes. Gives the packed length.
+///
+/// When it would take more, `out` is as before and the answer is `None`.
+pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
+    // The table of earlier places costs its clearing: a small text gets a small one.
+    if plain.len() <= 256 {
+        pack_with(&mut [0; 256], plain, len_max, out)
+    } else if plain.len() <= 4_096 {
+        pack_with(&mut [0; 2_048], plain, len_max, out)
+    } else {
+        pack_with(&mut vec![0; 16_384], plain, len_max, out)
+    }
+}
+
+/// `places` remembers by hash where three bytes were seen last (plus one; 0: never). Its length is a power of two.
+fn pack_with(places: &mut [u32], plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let start = out.len();
+    let shift = 32 - places.len().trailing_zeros();
+    let hash = |at: usize| -> usize {
+        let word = u32::from_le_bytes([plain[at], plain[at + 1], plain[at + 2], 0]);
+        (word.wrapping_mul(0x9e37_79b1) >> shift) as usize
+    };
+    let mut at = 0;
+    let mut literals_from = 0;
+    while at + MATCH_MIN <= plain.len() {
+        let slot = hash(at);
+        let seen = places[slot] as usize;
+        // A text past 4 GiB stops remembering: the format stays right, only the ratio suffers.
+        places[slot] = u32::try_from(at + 1).unwrap_or(0);
+        let reachable = seen > 0 && seen <= at && at - (seen - 1) <= DISTANCE_MAX;
+        if !reachable || plain[seen - 1..seen - 1 + MATCH_MIN] != plain[at..at + MATCH_MIN] {
+            at += 1;
+            continue;
+        }
+        let len = match_len(plain, seen - 1, at);
+        push_literals(&plain[literals_from..at], out);
+        push_reference(at - (seen - 1), len, out);
+        if out.len() - start > len_max {
+            out.truncate(start);
+            return None;
+        }
+        // The places within the match are worth remembering only near its end, as the original does.
+        for inner in at + len - 2..at + len {
+            if inner + MATCH_MIN <= plain.len() {
+                places[hash(inner)] = u32::try_from(inner + 1).unwrap_or(0);
+            }
+        }
+        at += len;
+        literals_from = at;
+    }
+    push_literals(&plain[literals_from..], out);
+    let packed = out.len() - start;
+    if packed > len_max || packed == 0 {
+        out.truncate(start);
+        return None;
+    }
+    Some(packed)
+}
+
+/// How many bytes from `at` on equal those from `seen` on.
+fn match_len(plain: &[u8], seen: usize, at: usize) -> usize {
+    let limit = MATCH_MAX.min(plain.len() - at);
+    let pairs = plain[at..at + limit].iter().zip(&plain[seen..]);
+    pairs.take_while(|(one, two)| one == two).count()
+}
+
+fn push_literals(literals: &[u8], out: &mut Vec<u8>) {
+    for run in literals.chunks(LITERALS_MAX) {
+        out.push((run.len() - 1) as u8);
+        out.extend_from_slice(run);
+    }
+}
+
+fn push_reference(distance: usize, len: usize, out: &mut Vec<u8>) {
+    let (distance, len) = (distance - 1, len - 2);
+    if len < 7 {
+        out.push((len << 5 | distance >> 8) as u8);
+    } else {
+        out.push((7 << 5 | distance >> 8) as u8);
+        out.push((len - 7) as u8);
+    }
+    out.push(distance as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Random;
+
+    #[track_caller]
+    fn round_trip(plain: &[u8]) -> Option<usize> {
+        let mut out = b"before".to_vec();
+        let packed = pack(plain, plain.len().saturating_mul(2), &mut out)?;
+        assert_eq!(&out[..6], b"before");
+        assert_eq!(unpack(&out[6..], plain.len() as u64).as_deref(), Ok(plain));
+        Some(packed)
+    }
+
+    #[test]
+    fn runs_and_repeats_become_small() {
+        assert!(round_trip(&[b'a'; 100]).unwrap() < 8);
+        assert!(round_trip(&b"0123456789".repeat(1_000)).unwrap() < 180);
+        assert!(round_trip(&b"{\"name\":\"x\",\"age\":1}".repeat(9)).unwrap() < 40);
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_the_output_alone() {
+        let mut out = b"before".to_vec();
+        assert_eq!(pack(b"abcdefghijklmnopqrstuvwxyz", 22, &mut out), None);
+        assert_eq!(out, b"before");
+        assert_eq!(pack(b"", 10, &mut out), None);
+    }
+
+    #[test]
+    fn any_text_survives_the_round_trip() {
+        let mut random = Random::new(4);
+        for _ in 0..400 {
+            let letters = random.between(1, 256);
+            let scale = random.between(1, 15);
+            let len = random.below(1 << scale);
+            let plain: Vec<u8> = (0..len).map(|_| random.below(letters) as u8).collect();
+            round_trip(&plain);
+        }
+    }
+
+    #[test]
+    fn references_reach_8192_bytes_back_and_no_farther() {
+        let mut random = Random::new(9);
+        for gap in [8_100, 8_176, 8_177, 8_180, 8_192, 8_200] {
+            let mut plain = b"a pattern to find".to_vec();
+            plain.extend((0..gap).map(|_| random.word() as u8));
+            plain.extend_from_slice(b"a pattern to find");
+            round_trip(&plain);
+        }
+    }
+
+    #[test]
+    fn hostile_data_is_refused() {
+        assert_eq!(unpack(&[5, 1, 2], 6), Err(LzfError::Truncated));
+        assert_eq!(unpack(&[0, b'a', 0x20, 1], 4), Err(LzfError::BadReference));
+        assert_eq!(unpack(&[0, b'a'], 2), Err(LzfError::WrongLength));
+        assert_eq!(unpack(&[1, b'a', b'b'], 1), Err(LzfError::WrongLength));
+        assert_eq!(unpack(&[0, b'a'], u64::MAX), Err(LzfError::WrongLength));
+        assert_eq!(unpack(&[0, b'a', 0xe0, 255], 1), Err(LzfError::Truncated));
+        let mut random = Random::new(5);
+        for _ in 0..2_000 {
+            let mut packed = [0; 40];
+            random.fill(&mut packed);
+            let _: Result<Vec<u8>, LzfError> = unpack(&packed, random.below(3_000));
+        }
+    }
+}

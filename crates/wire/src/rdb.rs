@@ -1,0 +1,89 @@
+//! RDB: the file of a snapshot and the payload of a full synchronisation.
+//!
+//!   "REDIS" version(4 digits) | AUX ... | (SELECTDB RESIZEDB? key ...) ... | EOF | CRC-64 of all before
+//!   key = EXPIRETIME_MS? IDLE? FREQ? type byte | key | value
+//!
+//! Rooms: `decoder` (bytes in, items out, at any split), `encoder` (version 10, appended to chunks), `value`
+//! (what a key holds), `error` (where and what is wrong), `check` (a report on a whole file).
+//!
+//! What this program can not hold ends the reading with an error that names it. Nothing is skipped: a node
+//! that drops what it does not know would lead with less than it was given.
+
+mod check;
+mod cursor;
+mod decoder;
+pub mod encoder;
+mod error;
+mod value;
+
+pub use check::{Checker, Report};
+pub use decoder::{Decoder, Item};
+pub use error::RdbError;
+pub use value::{Pairs, Value};
+
+/// The newest version of `REDIS` files that can be read (Redis 7.2, Valkey 8).
+pub const VERSION_READ_MAX: u32 = 11;
+/// The version of `VALKEY` files that can be read (Valkey 9): version 11 and types of its own.
+pub const VALKEY_VERSION_READ: u32 = 80;
+/// The version that is written: Redis 7.0 and all later ones load it.
+pub const VERSION_WRITTEN: u32 = 10;
+
+/// The byte that opens each part of a file.
+mod opcode {
+    /// Length, length, length: a slot, its keys, its keys with a deadline (Valkey 8).
+    pub(super) const SLOT_INFO: u8 = 244;
+    pub(super) const FUNCTION2: u8 = 245;
+    pub(super) const FUNCTION_PRE_GA: u8 = 246;
+    pub(super) const MODULE_AUX: u8 = 247;
+    pub(super) const IDLE: u8 = 248;
+    pub(super) const FREQ: u8 = 249;
+    pub(super) const AUX: u8 = 250;
+    pub(super) const RESIZEDB: u8 = 251;
+    pub(super) const EXPIRETIME_MS: u8 = 252;
+    pub(super) const EXPIRETIME: u8 = 253;
+    pub(super) const SELECTDB: u8 = 254;
+    pub(super) const EOF: u8 = 255;
+}
+
+/// The byte that says what a key holds.
+mod kind {
+    pub(super) const STRING: u8 = 0;
+    pub(super) const HASH: u8 = 4;
+    pub(super) const HASH_ZIPMAP: u8 = 9;
+    pub(super) const HASH_ZIPLIST: u8 = 13;
+    pub(super) const HASH_LISTPACK: u8 = 16;
+
+    /// True for the types that this program can hold.
+    pub(super) fn is_held(byte: u8) -> bool {
+        matches!(byte, STRING | HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)
+    }
+
+    /// The name of a type byte, those included that this program can not hold.
+    pub(super) fn name(byte: u8) -> Option<&'static str> {
+        Some(match byte {
+            STRING => "string",
+            1 => "list",
+            2 => "set",
+            3 => "sorted set",
+            HASH => "hash",
+            5 => "sorted set (2)",
+            6 => "module (before 4.0)",
+            7 => "module",
+            HASH_ZIPMAP => "hash (zipmap)",
+            10 => "list (ziplist)",
+            11 => "set (intset)",
+            12 => "sorted set (ziplist)",
+            HASH_ZIPLIST => "hash (ziplist)",
+            14 => "list (quicklist)",
+            15 => "stream (listpacks)",
+            HASH_LISTPACK => "hash (listpack)",
+            17 => "sorted set (listpack)",
+            18 => "list (quicklist 2)",
+            19 => "stream (listpacks 2)",
+            20 => "set (listpack)",
+            21 => "stream (listpacks 3)",
+            22 => "hash with field deadlines",
+            _ => return None,
+        })
+    }
+}

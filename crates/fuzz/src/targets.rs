@@ -30,8 +30,12 @@ fn frame(mode: Mode, mut bytes: &[u8], mut cuts: Option<Random>, held: fn(Mode) 
         assert!(room > 0, "a lent buffer has room");
         let wished = match &mut cuts {
             Some(cuts) => {
+                // Between CR and LF, a few bytes, or many.
                 let below = if cuts.chance(1, 2) { 8 } else { 4_000 };
-                1 + cuts.below(below) as usize
+                let len = 1 + cuts.below(below) as usize;
+                let from_len = &bytes[len.min(bytes.len())..];
+                let to_line_end = from_len.iter().take(4_000).position(|&byte| byte == b'\r');
+                len + to_line_end.filter(|_| cuts.chance(1, 3)).map_or(0, |at| at + 1)
             }
             None => usize::MAX,
         };

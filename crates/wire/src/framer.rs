@@ -240,7 +240,7 @@ impl Framer {
             Mode::Bus => frames::bus(&buffer, &mut place, batch),
             Mode::Raw => frames::raw(&buffer, &mut place, batch),
         };
-        let stop = if stop == Stop::NeedMore { self.bounded(&buffer, &place) } else { stop };
+        let stop = if stop == Stop::NeedMore { self.bounded(&buffer, &place, batch) } else { stop };
         match stop {
             Stop::NeedMore => self.keep(buffer, place, batch),
             Stop::Held => {
@@ -258,15 +258,17 @@ impl Framer {
         }
     }
 
-    /// Breaks off when the unfinished request is over the connection's bound.
-    fn bounded(&self, buffer: &[u8], place: &Place) -> Stop {
+    /// Breaks off when the unfinished request is over the connection's bound, with the ranges of its arguments:
+    /// many empty arguments take more memory than bytes.
+    fn bounded(&self, buffer: &[u8], place: &Place, batch: &Batch) -> Stop {
         let bytes_max = match self.mode {
             Mode::Requests(Limits { buffer_bytes_max, .. }) => {
                 usize::try_from(buffer_bytes_max).unwrap_or(usize::MAX).min(BUFFER_BYTES_MAX)
             }
             Mode::Stream | Mode::Replies | Mode::Bus | Mode::Raw => BUFFER_BYTES_MAX,
         };
-        let is_over = buffer.len() - place.start > bytes_max || buffer.len() > BUFFER_BYTES_MAX;
+        let ranges = (batch.args.len() - complete_args(batch)) * size_of::<(u32, u32)>();
+        let is_over = buffer.len() - place.start + ranges > bytes_max || buffer.len() > BUFFER_BYTES_MAX;
         if is_over { Stop::Broken(ProtocolError::BufferOverflow) } else { Stop::NeedMore }
     }
 

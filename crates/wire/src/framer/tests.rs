@@ -244,6 +244,23 @@ fn an_unfinished_request_has_a_bound() {
 }
 
 #[test]
+fn the_ranges_of_many_arguments_count_as_well() {
+    let limits = Limits { buffer_bytes_max: 1_000, ..Limits::default() };
+    let bytes = [
+        b"*500
+"
+        .as_slice(),
+        &b"$0
+
+"
+        .repeat(100),
+    ]
+    .concat();
+    assert_eq!(framed(Mode::Requests(limits), &bytes).broken, Some(ProtocolError::BufferOverflow));
+    assert_eq!(framed(requests_mode(true), &bytes).broken, None);
+}
+
+#[test]
 fn the_raw_ranges_of_a_stream_leave_no_gap() {
     let mut bytes = b"\n*1\r\n$4\r\nPING\r\n\r\n*0\r\n".to_vec();
     request(&mut bytes, &[b"SET", b"a", b"auth"]);

@@ -89,7 +89,7 @@ impl Config {
     /// special characters names one directive, also a hidden one, and is given back as it was written.
     pub fn matching(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        for (id, name) in patterns.iter().flat_map(|pattern| names_matching(pattern)) {
+        for (id, name) in patterns.iter().flat_map(names_matching) {
             if !found.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
                 found.push((name.into_owned(), self.printed(id)));
             }

@@ -6,9 +6,11 @@ extern crate alloc;
 pub mod command;
 pub mod config;
 pub mod directive;
+pub mod info;
 pub mod refusal;
 
 pub use command::{Access, Acl, Arity, Flags, Group, Keys, Spec};
 pub use config::Config;
 pub use directive::DirectiveId;
+pub use info::Facts;
 pub use refusal::Refusal;

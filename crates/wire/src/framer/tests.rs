@@ -246,16 +246,7 @@ fn an_unfinished_request_has_a_bound() {
 #[test]
 fn the_ranges_of_many_arguments_count_as_well() {
     let limits = Limits { buffer_bytes_max: 1_000, ..Limits::default() };
-    let bytes = [
-        b"*500
-"
-        .as_slice(),
-        &b"$0
-
-"
-        .repeat(100),
-    ]
-    .concat();
+    let bytes = [b"*500\r\n".as_slice(), &b"$0\r\n\r\n".repeat(100)].concat();
     assert_eq!(framed(Mode::Requests(limits), &bytes).broken, Some(ProtocolError::BufferOverflow));
     assert_eq!(framed(requests_mode(true), &bytes).broken, None);
 }

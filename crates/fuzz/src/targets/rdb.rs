@@ -1,0 +1,130 @@
+//! RDB files and the flat encodings in them.
+
+use base::Random;
+use wire::listpack::{Element, Listpack};
+use wire::lzf;
+use wire::rdb::encoder::{self, Packing};
+use wire::rdb::{Decoder, Item, RdbError, Value};
+use wire::ziplist::Ziplist;
+use wire::zipmap::Zipmap;
+
+/// The items of a file that is pushed in pieces of random lengths, or at once.
+fn decode(mut bytes: &[u8], mut cuts: Option<Random>) -> (Vec<Item>, Result<(), RdbError>) {
+    // The checksum would hide everything behind it from the mutations.
+    let mut decoder = Decoder::without_checksum();
+    let mut items = Vec::new();
+    while !bytes.is_empty() {
+        let wished = cuts.as_mut().map_or(usize::MAX, |cuts| 1 + cuts.below(40) as usize);
+        let (piece, later) = bytes.split_at(wished.min(bytes.len()));
+        bytes = later;
+        decoder.push(piece);
+        loop {
+            match decoder.next_item() {
+                Ok(Some(item)) => items.push(item),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(decoder.finish(), Err(error.clone()), "an error is final");
+                    return (items, Err(error));
+                }
+            }
+        }
+    }
+    (items, decoder.finish())
+}
+
+/// Any bytes as a file: the same items at any split, and what was read can be written and read again.
+pub fn rdb(input: &[u8]) {
+    let (items, end) = decode(input, None);
+    let cuts = Random::new(input.iter().fold(input.len() as u64, |seed, byte| seed << 1 ^ u64::from(*byte)));
+    assert_eq!(decode(input, Some(cuts)), (items.clone(), end));
+    let mut out = Vec::new();
+    encoder::header(&mut out);
+    let mut keys = Vec::new();
+    for item in items {
+        if let Item::Key { key, value, deadline_ms, .. } = item {
+            if let Some(deadline_ms) = deadline_ms.filter(|deadline_ms| i64::try_from(*deadline_ms).is_ok()) {
+                encoder::deadline(&mut out, deadline_ms);
+            }
+            write(&key, &value, &mut out);
+            keys.push(key);
+        }
+    }
+    encoder::end(&mut out, None);
+    let (again, end) = decode(&out, None);
+    assert_eq!(end, Ok(()));
+    let names = again.into_iter().filter_map(|item| match item {
+        Item::Key { key, .. } => Some(key),
+        _ => None,
+    });
+    assert!(names.eq(keys), "what is written is read");
+}
+
+fn write(key: &[u8], value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::String(value) => encoder::key_string(out, key, value, Packing::Lzf),
+        Value::Integer(value) => encoder::key_integer(out, key, *value, Packing::Lzf),
+        Value::HashListpack(blob) => encoder::key_hash_listpack(out, key, blob, Packing::Lzf),
+        Value::Hash(pairs) => {
+            encoder::key_hash(out, key, pairs.len() as u64, Packing::Lzf);
+            pairs.iter().for_each(|(field, value)| encoder::pair(out, field, value, Packing::Lzf));
+        }
+    }
+}
+
+/// Checks that iterating ends, and nothing follows an error.
+fn walk<T, E>(mut elements: impl Iterator<Item = Result<T, E>>, input: &[u8]) {
+    let mut count = 0;
+    while let Some(element) = elements.next() {
+        count += 1;
+        assert!(count <= input.len(), "an element takes at least a byte");
+        if element.is_err() {
+            assert!(elements.next().is_none(), "an error is final");
+        }
+    }
+}
+
+/// Any bytes as a listpack.
+pub fn listpack(input: &[u8]) {
+    if let Ok(listpack) = Listpack::new(input) {
+        walk(listpack, input);
+    }
+    if let Ok(count) = wire::listpack::validate(input) {
+        let elements: Result<Vec<Element<'_>>, _> =
+            Listpack::new(input).and_then(|listpack| listpack.collect());
+        assert_eq!(elements.map(|elements| elements.len() as u64), Ok(count));
+    }
+}
+
+/// Any bytes as a ziplist.
+pub fn ziplist(input: &[u8]) {
+    if let Ok(ziplist) = Ziplist::new(input) {
+        walk(ziplist, input);
+    }
+}
+
+/// Any bytes as a zipmap.
+pub fn zipmap(input: &[u8]) {
+    if let Ok(zipmap) = Zipmap::new(input) {
+        walk(zipmap, input);
+    }
+}
+
+/// Any bytes as packed data of a length that its first two bytes claim, and as a text that is packed.
+pub fn lzf(input: &[u8]) {
+    if let [low, high, packed @ ..] = input {
+        let len = u64::from(u16::from_le_bytes([*low, *high]));
+        if let Ok(plain) = lzf::unpack(packed, len) {
+            assert_eq!(plain.len() as u64, len);
+            round_trip(&plain);
+        }
+    }
+    round_trip(input);
+}
+
+fn round_trip(plain: &[u8]) {
+    let mut packed = Vec::new();
+    if let Some(len) = lzf::pack(plain, plain.len() * 2, &mut packed) {
+        assert_eq!(len, packed.len());
+        assert_eq!(lzf::unpack(&packed, plain.len() as u64).as_deref(), Ok(plain));
+    }
+}

@@ -1,0 +1,7 @@
+//! `listpack` of crates/fuzz.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let target = fuzz::target("listpack").expect("the target is declared");
+    (target.run)(input);
+});

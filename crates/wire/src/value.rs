@@ -223,9 +223,11 @@ impl Parser {
     /// Where the line at `at` ends, and where the next begins.
     fn line(&mut self) -> Result<Option<(usize, usize)>, BadValue> {
         let from = self.scanned.max(self.at);
-        let Some(len) = self.bytes[from..].iter().position(|&byte| byte == b'\r') else {
-            self.scanned = self.bytes.len();
-            let is_long = self.bytes.len() - self.at > LINE_BYTES_MAX;
+        // Not beyond the bound: a line is too long or not, however it was cut.
+        let to = self.bytes.len().min(self.at + LINE_BYTES_MAX + 1);
+        let Some(len) = self.bytes[from..to].iter().position(|&byte| byte == b'\r') else {
+            self.scanned = to;
+            let is_long = to - self.at > LINE_BYTES_MAX;
             return if is_long { Err(BadValue) } else { Ok(None) };
         };
         let line_end = from + len;
@@ -345,6 +347,9 @@ mod tests {
         assert!(parser.next_value().is_err());
         parser.push(b"+OK\r\n");
         assert!(parser.next_value().is_err());
+        let long = |len: usize| [b"+".as_slice(), &b"x".repeat(len), b"\r\n"].concat();
+        assert_eq!(parse(&long(LINE_BYTES_MAX)), Err(BadValue), "a line has a bound");
+        assert!(matches!(parse(&long(LINE_BYTES_MAX - 1)), Ok(Some(Value::Simple(_)))));
         assert_eq!(parse(&b"*1\r\n".repeat(33)), Err(BadValue), "nested too deep");
         assert_eq!(parse(&b"*1\r\n".repeat(32)), Ok(None));
     }

@@ -4,7 +4,7 @@
 //! no call for them.
 
 use crate::config::{HostError, ListenAt, ListenerConfig};
-use crate::reactor::{LISTENER_TOKENS, Reactor};
+use crate::reactor::{INBOUND, Reactor, listener_token};
 use crate::syscalls::{self, Epoll, READABLE, Syscalls};
 use base::{Span, Time};
 use machine::{Address, Input, Level, Listener, Peer};
@@ -71,14 +71,14 @@ impl Listeners {
     /// Registers all for readiness, or takes that back for a rest.
     pub(crate) fn register(&self, sys: &Syscalls, epoll: &Epoll) -> io::Result<()> {
         for (index, listener) in self.bound.iter().enumerate() {
-            sys.epoll_add(epoll, listener.fd.as_fd(), LISTENER_TOKENS + index as u64, READABLE)?;
+            sys.epoll_add(epoll, listener.fd.as_fd(), listener_token(index), READABLE)?;
         }
         Ok(())
     }
 
     fn set_interest(&self, sys: &Syscalls, epoll: &Epoll, flags: u32) {
         for (index, listener) in self.bound.iter().enumerate() {
-            let token = LISTENER_TOKENS + index as u64;
+            let token = listener_token(index);
             sys.epoll_modify(epoll, listener.fd.as_fd(), token, flags).expect("a listener is registered");
         }
     }
@@ -168,7 +168,7 @@ impl Reactor {
         };
         let connection = self.connections.insert(fd, mode);
         let (id, token) = (connection.id, connection.token());
-        let added = connection.fd().map(|fd| self.sys.epoll_add(&self.epoll, fd, token, crate::reactor::INBOUND));
+        let added = connection.fd().map(|fd| self.sys.epoll_add(&self.epoll, fd, token, INBOUND));
         if let Some(Err(error)) = added {
             // Out of watches or memory: the connection is refused, the machine never hears of it.
             self.log.write(Level::Warning, &format!("Registering a connection: {error}"));

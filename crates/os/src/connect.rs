@@ -51,7 +51,8 @@ impl Dialing {
                 while let Ok((conn, name, port)) = receiver.recv() {
                     let result = (name.as_str(), port).to_socket_addrs();
                     let result = result.map(|addresses| addresses.collect::<Vec<_>>());
-                    mailbox.put(Resolved { conn, result: result.map_err(|error| format!("{name}: {error}")) });
+                    mailbox
+                        .put(Resolved { conn, result: result.map_err(|error| format!("{name}: {error}")) });
                 }
             };
             // A process that can not start a thread can not reach its peers.

@@ -100,11 +100,8 @@ impl Disks {
         let place = &mut self.lanes[lane as usize];
         let (sender, _) = place.get_or_insert_with(|| {
             let (sender, receiver) = channel();
-            let worker = Worker {
-                sys: self.sys.clone(),
-                mailbox: Arc::clone(&self.mailbox),
-                files: HashMap::new(),
-            };
+            let worker =
+                Worker { sys: self.sys.clone(), mailbox: Arc::clone(&self.mailbox), files: HashMap::new() };
             let thread = std::thread::Builder::new().name(LANES[lane as usize].1.into());
             // A process that can not start a thread can not keep a promise about its files.
             let thread = thread.spawn(move || worker.run(&receiver)).expect("the system starts a thread");
@@ -214,7 +211,11 @@ impl Worker {
         }
     }
 
-    fn step<T>(&mut self, file: FileId, step: impl FnOnce(&mut File) -> io::Result<T>) -> Result<T, DiskError> {
+    fn step<T>(
+        &mut self,
+        file: FileId,
+        step: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> Result<T, DiskError> {
         match self.files.get_mut(&file) {
             Some(held) => held.step(step),
             None => Err(DiskError { fault: DiskFault::Other, text: format!("file {} is not open", file.0) }),

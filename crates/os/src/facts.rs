@@ -45,7 +45,9 @@ impl Facts {
     /// The second number of statm: resident pages.
     fn rss_bytes(&self) -> u64 {
         let mut text = [0; 128];
-        let Some(len) = self.statm.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()) else { return 0 };
+        let Some(len) = self.statm.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()) else {
+            return 0;
+        };
         let pages = str::from_utf8(&text[..len]).ok().and_then(|text| text.split(' ').nth(1)?.parse().ok());
         pages.unwrap_or(0) * self.page_bytes
     }

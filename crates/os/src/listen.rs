@@ -143,7 +143,10 @@ impl Reactor {
                 Ok(Some((fd, remote))) => self.take_in(index, fd, remote),
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
-                    self.log.write(Level::Warning, &format!("Accepting a connection: {error}; resting for 100 ms"));
+                    self.log.write(
+                        Level::Warning,
+                        &format!("Accepting a connection: {error}; resting for 100 ms"),
+                    );
                     self.rest_accepting(now);
                     return;
                 }
@@ -198,6 +201,13 @@ impl Reactor {
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO | libc::ENETDOWN | libc::EHOSTUNREACH | libc::EPERM)
+        Some(
+            libc::ECONNABORTED
+                | libc::EINTR
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::EHOSTUNREACH
+                | libc::EPERM
+        )
     )
 }

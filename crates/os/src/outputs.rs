@@ -68,7 +68,14 @@ impl Reactor {
     }
 
     #[inline]
-    fn send(&mut self, conn: ConnId, bytes: Chunk, after: Option<WriteId>, is_followed: bool, pool: &mut Pool) {
+    fn send(
+        &mut self,
+        conn: ConnId,
+        bytes: Chunk,
+        after: Option<WriteId>,
+        is_followed: bool,
+        pool: &mut Pool,
+    ) {
         let Some(connection) = self.connections.at_mut(conn) else { return pool.recycle_chunk(bytes) };
         if matches!(connection.state, State::Dead | State::Flushing) || bytes.is_empty() && after.is_none() {
             return pool.recycle_chunk(bytes);
@@ -187,7 +194,8 @@ impl Reactor {
             self.kill(conn, &mut out.pool);
         }
         if !self.disks.finish(EXIT_DISK_WAIT) {
-            self.log.write(Level::Warning, "Leaving with disk operations unfinished: the disk takes too long");
+            self.log
+                .write(Level::Warning, "Leaving with disk operations unfinished: the disk takes too long");
         }
     }
 }

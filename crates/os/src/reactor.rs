@@ -14,9 +14,7 @@
 
 use crate::clock::Clock;
 use crate::connect::{Dialing, Resolved};
-use crate::connections::{
-    Connections, Flushed, ROOM_BYTES_MAX, ROOM_BYTES_MIN, State, id_of, retried,
-};
+use crate::connections::{Connections, Flushed, ROOM_BYTES_MAX, ROOM_BYTES_MIN, State, id_of, retried};
 use crate::disk::{Disks, Mailbox};
 use crate::facts::Facts;
 use crate::gates::Gates;
@@ -335,7 +333,9 @@ impl Reactor {
         }
         let mut batch = pool.batch();
         let freed = connection.framer.feed(buffer, &mut batch);
-        if buffers.len() < READ_BUFFERS_MAX && freed.capacity() > 0 && freed.capacity() <= 2 * ROOM_BYTES_MAX as usize
+        if buffers.len() < READ_BUFFERS_MAX
+            && freed.capacity() > 0
+            && freed.capacity() <= 2 * ROOM_BYTES_MAX as usize
         {
             buffers.push(freed);
         }
@@ -401,7 +401,8 @@ impl Reactor {
                 if !connection.is_armed {
                     connection.is_armed = true;
                     let (token, fd) = (connection.token(), connection.fd());
-                    let modified = fd.map(|fd| self.sys.epoll_modify(&self.epoll, fd, token, INBOUND | WRITABLE));
+                    let modified =
+                        fd.map(|fd| self.sys.epoll_modify(&self.epoll, fd, token, INBOUND | WRITABLE));
                     if let Some(Err(_)) = modified {
                         self.kill(conn, pool);
                     }
@@ -439,7 +440,8 @@ impl Reactor {
             // A connection that the machine itself has closed brings nothing more.
             batches.retain(|(conn, _)| {
                 let connection = self.connections.at_mut(*conn);
-                connection.is_some_and(|connection| !matches!(connection.state, State::Dead | State::Flushing))
+                connection
+                    .is_some_and(|connection| !matches!(connection.state, State::Dead | State::Flushing))
             });
         }
         if !batches.is_empty() {

@@ -35,7 +35,8 @@ impl Signals {
         match syscalls::signal_next(self.fd.as_fd())? {
             libc::SIGINT => {
                 self.interrupts += 1;
-                let asked = if self.interrupts > 1 { Asked::ExitNow } else { Asked::Machine(Signal::Interrupt) };
+                let asked =
+                    if self.interrupts > 1 { Asked::ExitNow } else { Asked::Machine(Signal::Interrupt) };
                 Some(asked)
             }
             _ => Some(Asked::Machine(Signal::Terminate)),

@@ -227,9 +227,8 @@ impl Syscalls {
         let mut len = mem::size_of_val(&storage) as libc::socklen_t;
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: `storage` and `len` are live locals; the kernel writes at most `len` bytes of an address.
-        let result = unsafe {
-            libc::accept4(listener.as_raw_fd(), (&raw mut storage).cast(), &raw mut len, flags)
-        };
+        let result =
+            unsafe { libc::accept4(listener.as_raw_fd(), (&raw mut storage).cast(), &raw mut len, flags) };
         match checked(result) {
             Ok(fd) => Ok(Some((owned(fd), address_of(&storage)))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),

@@ -1,18 +1,37 @@
 //! Engine: runs the requests of all clients on one keyspace, one after the other.
 
-use crate::{Outside, Shared};
+use crate::Shared;
+use crate::call::Core;
+use crate::pubsub::PubSub;
+use crate::session::{Connection, Inbox, Outgoing, Session, Sessions};
+use crate::settings::Settings;
+use crate::stats::Stats;
+use crate::table::Table;
+use crate::turn::Planned;
+use crate::watch::Watch;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::{Now, Random, Time};
+use base::{Now, Random, Span, Time};
 use core::fmt;
-use machine::{ConnId, Listener, Outbox, Peer};
-use wire::Batch;
+use machine::{Address, ConnId, HostFacts, Level, Listener, Outbox, Output, Peer};
+use spec::{Config, Refusal};
 use wire::reply::Reply;
+use wire::{Batch, Limits, Mode};
 
 /// The engine. `node` (or a test) feeds it and decides when replies leave.
 pub struct Engine {
     /// What other parts work on too.
     pub shared: Shared,
+    pub(crate) core: Core,
+    pub(crate) watch: Watch,
+    pub(crate) table: Box<Table>,
+    /// The look-ahead of `run`, kept for its memory.
+    pub(crate) plan: Vec<Planned>,
+    /// The primary's stream as a connection: its transaction, its database.
+    pub(crate) stream: Box<Connection>,
+    next_expiry: Time,
+    next_sweep: Time,
 }
 
 /// What [`Engine::run`] leaves behind.
@@ -61,107 +80,413 @@ impl fmt::Display for ApplyError {
 
 impl core::error::Error for ApplyError {}
 
+/// 100 ms: between two slices of active expiry while little is due. An expired key goes within a second.
+const EXPIRY_EVERY: Span = Span::ms(100);
+/// One second: idle clients and soft output limits are looked at this often.
+const SWEEP_EVERY: Span = Span::seconds(1);
+/// 512: keys that one slice of active expiry removes at most (about 100 us).
+const EXPIRY_BUDGET: usize = 512;
+/// 4,096: allocations that one tick frees of what was emptied or unlinked.
+const FREE_BUDGET: usize = 4_096;
+/// 4: batches that wait on a session before its connection is not read any more.
+const WAITING_BATCHES_MAX: usize = 4;
+/// 16 MiB: a client with so much unread output runs no further request, and is not read.
+pub(crate) const UNREAD_BYTES_MAX: usize = 16 << 20;
+
 impl Engine {
     /// An engine with an empty keyspace. `clustered` fixes for its life whether keys have slots.
-    pub fn new(mut random: Random, clustered: bool) -> Engine {
-        Engine { shared: Shared::new(&mut random, 16, clustered) }
+    pub fn new(config: Config, mut random: Random, clustered: bool, now: Now) -> Engine {
+        let settings = Settings::from_config(&config);
+        let table = Box::new(Table::new());
+        let stats = Stats::new(table.rows().len());
+        let nowhere = Address::Unix(String::new());
+        let peer = Peer { remote: nowhere.clone(), local: nowhere };
+        let mut session = Session::new(ConnId::outbound(0, 0), 0, Listener::Client, peer, now.mono);
+        session.is_stream = true;
+        session.is_authenticated = true;
+        Engine {
+            shared: Shared::new(config, &mut random, clustered),
+            core: Core {
+                sessions: Sessions::default(),
+                pubsub: PubSub::default(),
+                stats,
+                random,
+                settings,
+                expires_actively: true,
+                started: now,
+                host: HostFacts::default(),
+                peak_bytes: 0,
+            },
+            watch: Watch::default(),
+            table,
+            plan: Vec::new(),
+            stream: Box::new(Connection {
+                inbox: Inbox::default(),
+                outgoing: Outgoing::default(),
+                session,
+                is_ready: false,
+                is_paused: false,
+            }),
+            next_expiry: now.mono,
+            next_sweep: now.mono,
+        }
+    }
+
+    /// All commands, for whoever derives from the table (the command line, the proxy).
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// A client connected. Refuses it (with the error's text) over `maxclients` or in protected mode.
     pub fn on_opened(&mut self, now: Now, conn: ConnId, listener: Listener, peer: Peer, out: &mut Outbox) {
-        let _ = (now, conn, listener, peer, out);
-        todo!()
+        let settings = &self.core.settings;
+        let mut refused = None;
+        if self.core.sessions.count() >= settings.clients_max {
+            self.core.stats.rejected_connections += 1;
+            refused = Some(Refusal::MaxClients);
+        }
+        let id = self.core.sessions.next_id();
+        let mut session = Session::new(conn, id, listener, peer, now.mono);
+        session.is_authenticated = settings.password.is_empty();
+        if settings.is_protected && session.is_authenticated && !crate::admission::is_local(&session) {
+            refused = refused.or(Some(Refusal::Protected));
+        }
+        session.settle();
+        if let Some(refusal) = refused {
+            let mut bytes = out.pool.buffer();
+            Reply::new(&mut bytes, false).error_display(&refusal);
+            out.send(conn, bytes);
+            out.close_flushed(conn);
+            return;
+        }
+        self.core.stats.connections += 1;
+        let mode = requests_mode(settings, session.is_authenticated);
+        if mode != Mode::Requests(Limits::default()) {
+            out.put(Output::Frame { conn, mode });
+        }
+        self.core.sessions.insert(Connection {
+            inbox: Inbox::default(),
+            outgoing: Outgoing::default(),
+            session,
+            is_ready: false,
+            is_paused: false,
+        });
     }
 
     /// A connection is gone. True when it was one of the engine's.
     pub fn on_closed(&mut self, now: Now, conn: ConnId, out: &mut Outbox) -> bool {
-        let _ = (now, conn, out);
-        todo!()
+        let _ = now;
+        let Some(mut connection) = self.core.sessions.remove(conn) else { return false };
+        self.watch.clear(conn);
+        if let Some(subscriptions) = connection.session.subscriptions.take() {
+            self.core.pubsub.forget(conn, &subscriptions);
+        }
+        while let Some(batch) = connection.inbox.advance() {
+            out.pool.recycle_batch(batch);
+        }
+        out.pool.recycle(core::mem::take(&mut connection.outgoing.bytes));
+        true
     }
 
-    /// Requests arrived: they are queued on their sessions, to be executed by `run`. True when `conn` is one
-    /// of the engine's; otherwise the batch is given back.
+    /// Requests arrived: they are queued on their session, to be executed by `run`. The batch comes back when
+    /// `conn` is none of the engine's.
+    ///
+    /// # Errors
+    /// The batch of a connection that the engine does not know.
     pub fn on_batch(&mut self, now: Now, conn: ConnId, batch: Batch, out: &mut Outbox) -> Result<(), Batch> {
-        let _ = (now, conn, batch, out);
-        todo!()
+        let Some(connection) = self.core.sessions.at_mut(conn) else { return Err(batch) };
+        if connection.session.is_closing {
+            out.pool.recycle_batch(batch);
+            return Ok(());
+        }
+        connection.session.active = now.mono;
+        connection.inbox.push(batch);
+        let is_full = connection.inbox.waiting() >= WAITING_BATCHES_MAX;
+        if is_full && !core::mem::replace(&mut connection.is_paused, true) {
+            out.put(Output::Pause(conn));
+        }
+        if !connection.session.is_blocked && !core::mem::replace(&mut connection.is_ready, true) {
+            self.core.sessions.ready.push_back(conn.place() as u32);
+        }
+        Ok(())
     }
 
-    /// What connections could not send yet. Applies the output limits and pauses or resumes reading.
+    /// What a connection could not send yet. Applies the output limits and pauses or resumes reading.
     pub fn on_unsent(&mut self, now: Now, conn: ConnId, bytes: usize, out: &mut Outbox) {
-        let _ = (now, conn, bytes, out);
-        todo!()
+        let settings = &self.core.settings;
+        let Some(connection) = self.core.sessions.at_mut(conn) else { return };
+        connection.outgoing.unsent = bytes;
+        if is_over_limit(settings, connection, now.mono) {
+            close_over_limit(connection, out);
+            self.core.stats.output_disconnections += 1;
+            return;
+        }
+        if connection.session.is_replica {
+            return;
+        }
+        let is_over = connection.outgoing.pending() > UNREAD_BYTES_MAX;
+        if is_over && !core::mem::replace(&mut connection.is_paused, true) {
+            out.put(Output::Pause(conn));
+        } else if !is_over {
+            resume(connection, out);
+            if connection.inbox.batch.is_some() && !connection.session.is_blocked {
+                self.core.sessions.wake(conn);
+            }
+        }
     }
 
-    /// Executes what is queued, in fair rotation, within the turn's budget.
-    pub fn run(&mut self, now: Now, outside: &mut dyn Outside, out: &mut Outbox) -> Ran {
-        let _ = (now, outside, out);
-        todo!()
-    }
-
-    /// Executes requests of the primary's stream: no replies, no refusals by role, no expiry of its own, and no
-    /// effects in the feed (the stream's own bytes are the journal). Transactions may span batches.
-    /// `conn` is the link to the primary, for questions (a PUBLISH and the like ask nothing).
-    pub fn apply(&mut self, now: Now, batch: &Batch, out: &mut Outbox) -> Result<Applied, ApplyError> {
-        let _ = (now, batch, out);
-        todo!()
-    }
-
-    /// The stream was cut: a transaction whose EXEC did not arrive is dropped. Also before a new stream.
-    pub fn apply_reset(&mut self) {
-        todo!()
-    }
-
-    /// Which database the primary's stream has selected (for the state of a partial resynchronisation).
-    pub fn apply_db(&self) -> u32 {
-        todo!()
-    }
-
-    /// Continues the stream with this database selected (after a full synchronisation that said so).
-    pub fn set_apply_db(&mut self, db: u32) {
-        let _ = db;
-        todo!()
+    /// Figures of the world, for INFO.
+    pub fn on_host(&mut self, facts: HostFacts) {
+        self.core.host = facts;
     }
 
     /// Ends the turn: puts out all replies that depend on nothing beyond the journal offset `safe`.
     /// `u64::MAX` holds nothing back.
     pub fn release(&mut self, now: Now, safe: u64, out: &mut Outbox) {
-        let _ = (now, safe, out);
-        todo!()
+        let held = core::mem::take(&mut self.core.sessions.held);
+        for place in held {
+            self.release_held(place, safe, out);
+        }
+        let mut dirty = core::mem::take(&mut self.core.sessions.dirty);
+        for place in dirty.drain(..) {
+            let Some(connection) = self.core.sessions.place_mut(place) else { continue };
+            let conn = connection.session.conn;
+            let outgoing = &mut connection.outgoing;
+            if !core::mem::replace(&mut outgoing.is_listed, false) {
+                continue;
+            }
+            let bytes = core::mem::take(&mut outgoing.bytes);
+            if outgoing.held.is_empty() && outgoing.needed <= safe {
+                if bytes.is_empty() {
+                    out.pool.recycle(bytes);
+                } else {
+                    out.send(conn, bytes);
+                }
+                if connection.session.is_closing {
+                    out.close_flushed(conn);
+                }
+                continue;
+            }
+            if !bytes.is_empty() {
+                outgoing.held_bytes += bytes.len();
+                outgoing.held.push_back((bytes, outgoing.needed));
+            }
+            let was_held = core::mem::replace(&mut outgoing.is_held, true);
+            if is_over_limit(&self.core.settings, connection, now.mono) {
+                close_over_limit(connection, out);
+                self.core.stats.output_disconnections += 1;
+            }
+            if !was_held {
+                self.core.sessions.held.push(place);
+            }
+        }
+        self.core.sessions.dirty = dirty;
+    }
+
+    fn release_held(&mut self, place: u32, safe: u64, out: &mut Outbox) {
+        let Some(connection) = self.core.sessions.place_mut(place) else { return };
+        let conn = connection.session.conn;
+        let outgoing = &mut connection.outgoing;
+        // Only one that says so itself is held: the place may have a new connection.
+        if !outgoing.is_held {
+            return;
+        }
+        while outgoing.held.front().is_some_and(|(_, needed)| *needed <= safe) {
+            let (bytes, _) = outgoing.held.pop_front().expect("the queue has a front");
+            outgoing.held_bytes -= bytes.len();
+            out.send(conn, bytes);
+        }
+        if !outgoing.held.is_empty() {
+            self.core.sessions.held.push(place);
+            return;
+        }
+        outgoing.is_held = false;
+        if connection.session.is_closing && !outgoing.is_listed {
+            out.close_flushed(conn);
+        }
     }
 
     /// Answers a connection that a question left blocked; its further requests run with the next `run`.
-    /// Nothing happens when it is gone or not blocked.
-    pub fn unblock(&mut self, conn: ConnId, answer: impl FnOnce(&mut Reply<'_>)) {
-        let _ = (conn, answer);
-        todo!()
+    /// False when it is gone or not blocked: then `answer` is not called.
+    pub fn unblock(&mut self, conn: ConnId, answer: impl FnOnce(&mut Reply<'_>)) -> bool {
+        let is_waiting = self.core.sessions.at(conn).is_some_and(|waiting| waiting.session.is_blocked);
+        if !is_waiting {
+            return false;
+        }
+        // The answer depends on nothing that the gate still has to wait for: the question was about that.
+        self.core.sessions.write(conn, 0, None, answer);
+        if let Some(connection) = self.core.sessions.at_mut(conn) {
+            connection.session.is_blocked = false;
+            if connection.inbox.batch.is_some() {
+                self.core.sessions.wake(conn);
+            }
+        }
+        true
     }
 
     /// Delivers a message to this node's subscribers (one that came over the cluster bus). Returns how many.
     pub fn publish(&mut self, channel: &[u8], message: &[u8], out: &mut Outbox) -> usize {
-        let _ = (channel, message, out);
-        todo!()
+        let needed = self.shared.feed.offset;
+        let core = &mut self.core;
+        core.pubsub.publish(&mut core.sessions, None, needed, channel, message, out)
     }
 
-    /// Closes all clients whose role this node can not play any more: pub/sub stays, blocked ones are told.
-    pub fn on_demoted(&mut self, out: &mut Outbox) {
-        let _ = out;
-        todo!()
+    /// The node's role changed: those who wait for what only the old role could give are told.
+    pub fn on_demoted(&mut self) {
+        let blocked: Vec<ConnId> = self
+            .core
+            .sessions
+            .iter()
+            .filter(|connection| connection.session.is_blocked && !connection.session.is_replica)
+            .map(|connection| connection.session.conn)
+            .collect();
+        for conn in blocked {
+            self.unblock(conn, |reply| reply.error_display(&Refusal::Demoted));
+        }
+    }
+
+    /// Closes a connection: what was written to it is sent first.
+    pub fn close(&mut self, conn: ConnId) {
+        if let Some(connection) = self.core.sessions.at_mut(conn) {
+            connection.session.is_closing = true;
+            if !core::mem::replace(&mut connection.outgoing.is_listed, true) {
+                self.core.sessions.dirty.push(conn.place() as u32);
+            }
+        }
     }
 
     /// Regular work: a slice of active expiry (when this node leads), idle clients, freed memory, output limits
     /// over time. Returns when it wants to be called again.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Time {
-        let _ = (now, out);
-        todo!()
+        self.core.stats.rate.sample(now.mono.0, self.core.stats.requests);
+        self.core.peak_bytes = self.core.peak_bytes.max(self.shared.keyspace.used_bytes());
+        let has_garbage = self.shared.keyspace.free_slice(FREE_BUDGET);
+        if now.mono >= self.next_expiry {
+            let has_more = self.expire_actively(now, out);
+            self.next_expiry = now.mono + if has_more { Span::ms(1) } else { EXPIRY_EVERY };
+        }
+        if now.mono >= self.next_sweep {
+            self.sweep(now, out);
+            self.next_sweep = now.mono + SWEEP_EVERY;
+        }
+        let next = self.next_expiry.min(self.next_sweep);
+        if has_garbage { next.min(now.mono + Span::ms(1)) } else { next }
+    }
+
+    /// Closes idle clients and those that were over the soft output limit for too long.
+    fn sweep(&mut self, now: Now, out: &mut Outbox) {
+        let settings = &self.core.settings;
+        for connection in self.core.sessions.iter_mut() {
+            let session = &connection.session;
+            let may_idle = session.is_replica || session.is_blocked || session.is_subscribed();
+            let idle = now.mono.since(session.active);
+            if settings.idle > Span::ZERO && !may_idle && idle > settings.idle {
+                out.log(Level::Verbose, "Closing idle client");
+                out.close_now(session.conn);
+            } else if is_over_limit(settings, connection, now.mono) {
+                close_over_limit(connection, out);
+                self.core.stats.output_disconnections += 1;
+            }
+        }
     }
 
     /// True when requests wait for `run`.
     pub fn has_work(&self) -> bool {
-        todo!()
+        !self.core.sessions.ready.is_empty()
     }
 
-    /// Connections of clients, as INFO counts them.
-    pub fn clients(&self) -> Vec<ConnId> {
-        todo!()
+    /// True when `conn` is one of the engine's.
+    pub fn knows(&self, conn: ConnId) -> bool {
+        self.core.sessions.at(conn).is_some()
     }
+
+    /// The configuration was changed from outside (a rewrite of `replicaof`, for example): derived values follow.
+    pub fn on_config(&mut self) {
+        self.core.settings = Settings::from_config(&self.shared.config);
+    }
+
+    /// Removes keys whose time has come, with a DEL for each. True when there are more.
+    fn expire_actively(&mut self, now: Now, out: &mut Outbox) -> bool {
+        let standing = &self.shared.standing;
+        if standing.is_replica || standing.loading || !self.core.expires_actively {
+            return false;
+        }
+        let now_ms = now.unix.as_ms();
+        let mut due: Vec<(Box<[u8]>, data::KeyHash)> = Vec::new();
+        let mut has_more = false;
+        for db in 0..self.shared.keyspace.databases() {
+            // A key lives through the millisecond of its deadline.
+            let due_ms = now_ms.saturating_sub(1);
+            let found = self
+                .shared
+                .keyspace
+                .expire_slice(db, due_ms, EXPIRY_BUDGET, |key, hash| due.push((key.into(), hash)));
+            has_more |= found.more;
+            for (key, hash) in due.drain(..) {
+                self.remove_due(db, &key, hash, out);
+            }
+        }
+        has_more
+    }
+
+    fn remove_due(&mut self, db: u32, key: &[u8], hash: data::KeyHash, out: &mut Outbox) {
+        if let data::Entry::Occupied(entry) = self.shared.keyspace.entry(db, key, hash) {
+            entry.remove();
+        }
+        self.shared.feed.begin_unit();
+        self.shared.feed.effect(db, [b"DEL", key].into_iter());
+        self.shared.feed.end_unit();
+        self.watch.touch(db, key);
+        self.core.stats.expired += 1;
+        if self.core.settings.notify != 0 {
+            let needed = self.shared.feed.offset;
+            self.core.notify(db, crate::call::Class::EXPIRED, "expired", key, needed, None, out);
+        }
+    }
+}
+
+/// How a client's bytes are read.
+pub(crate) fn requests_mode(settings: &Settings, is_authenticated: bool) -> Mode {
+    Mode::Requests(Limits {
+        bulk_len_max: settings.bulk_len_max,
+        buffer_bytes_max: settings.query_bytes_max,
+        authenticated: is_authenticated,
+    })
+}
+
+/// Reads from a connection again, where it was paused and nothing speaks against it.
+pub(crate) fn resume(connection: &mut Connection, out: &mut Outbox) {
+    let may_read =
+        connection.inbox.waiting() < WAITING_BATCHES_MAX && connection.outgoing.pending() <= UNREAD_BYTES_MAX;
+    if connection.is_paused && may_read {
+        connection.is_paused = false;
+        out.put(Output::Resume(connection.session.conn));
+    }
+}
+
+/// True when the client's unread output is over the limits of its class.
+fn is_over_limit(settings: &Settings, connection: &mut Connection, now: Time) -> bool {
+    let class = crate::commands::client::class_of(&connection.session);
+    let limit = settings.output_limits[class as usize];
+    let outgoing = &mut connection.outgoing;
+    let pending = outgoing.pending() as u64;
+    let is_over_soft = limit.soft_bytes > 0 && pending > limit.soft_bytes;
+    if !is_over_soft {
+        outgoing.over_soft_since = None;
+    }
+    let since = if is_over_soft { *outgoing.over_soft_since.get_or_insert(now) } else { now };
+    let is_over_hard = limit.hard_bytes > 0 && pending > limit.hard_bytes;
+    is_over_hard || (is_over_soft && now.since(since) > limit.soft)
+}
+
+fn close_over_limit(connection: &mut Connection, out: &mut Outbox) {
+    let (id, conn) = (connection.session.id, connection.session.conn);
+    out.log(
+        Level::Warning,
+        alloc::format!("Client id={id} closed: it has not read its output (client-output-buffer-limit)"),
+    );
+    connection.session.is_closing = true;
+    connection.outgoing.held.clear();
+    connection.outgoing.held_bytes = 0;
+    out.close_now(conn);
 }

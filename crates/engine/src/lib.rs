@@ -12,14 +12,28 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod admission;
+mod call;
+mod commands;
+mod digest;
 mod engine;
 mod feed;
+mod keys;
+mod multi;
 mod outside;
+mod pubsub;
 mod routes;
+mod session;
+mod settings;
 mod shared;
+mod stats;
+mod table;
+mod turn;
+mod watch;
 
 pub use engine::{Applied, ApplyError, Engine, Ran};
 pub use feed::Feed;
 pub use outside::{Answer, Asked, Outside, Question, Shutdown};
 pub use routes::{MYSELF, NOBODY, NodeIndex, RouteNode, Routes, SLOTS, Slot};
 pub use shared::{Shared, Standing};
+pub use table::{Command, Row, Table};

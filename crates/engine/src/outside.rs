@@ -55,7 +55,7 @@ pub enum Question<'a> {
         replicas: u64,
         /// The journal offset that they are to acknowledge: that of the connection's last write.
         offset: u64,
-        /// How long; none: for ever.
+        /// How long; none: for ever; zero: answer what is known now (a transaction does not wait).
         timeout: Option<Span>,
     },
     /// SAVE.
@@ -69,6 +69,13 @@ pub enum Question<'a> {
     Lastsave,
     /// SHUTDOWN. With [`Answer::Done`] and an empty `reply` nothing is said.
     Shutdown(Shutdown),
+    /// INFO: fill in what the engine does not know.
+    Info(&'a mut spec::Facts),
+    /// CONFIG SET has changed these directives in `asked.shared.config`: apply what is yours. A refusal
+    /// makes the engine put the old values back.
+    ConfigChanged(&'a [spec::DirectiveId]),
+    /// CONFIG RESETSTAT: your counters too.
+    ResetStats,
     /// PUBLISH in cluster mode: pass it on over the bus.
     Publish {
         /// The channel.

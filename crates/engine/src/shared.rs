@@ -3,11 +3,14 @@
 use crate::{Feed, Routes};
 use base::Random;
 use data::Keyspace;
+use spec::Config;
 
 /// Lent to whoever answers questions, and open to `node` between calls.
 pub struct Shared {
     /// All data.
     pub keyspace: Keyspace,
+    /// The configuration. After a change from outside call `Engine::on_config`.
+    pub config: Config,
     /// Who serves which slot.
     pub routes: Routes,
     /// Effects on their way into the journal.
@@ -17,14 +20,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(random: &mut Random, databases: u32, clustered: bool) -> Shared {
+    pub(crate) fn new(config: Config, random: &mut Random, clustered: bool) -> Shared {
+        // A cluster node has one database.
+        let databases = if clustered { 1 } else { crate::settings::databases(&config) };
         let keyspace = Keyspace::new([random.word(), random.word()], databases, clustered);
-        Shared {
-            keyspace,
-            routes: Routes::new(clustered),
-            feed: Feed::default(),
-            standing: Standing::default(),
-        }
+        let routes = Routes::new(clustered);
+        Shared { keyspace, config, routes, feed: Feed::default(), standing: Standing::default() }
     }
 }
 
@@ -43,4 +44,11 @@ pub struct Standing {
     pub lacks_replicas: bool,
     /// The node has set itself apart: it serves no slot and its own data must not lead (a restart without its data).
     pub is_apart: bool,
+}
+
+impl Standing {
+    /// True when nothing of the node's state can make admission refuse a request.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_replica && !self.loading && !self.save_failed && !self.lacks_replicas
+    }
 }

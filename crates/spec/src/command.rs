@@ -118,6 +118,12 @@ macro_rules! bits {
                 $set(self.0 | other.0)
             }
 
+            /// What both sets have.
+            #[must_use]
+            pub const fn common(self, other: $set) -> $set {
+                $set(self.0 & other.0)
+            }
+
             /// True when everything of `other` is in it.
             #[inline]
             pub const fn has(self, other: $set) -> bool {

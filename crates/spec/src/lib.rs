@@ -8,6 +8,7 @@ pub mod config;
 pub mod directive;
 pub mod info;
 pub mod refusal;
+pub mod syntax;
 
 pub use command::{Access, Acl, Arity, Flags, Group, Keys, Spec};
 pub use config::Config;

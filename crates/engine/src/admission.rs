@@ -1,0 +1,258 @@
+//! Admission: whether a request may run, in one function, in the order of the original's checks.
+
+use crate::call::Call;
+use crate::routes::{MYSELF, NOBODY};
+use crate::session::Session;
+use crate::settings::DebugCommand;
+use crate::table::Row;
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use machine::{Address, Listener};
+use spec::{Flags, Refusal};
+use wire::batch::Args;
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It runs.
+    Run,
+    /// It is queued in the open transaction.
+    Queue,
+    /// It is refused.
+    Refuse(Refusal),
+}
+
+/// The checks that need no look at keys: number of arguments and protected commands.
+pub fn shape(row: &Row, args: Args<'_>, session: &Session, debug: DebugCommand) -> Option<Refusal> {
+    if !row.spec().arity.fits(args.len()) {
+        return Some(Refusal::Arity(row.full_name.to_string()));
+    }
+    if row.spec().name == "debug" && row.container.is_none() {
+        let allowed = match debug {
+            DebugCommand::Yes => true,
+            DebugCommand::No => false,
+            DebugCommand::Local => is_local(session),
+        };
+        if !allowed {
+            return Some(Refusal::DebugNotAllowed);
+        }
+    }
+    None
+}
+
+/// True for a client on this machine.
+pub fn is_local(session: &Session) -> bool {
+    match (&session.listener, &session.peer.remote) {
+        (Listener::Unix, _) | (_, Address::Unix(_)) => true,
+        (_, Address::Inet(ip, _)) => ip.is_loopback(),
+        (_, Address::Name(..)) => false,
+    }
+}
+
+/// Decides over the request of `call`. All checks but those on memory and scripts, which do not exist yet.
+pub fn verdict(call: &mut Call<'_>) -> Verdict {
+    let row = call.table.row(call.row);
+    let spec = row.spec();
+    match refusal(call) {
+        Some(refusal) => {
+            if let Some(multi) = &mut call.session.multi {
+                multi.is_aborted = true;
+            }
+            if spec.name == "exec" {
+                return Verdict::Refuse(Refusal::ExecAbortedBy(refusal.to_string().into_boxed_str()));
+            }
+            Verdict::Refuse(refusal)
+        }
+        None if call.session.multi.is_some() && !runs_in_multi(spec.name) => Verdict::Queue,
+        None => Verdict::Run,
+    }
+}
+
+/// Commands that run at once although a transaction is open.
+fn runs_in_multi(name: &str) -> bool {
+    matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+/// Commands that a subscribed RESP2 client may run.
+fn runs_subscribed(name: &str) -> bool {
+    matches!(
+        name,
+        "ping"
+            | "subscribe"
+            | "ssubscribe"
+            | "unsubscribe"
+            | "sunsubscribe"
+            | "psubscribe"
+            | "punsubscribe"
+            | "quit"
+            | "reset"
+    )
+}
+
+fn refusal(call: &mut Call<'_>) -> Option<Refusal> {
+    let row = call.table.row(call.row);
+    let spec = row.spec();
+    if let Some(refusal) = shape(row, call.args, call.session, call.core.settings.debug) {
+        return Some(refusal);
+    }
+    let is_exec = spec.name == "exec" && row.container.is_none();
+    let mut flags = spec.flags;
+    if is_exec && let Some(multi) = &call.session.multi {
+        flags = flags.and(multi.flags);
+    }
+    if !call.session.is_authenticated && !spec.flags.has(Flags::NO_AUTH) {
+        return Some(Refusal::NoAuth);
+    }
+    if call.session.multi.is_some() && spec.flags.has(Flags::NO_MULTI) {
+        return Some(Refusal::NotInMulti);
+    }
+    if call.keys.shared.routes.enabled
+        && !call.session.is_stream
+        && let Some(refusal) = misrouted(call, is_exec)
+    {
+        if is_exec {
+            call.session.multi = None;
+            call.keys.watch.clear(call.session.conn);
+            call.session.settle();
+        }
+        return Some(refusal);
+    }
+    by_state(call, flags, is_exec)
+}
+
+/// What the state of the server forbids.
+fn by_state(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal> {
+    let row = call.table.row(call.row);
+    let spec = row.spec();
+    let standing = &call.keys.shared.standing;
+    let settings = &call.core.settings;
+    let must_obey = call.session.is_stream;
+    let is_write = flags.has(Flags::WRITE);
+    if standing.save_failed && !must_obey && !standing.is_replica && (is_write || spec.name == "ping") {
+        return Some(Refusal::MisconfRdb);
+    }
+    if is_write && standing.lacks_replicas && !standing.is_replica && !must_obey {
+        return Some(Refusal::NoReplicas);
+    }
+    if standing.is_replica && settings.replica_read_only && !must_obey && is_write {
+        return Some(Refusal::ReadOnly);
+    }
+    if call.session.is_subscribed() && !call.session.resp3 && !runs_subscribed(spec.name) {
+        return Some(Refusal::SubscribedContext(row.full_name.to_string()));
+    }
+    // A container's flags, and EXEC's with those of its requests, stand for what may run while stale or loading.
+    let all_have = |flag: Flags| {
+        if is_exec {
+            call.session.multi.as_ref().is_none_or(|multi| multi.all_flags.has(flag))
+        } else {
+            spec.flags.has(flag)
+        }
+    };
+    if standing.is_replica && !standing.link_up && !settings.serve_stale && !all_have(Flags::STALE) {
+        return Some(Refusal::PrimaryDown);
+    }
+    if standing.loading && !all_have(Flags::LOADING) {
+        return Some(Refusal::Loading);
+    }
+    if call.session.is_replica && flags.has_any(Flags::WRITE.and(Flags::READONLY).and(Flags::MAY_REPLICATE)) {
+        return Some(Refusal::Text("ERR Replica can't interact with the keyspace"));
+    }
+    None
+}
+
+/// Where a request's keys lie, as far as it was looked.
+#[derive(Default)]
+struct Placed {
+    slot: Option<u16>,
+    is_crossed: bool,
+    keys: u32,
+    missing: u32,
+}
+
+/// Cluster: why the request can not be served here.
+fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
+    let spec = call.table.row(call.row).spec();
+    if spec.keys.count() == 0 && !is_exec {
+        return None;
+    }
+    let placed = place(call, is_exec);
+    let Some(slot) = placed.slot else { return None };
+    if placed.is_crossed {
+        return Some(Refusal::CrossSlot);
+    }
+    let routes = &call.keys.shared.routes;
+    let route = routes.slot(slot);
+    if route.owner == NOBODY {
+        return Some(Refusal::SlotNotServed);
+    }
+    let mut flags = spec.flags;
+    if is_exec && let Some(multi) = &call.session.multi {
+        flags = flags.and(multi.flags);
+    }
+    let is_write = flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
+    if !routes.ok {
+        if !routes.reads_when_down {
+            return Some(Refusal::ClusterDown);
+        }
+        if is_write {
+            return Some(Refusal::ClusterDownReadOnly);
+        }
+    }
+    let is_asking = call.session.is_asking || spec.flags.has(Flags::ASKING);
+    let here = (route.owner == MYSELF, route.migrating_to, route.importing_from);
+    match here {
+        (true, to, _) if to != NOBODY && placed.missing > 0 => {
+            // The missing keys may have moved already; with all of them missing the other node knows.
+            if placed.missing < placed.keys {
+                return Some(Refusal::TryAgain);
+            }
+            let endpoint = Box::from(routes.endpoint(to));
+            return Some(Refusal::Ask { slot, endpoint });
+        }
+        (true, ..) => return None,
+        (false, _, from) if from != NOBODY && is_asking => {
+            return (placed.keys > 1 && placed.missing > 0).then_some(Refusal::TryAgain);
+        }
+        (false, ..) => {}
+    }
+    let reads_here = call.session.is_readonly && routes.primary != NOBODY && routes.primary == route.owner;
+    if reads_here && !is_write && (spec.flags.has(Flags::READONLY) || is_exec) {
+        return None;
+    }
+    Some(Refusal::Moved { slot, endpoint: Box::from(routes.endpoint(route.owner)) })
+}
+
+/// Finds the request's keys (EXEC: those of all its requests), their slot, and how many are missing here
+/// while the slot moves.
+fn place(call: &mut Call<'_>, is_exec: bool) -> Placed {
+    let mut placed = Placed::default();
+    let shared = &*call.keys.shared;
+    let mut note = |key: &[u8]| {
+        let hash = call.keys.hash_of(key);
+        let slot = hash.slot();
+        match placed.slot {
+            None => placed.slot = Some(slot),
+            Some(first) if first != slot => placed.is_crossed = true,
+            Some(_) => {}
+        }
+        let route = shared.routes.slot(slot);
+        placed.keys += 1;
+        let moves = route.migrating_to != NOBODY || route.importing_from != NOBODY;
+        if moves && shared.keyspace.find(0, key, hash).is_none() {
+            placed.missing += 1;
+        }
+    };
+    if is_exec {
+        let Some(multi) = &call.session.multi else { return placed };
+        for index in 0..multi.len() {
+            let (row, args) = multi.request(index);
+            let keys = call.table.row(row).spec().keys;
+            keys.places(args.len(), |at| args.at(at), |at, _| note(args.at(at)));
+        }
+    } else {
+        let args = call.args;
+        let keys = call.table.row(call.row).spec().keys;
+        keys.places(args.len(), |at| args.at(at), |at, _| note(args.at(at)));
+    }
+    placed
+}

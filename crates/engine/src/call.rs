@@ -1,0 +1,322 @@
+//! Call: what a handler sees of the world while its request runs.
+
+use crate::keys::{Expiry, Keys};
+use crate::pubsub::{PubSub, Running};
+use crate::session::{Session, Sessions};
+use crate::settings::Settings;
+use crate::stats::Stats;
+use crate::table::{RowIndex, Table};
+use crate::watch::Watch;
+use crate::{Answer, Asked, Outside, Question, Shared};
+use alloc::vec::Vec;
+use base::{Now, Random};
+use data::KeyHash;
+use machine::{HostFacts, Outbox};
+use spec::Refusal;
+use wire::batch::Args;
+use wire::reply::Reply;
+
+/// The engine's own state, without the connection whose request runs.
+pub struct Core {
+    /// All other connections.
+    pub sessions: Sessions,
+    /// Channels and patterns.
+    pub pubsub: PubSub,
+    /// Counters.
+    pub stats: Stats,
+    /// The node's chance.
+    pub random: Random,
+    /// What the configuration says, ready to use.
+    pub settings: Settings,
+    /// Active expiry runs (DEBUG SET-ACTIVE-EXPIRE).
+    pub expires_actively: bool,
+    /// When the engine started.
+    pub started: Now,
+    /// Figures of the world.
+    pub host: HostFacts,
+    /// The most memory that the keyspace has had.
+    pub peak_bytes: u64,
+}
+
+impl Core {
+    /// Publishes a keyspace event where `notify-keyspace-events` asks for it.
+    #[expect(clippy::too_many_arguments, reason = "an event is all of these")]
+    pub fn notify(
+        &mut self,
+        db: u32,
+        class: Class,
+        event: &str,
+        key: &[u8],
+        needed: u64,
+        mut running: Option<Running<'_, '_>>,
+        out: &mut Outbox,
+    ) {
+        const KEYSPACE: u32 = 1 << 10;
+        const KEYEVENT: u32 = 1 << 11;
+        let wanted = self.settings.notify;
+        if wanted & class.0 == 0 {
+            return;
+        }
+        let db = base::number::integer_text(i64::from(db));
+        let mut channel = Vec::with_capacity(32 + key.len());
+        let mut send = |prefix: &[u8], name: &[u8], message: &[u8]| {
+            channel.clear();
+            for part in [prefix, &db, b"__:", name] {
+                channel.extend_from_slice(part);
+            }
+            let running = running.as_mut().map(|run| Running { conn: run.conn, reply: run.reply });
+            self.pubsub.publish(&mut self.sessions, running, needed, &channel, message, out);
+        };
+        if wanted & KEYSPACE != 0 {
+            send(b"__keyspace@", key, event.as_bytes());
+        }
+        if wanted & KEYEVENT != 0 {
+            send(b"__keyevent@", event.as_bytes(), key);
+        }
+    }
+}
+
+/// What becomes of the run after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The next request.
+    Next,
+    /// The caller must apply something first.
+    Yield,
+}
+
+/// Kinds of keyspace events, as `notify-keyspace-events` selects them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class(pub u32);
+
+impl Class {
+    /// `g`: commands on keys whatever their type.
+    pub const GENERIC: Class = Class(1 << 0);
+    /// `$`.
+    pub const STRING: Class = Class(1 << 1);
+    /// `h`.
+    pub const HASH: Class = Class(1 << 4);
+    /// `x`.
+    pub const EXPIRED: Class = Class(1 << 6);
+}
+
+/// A request that runs.
+pub struct Call<'a> {
+    /// Its arguments; the first is the command's name.
+    pub args: Args<'a>,
+    /// Where its reply goes.
+    pub reply: Reply<'a>,
+    /// The keyspace, with deadlines in force.
+    pub keys: Keys<'a>,
+    /// Whose request it is.
+    pub session: &'a mut Session,
+    /// The rest of the engine.
+    pub core: &'a mut Core,
+    /// All commands.
+    pub table: &'a Table,
+    /// Who answers what the engine can not.
+    pub outside: &'a mut dyn Outside,
+    /// For outputs other than the reply.
+    pub out: &'a mut Outbox,
+    /// The present.
+    pub now: Now,
+    /// The command.
+    pub row: RowIndex,
+    /// What becomes of the run afterwards.
+    pub flow: Flow,
+    /// It runs inside of EXEC.
+    pub in_exec: bool,
+}
+
+/// What every request of one run has in common.
+pub struct Stage<'a> {
+    pub shared: &'a mut Shared,
+    pub watch: &'a mut Watch,
+    pub core: &'a mut Core,
+    pub table: &'a Table,
+    pub outside: &'a mut dyn Outside,
+    pub out: &'a mut Outbox,
+    pub now: Now,
+}
+
+impl<'a> Stage<'a> {
+    /// The call of one request.
+    #[inline]
+    pub fn call<'c>(
+        &'c mut self,
+        session: &'c mut Session,
+        bytes: &'c mut Vec<u8>,
+        args: Args<'c>,
+        row: RowIndex,
+        first: Option<(&[u8], KeyHash)>,
+    ) -> Call<'c> {
+        let expiry = if session.is_stream {
+            Expiry::Show
+        } else if self.shared.standing.is_replica {
+            Expiry::Hide
+        } else {
+            Expiry::Remove
+        };
+        let now_ms = self.now.unix.as_ms();
+        let mut keys = Keys::new(self.shared, self.watch, session.db, now_ms, expiry, first);
+        if session.no_touch {
+            keys.clock = None;
+        }
+        Call {
+            args,
+            reply: Reply::new(bytes, session.resp3),
+            keys,
+            session,
+            core: self.core,
+            table: self.table,
+            outside: self.outside,
+            out: self.out,
+            now: self.now,
+            row,
+            flow: Flow::Next,
+            in_exec: false,
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Runs the command's handler and sees to what follows every command. Admission has been asked before.
+    #[inline]
+    pub fn perform(&mut self) {
+        let mark = self.reply.out().len();
+        let run = self.table.row(self.row).command.run;
+        if let Err(refusal) = run(self) {
+            self.reply.error_display(&refusal);
+        }
+        self.core.stats.hits += u64::from(self.keys.hits);
+        self.core.stats.misses += u64::from(self.keys.misses);
+        (self.keys.hits, self.keys.misses) = (0, 0);
+        if !self.keys.expired.is_empty() {
+            self.bury();
+        }
+        if self.reply.out().get(mark) == Some(&b'-') {
+            self.core.stats.commands[usize::from(self.row)].failed += 1;
+            let text = &self.reply.out()[mark + 1..];
+            self.core.stats.error(text);
+        }
+    }
+
+    /// Runs another request within this one (EXEC).
+    pub fn nested(&mut self, args: Args<'_>, row: RowIndex) {
+        let now = self.now;
+        let started = self.out.ticks();
+        let mut call = Call {
+            args,
+            reply: Reply::new(self.reply.out(), self.session.resp3),
+            keys: Keys::new(
+                self.keys.shared,
+                self.keys.watch,
+                self.session.db,
+                self.keys.now_ms,
+                self.keys.expiry,
+                None,
+            ),
+            session: self.session,
+            core: self.core,
+            table: self.table,
+            outside: self.outside,
+            out: self.out,
+            now,
+            row,
+            flow: Flow::Next,
+            in_exec: true,
+        };
+        call.perform();
+        if call.flow == Flow::Yield {
+            self.flow = Flow::Yield;
+        }
+        let (ended, resp3) = (self.out.ticks(), self.session.resp3);
+        let stats = &mut self.core.stats.commands[usize::from(row)];
+        stats.calls += 1;
+        stats.ticks += ended.saturating_sub(started);
+        self.reply.set_resp3(resp3);
+    }
+
+    #[cold]
+    pub fn bury(&mut self) {
+        for key in self.keys.bury() {
+            self.core.stats.expired += 1;
+            self.notify(Class::EXPIRED, "expired", &key);
+        }
+    }
+
+    /// Passes the request on to replicas as it came.
+    #[inline]
+    pub fn as_requested(&mut self) {
+        // A replica's stream is its primary's, whatever its own clients do.
+        if self.keys.shared.standing.is_replica {
+            return;
+        }
+        self.keys.shared.feed.effect(self.keys.db, self.args.iter());
+    }
+
+    /// Passes something else on: what has the same effect whenever it is executed.
+    pub fn effect(&mut self, args: &[&[u8]]) {
+        if self.keys.shared.standing.is_replica {
+            return;
+        }
+        self.keys.shared.feed.effect(self.keys.db, args.iter().copied());
+    }
+
+    /// A key was changed: who watches it and who listens to events of it is told.
+    #[inline]
+    pub fn changed(&mut self, class: Class, event: &str, key: &[u8]) {
+        self.keys.changed(key);
+        if self.core.settings.notify != 0 {
+            self.notify(class, event, key);
+        }
+    }
+
+    /// Publishes a keyspace event where `notify-keyspace-events` asks for it.
+    #[cold]
+    pub fn notify(&mut self, class: Class, event: &str, key: &[u8]) {
+        let running = Running { conn: self.session.conn, reply: &mut self.reply };
+        let needed = self.keys.shared.feed.offset;
+        self.core.notify(self.keys.db, class, event, key, needed, Some(running), self.out);
+    }
+
+    /// Delivers a message to this node's subscribers; returns how many.
+    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
+        let running = Running { conn: self.session.conn, reply: &mut self.reply };
+        let needed = self.keys.shared.feed.offset;
+        self.core.pubsub.publish(&mut self.core.sessions, Some(running), needed, channel, message, self.out)
+    }
+
+    /// Asks a question; what follows from the answer is seen to here.
+    pub fn ask(&mut self, question: Question<'_>) -> Result<(), Refusal> {
+        match self.put(question) {
+            Answer::Done => {}
+            Answer::Refused(refusal) => return Err(refusal),
+            Answer::Yield => self.flow = Flow::Yield,
+            Answer::Block => self.session.is_blocked = true,
+            Answer::Link => {
+                self.session.is_replica = true;
+                self.session.settle();
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a question; the answer is for the caller.
+    pub fn put(&mut self, question: Question<'_>) -> Answer {
+        let mut asked = Asked {
+            now: self.now,
+            conn: self.session.conn,
+            peer: &self.session.peer,
+            db: self.session.db,
+            shared: self.keys.shared,
+            out: self.out,
+        };
+        self.outside.ask(&mut asked, question, &mut self.reply)
+    }
+
+    /// The command's own name, for error texts that carry it.
+    pub fn name(&self) -> &'static str {
+        self.table.row(self.row).spec().name
+    }
+}

@@ -1,0 +1,536 @@
+//! CLIENT: who is connected, and what a client wants of its connection.
+
+use crate::call::Call;
+use crate::commands::{container, help, text};
+use crate::session::{Connection, Inbox, Outgoing, Replies, Session};
+use crate::table::{Command, Table};
+use crate::watch::Watch;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base::Time;
+use base::number;
+use core::fmt::Write;
+use machine::{ConnId, Listener};
+use spec::command::{Acl, Arity, Flags, Group};
+use spec::{Refusal, Spec};
+
+pub static COMMANDS: &[Command] = &[Command {
+    spec: Spec {
+        name: "client",
+        summary: "Shows and steers client connections.",
+        since: "2.4.0",
+        group: Group::Connection,
+        arity: Arity::AtLeast(2),
+        ..Spec::USUAL
+    },
+    run: container,
+    subcommands: CLIENT,
+}];
+
+static CLIENT: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "id",
+            summary: "Returns the id of the connection.",
+            since: "5.0.0",
+            group: Group::Connection,
+            arity: Arity::Exactly(2),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_id,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "getname",
+            summary: "Returns the name of the connection.",
+            since: "2.6.9",
+            group: Group::Connection,
+            arity: Arity::Exactly(2),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_getname,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "setname",
+            summary: "Names the connection.",
+            since: "2.6.9",
+            group: Group::Connection,
+            syntax: "connection-name",
+            arity: Arity::Exactly(3),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_setname,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "setinfo",
+            summary: "Tells which library the client uses.",
+            since: "7.2.0",
+            group: Group::Connection,
+            syntax: "<LIB-NAME libname | LIB-VER libver>",
+            arity: Arity::Exactly(4),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            ..Spec::USUAL
+        },
+        run: client_setinfo,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "list",
+            summary: "Lists connections.",
+            since: "2.4.0",
+            group: Group::Connection,
+            cost: "O(N)",
+            syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+            arity: Arity::AtLeast(2),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            tips: &["nondeterministic_output"],
+            ..Spec::USUAL
+        },
+        run: client_list,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "info",
+            summary: "Describes the connection.",
+            since: "6.2.0",
+            group: Group::Connection,
+            arity: Arity::Exactly(2),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            tips: &["nondeterministic_output"],
+            ..Spec::USUAL
+        },
+        run: client_info,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "kill",
+            summary: "Closes connections.",
+            since: "2.4.0",
+            group: Group::Connection,
+            cost: "O(N)",
+            syntax: "[ip:port] [ID client-id] [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_kill,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "reply",
+            summary: "Says which replies the client wants.",
+            since: "3.2.0",
+            group: Group::Connection,
+            syntax: "<ON | OFF | SKIP>",
+            arity: Arity::Exactly(3),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_reply,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "no-evict",
+            summary: "Protects the connection from client eviction.",
+            since: "7.0.0",
+            group: Group::Connection,
+            syntax: "<ON | OFF>",
+            arity: Arity::Exactly(3),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_no_evict,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "no-touch",
+            summary: "Lets the connection's requests not count as use of their keys.",
+            since: "7.2.0",
+            group: Group::Connection,
+            syntax: "<ON | OFF>",
+            arity: Arity::Exactly(3),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_no_touch,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "help",
+            summary: "Lists the subcommands.",
+            since: "5.0.0",
+            group: Group::Connection,
+            arity: Arity::Exactly(2),
+            flags: Flags::LOADING.and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_help,
+        subcommands: &[],
+    },
+];
+
+/// The classes of clients, in the order of `client-output-buffer-limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// An ordinary client.
+    Normal,
+    /// The link of a replica.
+    Replica,
+    /// A subscriber.
+    PubSub,
+}
+
+impl Class {
+    fn named(word: &[u8]) -> Option<Option<Class>> {
+        match word.to_ascii_lowercase().as_slice() {
+            b"normal" => Some(Some(Class::Normal)),
+            b"slave" | b"replica" => Some(Some(Class::Replica)),
+            b"pubsub" => Some(Some(Class::PubSub)),
+            // The link to the primary is none of the engine's clients.
+            b"master" => Some(None),
+            _ => None,
+        }
+    }
+}
+
+/// The class of a client.
+pub fn class_of(session: &Session) -> Class {
+    if session.is_replica {
+        Class::Replica
+    } else if session.is_subscribed() {
+        Class::PubSub
+    } else {
+        Class::Normal
+    }
+}
+
+/// Refuses names with blanks and special characters.
+pub fn check_name(name: &[u8]) -> Result<(), Refusal> {
+    if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+        Ok(())
+    } else {
+        Err(Refusal::ClientNameInvalid)
+    }
+}
+
+fn client_id(call: &mut Call<'_>) -> Result<(), Refusal> {
+    call.reply.integer(call.session.id as i64);
+    Ok(())
+}
+
+fn client_getname(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let name = &call.session.name;
+    call.reply.bulk_or_null(Some(name.as_slice()).filter(|name| !name.is_empty()));
+    Ok(())
+}
+
+fn client_setname(call: &mut Call<'_>) -> Result<(), Refusal> {
+    check_name(call.args.at(2))?;
+    call.session.name = call.args.at(2).to_vec();
+    call.reply.ok();
+    Ok(())
+}
+
+fn client_setinfo(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let (name, value) = (call.args.at(2), call.args.at(3));
+    let field = match name.to_ascii_lowercase().as_slice() {
+        b"lib-name" => &mut call.session.library_name,
+        b"lib-ver" => &mut call.session.library_version,
+        _ => return Err(Refusal::ClientInfoUnknown(text(name))),
+    };
+    if check_name(value).is_err() {
+        return Err(Refusal::ClientInfoInvalid(text(name).to_ascii_lowercase()));
+    }
+    *field = value.to_vec();
+    call.reply.ok();
+    Ok(())
+}
+
+/// What a line of CLIENT LIST is made of.
+struct Line<'a> {
+    session: &'a Session,
+    /// None for the connection whose request runs: they are borrowed by it.
+    buffers: Option<(&'a Inbox, &'a Outgoing)>,
+    table: &'a Table,
+    watch: &'a Watch,
+    now: Time,
+}
+
+impl Line<'_> {
+    fn write(&self, out: &mut String) {
+        let session = self.session;
+        let flags = self.flags();
+        let since = |time: Time| self.now.since(time).as_seconds();
+        let (channels, patterns) =
+            session.subscriptions.as_ref().map_or((0, 0), |all| (all.channels.len(), all.patterns.len()));
+        let multi = session.multi.as_ref().map_or(-1, |multi| multi.len() as i64);
+        let multi_memory = session.multi.as_ref().map_or(0, |multi| multi.memory_bytes());
+        let inbox = self.buffers.map_or(0, |(inbox, _)| inbox.memory_bytes());
+        let pending = self.buffers.map_or(0, |(_, outgoing)| outgoing.pending());
+        let held = self.buffers.map_or(0, |(_, outgoing)| outgoing.held.len());
+        let command = session.last_row.map_or("NULL", |row| &*self.table.row(row).full_name);
+        let total = size_of::<Connection>() + inbox + pending + multi_memory;
+        let (name, library) = (text(&session.name), text(&session.library_name));
+        let done = write!(
+            out,
+            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags} db={} sub={channels} \
+             psub={patterns} ssub=0 multi={multi} qbuf={inbox} qbuf-free=0 argv-mem=0 multi-mem={multi_memory} \
+             rbs=0 rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
+             user=default redir=-1 resp={} lib-name={library} lib-ver={}\n",
+            session.id,
+            session.peer.remote,
+            session.peer.local,
+            // Not the system's number, which only the host knows; unique among the open ones all the same.
+            session.conn.place() + 8,
+            since(session.created),
+            since(session.active),
+            session.db,
+            if session.resp3 { 3 } else { 2 },
+            text(&session.library_version),
+        );
+        done.expect("a string takes all text");
+    }
+
+    fn flags(&self) -> String {
+        let session = self.session;
+        let watches = self.watch.count(session.conn) > 0;
+        let is_touched = watches && self.watch.is_broken(session.conn, |_, _| false);
+        let letters = [
+            (session.is_replica, 'S'),
+            (session.is_subscribed(), 'P'),
+            (session.multi.is_some(), 'x'),
+            (session.is_blocked, 'b'),
+            (is_touched, 'd'),
+            (session.is_closing, 'c'),
+            (session.listener == Listener::Unix, 'U'),
+            (session.is_readonly, 'r'),
+            (session.no_evict, 'e'),
+            (session.no_touch, 'T'),
+        ];
+        let flags: String = letters.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| *letter).collect();
+        if flags.is_empty() { "N".to_string() } else { flags }
+    }
+}
+
+/// Lines of all connections that `wanted` accepts, in order of their ids.
+fn lines(call: &Call<'_>, wanted: impl Fn(&Session) -> bool) -> String {
+    let (table, watch, now) = (call.table, &*call.keys.watch, call.now.mono);
+    let others = call.core.sessions.iter().map(|other| Line {
+        session: &other.session,
+        buffers: Some((&other.inbox, &other.outgoing)),
+        table,
+        watch,
+        now,
+    });
+    let own = Line { session: call.session, buffers: None, table, watch, now };
+    let mut lines: Vec<Line<'_>> =
+        others.chain([own]).filter(|line| !line.session.is_stream && wanted(line.session)).collect();
+    lines.sort_by_key(|line| line.session.id);
+    let mut out = String::new();
+    for line in lines {
+        line.write(&mut out);
+    }
+    out
+}
+
+fn client_list(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let list = match call.args.get(2) {
+        None => lines(call, |_| true),
+        Some(word) if call.args.len() == 4 && word.eq_ignore_ascii_case(b"type") => {
+            let class = Class::named(call.args.at(3))
+                .ok_or_else(|| Refusal::UnknownClientType(text(call.args.at(3))))?;
+            lines(call, |session| class == Some(class_of(session)))
+        }
+        Some(word) if call.args.len() > 3 && word.eq_ignore_ascii_case(b"id") => {
+            let ids: Option<Vec<i64>> = call.args.from(3).iter().map(number::parse_i64).collect();
+            let ids = ids.ok_or(Refusal::InvalidClientId)?;
+            lines(call, |session| ids.contains(&(session.id as i64)))
+        }
+        Some(_) => return Err(Refusal::Syntax),
+    };
+    call.reply.verbatim("txt", list.as_bytes());
+    Ok(())
+}
+
+fn client_info(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let id = call.session.id;
+    let line = lines(call, |session| session.id == id);
+    call.reply.verbatim("txt", line.as_bytes());
+    Ok(())
+}
+
+/// Whom CLIENT KILL is to close.
+struct Victims<'a> {
+    id: Option<u64>,
+    class: Option<Option<Class>>,
+    remote: Option<&'a [u8]>,
+    local: Option<&'a [u8]>,
+    skip_me: bool,
+}
+
+impl<'a> Victims<'a> {
+    fn parse(args: wire::batch::Args<'a>) -> Result<Victims<'a>, Refusal> {
+        let mut victims = Victims { id: None, class: None, remote: None, local: None, skip_me: true };
+        let args: Vec<&[u8]> = args.iter().collect();
+        for pair in args.chunks(2) {
+            let &[word, value] = pair else { return Err(Refusal::Syntax) };
+            match word.to_ascii_lowercase().as_slice() {
+                b"id" => {
+                    let id = number::parse_i64(value).filter(|id| *id > 0);
+                    victims.id = Some(id.ok_or(Refusal::ClientIdNotPositive)? as u64);
+                }
+                b"type" => {
+                    let class = Class::named(value);
+                    victims.class = Some(class.ok_or_else(|| Refusal::UnknownClientType(text(value)))?);
+                }
+                b"addr" => victims.remote = Some(value),
+                b"laddr" => victims.local = Some(value),
+                b"user" if value == b"default" => {}
+                b"user" => return Err(Refusal::NoSuchUser(text(value))),
+                b"skipme" if value.eq_ignore_ascii_case(b"yes") => victims.skip_me = true,
+                b"skipme" if value.eq_ignore_ascii_case(b"no") => victims.skip_me = false,
+                _ => return Err(Refusal::Syntax),
+            }
+        }
+        Ok(victims)
+    }
+
+    fn has(&self, session: &Session) -> bool {
+        let is_at = |wanted: Option<&[u8]>, address: &machine::Address| {
+            wanted.is_none_or(|wanted| address.to_string().as_bytes() == wanted)
+        };
+        self.id.is_none_or(|id| id == session.id)
+            && self.class.is_none_or(|class| class == Some(class_of(session)))
+            && is_at(self.remote, &session.peer.remote)
+            && is_at(self.local, &session.peer.local)
+    }
+}
+
+fn client_kill(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let is_old_form = call.args.len() == 3;
+    let victims = if is_old_form {
+        let remote = Some(call.args.at(2));
+        Victims { id: None, class: None, remote, local: None, skip_me: false }
+    } else {
+        Victims::parse(call.args.from(2))?
+    };
+    let others: Vec<ConnId> = call
+        .core
+        .sessions
+        .iter_mut()
+        .filter(|other| !other.session.is_closing && victims.has(&other.session))
+        .map(|other| {
+            other.session.is_closing = true;
+            other.session.conn
+        })
+        .collect();
+    for conn in &others {
+        call.out.close_now(*conn);
+    }
+    let mut killed = others.len();
+    if !victims.skip_me && victims.has(call.session) {
+        call.session.is_closing = true;
+        killed += 1;
+    }
+    match (is_old_form, killed) {
+        (true, 0) => return Err(Refusal::NoSuchClient),
+        (true, _) => call.reply.ok(),
+        (false, _) => call.reply.integer(killed as i64),
+    }
+    Ok(())
+}
+
+fn client_reply(call: &mut Call<'_>) -> Result<(), Refusal> {
+    match call.args.at(2).to_ascii_lowercase().as_slice() {
+        b"on" => {
+            call.session.replies = Replies::On;
+            call.reply.ok();
+        }
+        b"off" => call.session.replies = Replies::Off,
+        b"skip" if call.session.replies == Replies::Off => {}
+        b"skip" => call.session.replies = Replies::SkipNext,
+        _ => return Err(Refusal::Syntax),
+    }
+    call.session.settle();
+    Ok(())
+}
+
+/// ON or OFF.
+fn switch(word: &[u8]) -> Result<bool, Refusal> {
+    match word.to_ascii_lowercase().as_slice() {
+        b"on" => Ok(true),
+        b"off" => Ok(false),
+        _ => Err(Refusal::Syntax),
+    }
+}
+
+fn client_no_evict(call: &mut Call<'_>) -> Result<(), Refusal> {
+    call.session.no_evict = switch(call.args.at(2))?;
+    call.reply.ok();
+    Ok(())
+}
+
+fn client_no_touch(call: &mut Call<'_>) -> Result<(), Refusal> {
+    call.session.no_touch = switch(call.args.at(2))?;
+    call.reply.ok();
+    Ok(())
+}
+
+fn client_help(call: &mut Call<'_>) -> Result<(), Refusal> {
+    help(
+        call,
+        "CLIENT",
+        &[
+            "GETNAME",
+            "    Return the name of the connection.",
+            "ID",
+            "    Return the id of the connection.",
+            "INFO",
+            "    Describe the connection.",
+            "KILL <ip:port>",
+            "    Close the connection from <ip:port>.",
+            "KILL <option> <value> [<option> <value> ...]",
+            "    Close the connections that all options describe: ADDR, LADDR, TYPE, USER, ID; SKIPME (yes|no).",
+            "LIST [TYPE <class> | ID <id> ...]",
+            "    List connections.",
+            "NO-EVICT (ON|OFF)",
+            "    Protect the connection from client eviction.",
+            "NO-TOUCH (ON|OFF)",
+            "    Let the connection's requests not count as use of their keys.",
+            "REPLY (ON|OFF|SKIP)",
+            "    Say which replies the client wants.",
+            "SETINFO <option> <value>",
+            "    Tell which library the client uses: LIB-NAME, LIB-VER.",
+            "SETNAME <name>",
+            "    Name the connection.",
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! CONFIG: showing and changing the configuration.
+
+use crate::admission::is_local;
+use crate::call::Call;
+use crate::commands::{arity, container, help};
+use crate::settings::Settings;
+use crate::table::Command;
+use crate::{Answer, Question};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use spec::command::{Arity, Flags, Group};
+use spec::{Refusal, Spec};
+
+pub static COMMANDS: &[Command] = &[Command {
+    spec: Spec {
+        name: "config",
+        summary: "Shows and changes the configuration.",
+        since: "2.0.0",
+        group: Group::Server,
+        arity: Arity::AtLeast(2),
+        ..Spec::USUAL
+    },
+    run: container,
+    subcommands: CONFIG,
+}];
+
+static CONFIG: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "get",
+            summary: "Returns directives whose name matches a pattern.",
+            since: "2.0.0",
+            group: Group::Server,
+            cost: "O(N)",
+            syntax: "parameter [parameter ...]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+            ..Spec::USUAL
+        },
+        run: config_get,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "set",
+            summary: "Changes directives, all or none.",
+            since: "2.0.0",
+            group: Group::Server,
+            cost: "O(N)",
+            syntax: "parameter value [parameter value ...]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            ..Spec::USUAL
+        },
+        run: config_set,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "resetstat",
+            summary: "Sets the counters of INFO to zero.",
+            since: "2.0.0",
+            group: Group::Server,
+            arity: Arity::Exactly(2),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+            ..Spec::USUAL
+        },
+        run: config_resetstat,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "help",
+            summary: "Lists the subcommands.",
+            since: "5.0.0",
+            group: Group::Server,
+            arity: Arity::Exactly(2),
+            flags: Flags::LOADING.and(Flags::STALE),
+            ..Spec::USUAL
+        },
+        run: config_help,
+        subcommands: &[],
+    },
+];
+
+fn config_get(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
+    let found = call.keys.shared.config.matching(&patterns);
+    call.reply.map(found.len());
+    for (name, value) in found {
+        call.reply.bulk(&name);
+        call.reply.bulk(&value);
+    }
+    Ok(())
+}
+
+fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
+    if call.args.len() % 2 != 0 {
+        return Err(arity(call));
+    }
+    let args: Vec<&[u8]> = call.args.from(2).iter().collect();
+    let pairs: Vec<(&[u8], &[u8])> = args.chunks(2).map(|pair| (pair[0], pair[1])).collect();
+    let before = call.keys.shared.config.clone();
+    let changed = call
+        .keys
+        .shared
+        .config
+        .set(&pairs, is_local(call.session))
+        .map_err(|error| Refusal::Owned(error.to_string().into_boxed_str()))?;
+    match call.put(Question::ConfigChanged(&changed)) {
+        Answer::Refused(refusal) => {
+            call.keys.shared.config = before;
+            return Err(refusal);
+        }
+        Answer::Yield => call.flow = crate::call::Flow::Yield,
+        Answer::Done | Answer::Block | Answer::Link => {}
+    }
+    call.core.settings = Settings::from_config(&call.keys.shared.config);
+    call.reply.ok();
+    Ok(())
+}
+
+fn config_resetstat(call: &mut Call<'_>) -> Result<(), Refusal> {
+    call.core.stats.reset();
+    call.core.peak_bytes = call.keys.shared.keyspace.used_bytes();
+    call.ask(Question::ResetStats)?;
+    call.reply.ok();
+    Ok(())
+}
+
+fn config_help(call: &mut Call<'_>) -> Result<(), Refusal> {
+    help(
+        call,
+        "CONFIG",
+        &[
+            "GET <pattern> [<pattern> ...]",
+            "    Return the directives whose name matches a pattern, with their values.",
+            "SET <directive> <value> [<directive> <value> ...]",
+            "    Change directives, all or none.",
+            "RESETSTAT",
+            "    Set the counters of INFO to zero.",
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,578 @@
+//! Hashes: fields with values at one key.
+
+use crate::call::{Call, Class};
+use crate::commands::{ScanOptions, arity, cursor};
+use crate::keys::{self, Place};
+use crate::table::Command;
+use alloc::vec::Vec;
+use base::number::{self, Extended};
+use data::{Hash, StrRef};
+use spec::command::{Access, Acl, Arity, Flags, Group, Keys};
+use spec::{Refusal, Spec};
+use wire::reply::Reply;
+
+pub static COMMANDS: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "hset",
+            summary: "Sets fields of a hash.",
+            since: "2.0.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key field value [field value ...]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::UPDATE },
+            ..Spec::USUAL
+        },
+        run: hset,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hmset",
+            summary: "Sets fields of a hash; the old form of HSET.",
+            since: "2.0.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key field value [field value ...]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::UPDATE },
+            ..Spec::USUAL
+        },
+        run: hset,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hget",
+            summary: "Returns the value of a field of a hash.",
+            since: "2.0.0",
+            group: Group::Hash,
+            syntax: "key field",
+            arity: Arity::Exactly(3),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: hget,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hmget",
+            summary: "Returns the values of several fields of a hash.",
+            since: "2.0.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key field [field ...]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: hmget,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hgetall",
+            summary: "Returns all fields of a hash with their values.",
+            since: "2.0.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY,
+            acl: Acl::HASH,
+            tips: &["nondeterministic_output_order"],
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: hgetall,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hdel",
+            summary: "Removes fields of a hash; the key goes with the last one.",
+            since: "2.0.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key field [field ...]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::DELETE },
+            ..Spec::USUAL
+        },
+        run: hdel,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hlen",
+            summary: "Returns how many fields a hash has.",
+            since: "2.0.0",
+            group: Group::Hash,
+            syntax: "key",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: hlen,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hexists",
+            summary: "Tells whether a hash has a field.",
+            since: "2.0.0",
+            group: Group::Hash,
+            syntax: "key field",
+            arity: Arity::Exactly(3),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: hexists,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hkeys",
+            summary: "Returns the names of all fields of a hash.",
+            since: "2.0.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY,
+            acl: Acl::HASH,
+            tips: &["nondeterministic_output_order"],
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: hkeys,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hvals",
+            summary: "Returns the values of all fields of a hash.",
+            since: "2.0.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY,
+            acl: Acl::HASH,
+            tips: &["nondeterministic_output_order"],
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: hvals,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hincrby",
+            summary: "Adds to the integer in a field of a hash; a missing field counts as 0.",
+            since: "2.0.0",
+            group: Group::Hash,
+            syntax: "key field increment",
+            arity: Arity::Exactly(4),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::CHANGE },
+            ..Spec::USUAL
+        },
+        run: hincrby,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hincrbyfloat",
+            summary: "Adds to the number in a field of a hash; a missing field counts as 0.",
+            since: "2.6.0",
+            group: Group::Hash,
+            syntax: "key field increment",
+            arity: Arity::Exactly(4),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::CHANGE },
+            ..Spec::USUAL
+        },
+        run: hincrbyfloat,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hsetnx",
+            summary: "Sets a field of a hash if the field is missing.",
+            since: "2.0.0",
+            group: Group::Hash,
+            syntax: "key field value",
+            arity: Arity::Exactly(4),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::INSERT },
+            ..Spec::USUAL
+        },
+        run: hsetnx,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hstrlen",
+            summary: "Returns the length of the value of a field of a hash.",
+            since: "3.2.0",
+            group: Group::Hash,
+            syntax: "key field",
+            arity: Arity::Exactly(3),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::HASH,
+            keys: Keys::One { at: 1, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: hstrlen,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hscan",
+            summary: "Goes through the fields of a hash, a few per call.",
+            since: "2.8.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key cursor [MATCH pattern] [COUNT count]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::READONLY,
+            acl: Acl::HASH,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: hscan,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "hrandfield",
+            summary: "Returns random fields of a hash.",
+            since: "6.2.0",
+            group: Group::Hash,
+            cost: "O(N)",
+            syntax: "key [count [WITHVALUES]]",
+            arity: Arity::AtLeast(2),
+            flags: Flags::READONLY,
+            acl: Acl::HASH,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: hrandfield,
+        subcommands: &[],
+    },
+];
+
+fn say(reply: &mut Reply<'_>, string: StrRef<'_>) {
+    match string {
+        StrRef::Bytes(bytes) => reply.bulk(bytes),
+        StrRef::Int(value) => reply.bulk_integer(value),
+    }
+}
+
+fn hset(call: &mut Call<'_>) -> Result<(), Refusal> {
+    if call.args.len() % 2 == 1 {
+        return Err(arity(call));
+    }
+    let key = call.args.at(1);
+    let limits = call.core.settings.hash_limits;
+    let hash_key = call.keys.shared.keyspace.hash_key();
+    let mut entry = match call.keys.entry(key) {
+        Place::Taken(entry) => entry,
+        Place::Free(free) => free.insert_hash(hash_key),
+    };
+    let mut hash = keys::hash_mut(&mut entry)?;
+    let mut created = 0;
+    for at in (2..call.args.len()).step_by(2) {
+        created += i64::from(hash.set(call.args.at(at), call.args.at(at + 1), limits));
+    }
+    drop(hash);
+    call.as_requested();
+    call.changed(Class::HASH, "hset", key);
+    if call.name() == "hmset" {
+        call.reply.ok()
+    } else {
+        call.reply.integer(created)
+    }
+    Ok(())
+}
+
+fn hsetnx(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let (key, field, value) = (call.args.at(1), call.args.at(2), call.args.at(3));
+    let limits = call.core.settings.hash_limits;
+    let hash_key = call.keys.shared.keyspace.hash_key();
+    let mut entry = match call.keys.entry(key) {
+        Place::Taken(entry) => entry,
+        Place::Free(free) => free.insert_hash(hash_key),
+    };
+    if keys::hash(&entry.as_ref())?.field(field).is_some() {
+        call.reply.integer(0);
+        return Ok(());
+    }
+    keys::hash_mut(&mut entry)?.set(field, value, limits);
+    call.as_requested();
+    call.changed(Class::HASH, "hset", key);
+    call.reply.integer(1);
+    Ok(())
+}
+
+fn hget(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let found = match call.keys.read(call.args.at(1)) {
+        Some(entry) => keys::hash(&entry)?.field(call.args.at(2)),
+        None => None,
+    };
+    match found {
+        Some(value) => say(&mut call.reply, value),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+fn hmget(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let hash = match call.keys.read(call.args.at(1)) {
+        Some(entry) => Some(keys::hash(&entry)?),
+        None => None,
+    };
+    call.reply.array(call.args.len() - 2);
+    for field in call.args.from(2).iter() {
+        match hash.and_then(|hash| hash.field(field)) {
+            Some(value) => say(&mut call.reply, value),
+            None => call.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+/// The hash at argument 1, for a reader.
+fn read<'c>(keys: &'c mut keys::Keys<'_>, key: &[u8]) -> Result<Option<&'c Hash>, Refusal> {
+    match keys.read(key) {
+        Some(entry) => keys::hash(&entry).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn hgetall(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let hash = read(&mut call.keys, call.args.at(1))?;
+    call.reply.map(hash.map_or(0, Hash::len));
+    for (field, value) in hash.into_iter().flat_map(Hash::iter) {
+        say(&mut call.reply, field);
+        say(&mut call.reply, value);
+    }
+    Ok(())
+}
+
+fn hkeys(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let hash = read(&mut call.keys, call.args.at(1))?;
+    call.reply.array(hash.map_or(0, Hash::len));
+    for (field, _) in hash.into_iter().flat_map(Hash::iter) {
+        say(&mut call.reply, field);
+    }
+    Ok(())
+}
+
+fn hvals(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let hash = read(&mut call.keys, call.args.at(1))?;
+    call.reply.array(hash.map_or(0, Hash::len));
+    for (_, value) in hash.into_iter().flat_map(Hash::iter) {
+        say(&mut call.reply, value);
+    }
+    Ok(())
+}
+
+fn hlen(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let hash = read(&mut call.keys, call.args.at(1))?;
+    call.reply.integer(hash.map_or(0, Hash::len) as i64);
+    Ok(())
+}
+
+fn hexists(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let field = call.args.at(2);
+    let hash = read(&mut call.keys, call.args.at(1))?;
+    call.reply.integer(i64::from(hash.is_some_and(|hash| hash.field(field).is_some())));
+    Ok(())
+}
+
+fn hstrlen(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let field = call.args.at(2);
+    let hash = read(&mut call.keys, call.args.at(1))?;
+    let len = hash.and_then(|hash| hash.field(field)).map_or(0, StrRef::len);
+    call.reply.integer(len as i64);
+    Ok(())
+}
+
+fn hdel(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let key = call.args.at(1);
+    let Some(mut entry) = call.keys.taken(key) else {
+        call.reply.integer(0);
+        return Ok(());
+    };
+    let mut hash = keys::hash_mut(&mut entry)?;
+    let removed = call.args.from(2).iter().filter(|field| hash.remove(field)).count();
+    let is_empty = hash.is_empty();
+    drop(hash);
+    if is_empty {
+        entry.remove();
+    }
+    if removed > 0 {
+        call.as_requested();
+        call.changed(Class::HASH, "hdel", key);
+        if is_empty {
+            call.notify(Class::GENERIC, "del", key);
+        }
+    }
+    call.reply.integer(removed as i64);
+    Ok(())
+}
+
+fn hincrby(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let (key, field) = (call.args.at(1), call.args.at(2));
+    let delta = number::parse_i64(call.args.at(3)).ok_or(Refusal::NotInteger)?;
+    let limits = call.core.settings.hash_limits;
+    let hash_key = call.keys.shared.keyspace.hash_key();
+    let mut entry = match call.keys.entry(key) {
+        Place::Taken(entry) => entry,
+        Place::Free(free) => free.insert_hash(hash_key),
+    };
+    let before = match keys::hash(&entry.as_ref())?.field(field) {
+        Some(value) => value.integer().ok_or(Refusal::HashNotInteger)?,
+        None => 0,
+    };
+    let after = before.checked_add(delta).ok_or(Refusal::Overflow)?;
+    keys::hash_mut(&mut entry)?.set(field, &number::integer_text(after), limits);
+    call.as_requested();
+    call.changed(Class::HASH, "hincrby", key);
+    call.reply.integer(after);
+    Ok(())
+}
+
+fn hincrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let (key, field) = (call.args.at(1), call.args.at(2));
+    let delta = Extended::parse(call.args.at(3)).ok_or(Refusal::NotFloat)?;
+    let limits = call.core.settings.hash_limits;
+    let hash_key = call.keys.shared.keyspace.hash_key();
+    let place = call.keys.entry(key);
+    let before = match &place {
+        Place::Taken(entry) => match keys::hash(&entry.as_ref())?.field(field) {
+            Some(StrRef::Int(value)) => Extended::from_i64(value),
+            Some(StrRef::Bytes(bytes)) => Extended::parse(bytes).ok_or(Refusal::HashNotFloat)?,
+            None => Extended::from_i64(0),
+        },
+        Place::Free(_) => Extended::from_i64(0),
+    };
+    let after = before.checked_add(delta).ok_or(Refusal::NotFinite)?.text();
+    let mut entry = match place {
+        Place::Taken(entry) => entry,
+        Place::Free(free) => free.insert_hash(hash_key),
+    };
+    keys::hash_mut(&mut entry)?.set(field, &after, limits);
+    call.effect(&[b"HSET", key, field, &after]);
+    call.changed(Class::HASH, "hincrbyfloat", key);
+    call.reply.bulk(&after);
+    Ok(())
+}
+
+fn hscan(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let from = cursor(call.args.at(2))?;
+    let key = call.args.at(1);
+    let args = call.args.from(3);
+    let Some(hash) = read(&mut call.keys, key)? else {
+        call.reply.array(2);
+        call.reply.bulk(b"0");
+        call.reply.array(0);
+        return Ok(());
+    };
+    let options = ScanOptions::parse(args, false)?;
+    let (mut found, mut count, mut room) = (Vec::new(), 0, [0; 20]);
+    let mut list = Reply::new(&mut found, call.reply.is_resp3());
+    let next = hash.scan(from, options.count, |field, value| {
+        if options.matches(field.bytes(&mut room)) {
+            say(&mut list, field);
+            say(&mut list, value);
+            count += 2;
+        }
+    });
+    call.reply.array(2);
+    call.reply.bulk_display(next);
+    call.reply.array(count);
+    call.reply.raw(&found);
+    Ok(())
+}
+
+/// 16 Mi: fields that one HRANDFIELD with repetitions returns at most; the original has no bound but its memory.
+const RANDOM_FIELDS_MAX: u64 = 16 << 20;
+
+fn hrandfield(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let key = call.args.at(1);
+    if call.args.len() == 2 {
+        let found = match call.keys.read(key) {
+            Some(entry) => keys::hash(&entry)?.random(&mut call.core.random),
+            None => None,
+        };
+        match found {
+            Some((field, _)) => say(&mut call.reply, field),
+            None => call.reply.null(),
+        }
+        return Ok(());
+    }
+    let count = number::parse_i64(call.args.at(2)).ok_or(Refusal::NotInteger)?;
+    let with_values = match call.args.get(3) {
+        Some(word) if call.args.len() == 4 && word.eq_ignore_ascii_case(b"withvalues") => true,
+        Some(_) => return Err(Refusal::Syntax),
+        None => false,
+    };
+    if count == i64::MIN || (with_values && count.unsigned_abs() > (i64::MAX / 2) as u64) {
+        return Err(Refusal::OutOfRange);
+    }
+    if count < 0 && count.unsigned_abs() > RANDOM_FIELDS_MAX {
+        return Err(Refusal::OutOfRange);
+    }
+    let random = &mut call.core.random;
+    let mut chosen: Vec<(StrRef<'_>, StrRef<'_>)> = Vec::new();
+    if let Some(hash) = read(&mut call.keys, key)? {
+        if count < 0 {
+            chosen.extend((0..count.unsigned_abs()).filter_map(|_| hash.random(random)));
+        } else {
+            // Selection sampling (Knuth, 3.4.2 S): each field in order, with the chance that keeps all sets equal.
+            let mut wanted = (count as u64).min(hash.len() as u64);
+            for (left, pair) in (1..=hash.len() as u64).rev().zip(hash.iter()) {
+                if random.below(left) < wanted {
+                    chosen.push(pair);
+                    wanted -= 1;
+                }
+            }
+        }
+    }
+    let is_nested = with_values && call.reply.is_resp3();
+    call.reply.array(if with_values && !is_nested { chosen.len() * 2 } else { chosen.len() });
+    for (field, value) in chosen {
+        if is_nested {
+            call.reply.array(2);
+        }
+        say(&mut call.reply, field);
+        if with_values {
+            say(&mut call.reply, value);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! What the engine itself knows of the facts that INFO prints.
+
+use crate::call::Call;
+use base::Span;
+use spec::directive::id;
+use spec::info::{CommandStat, Database, ErrorStat, Facts, Section, Sections};
+
+/// Fills the engine's part of `facts`; what costs a walk is left out unless it is asked for.
+pub fn fill(call: &mut Call<'_>, sections: Sections, facts: &mut Facts) {
+    server(call, facts);
+    clients(call, facts);
+    memory(call, facts);
+    stats(call, facts);
+    if sections.has(Section::Commandstats) {
+        command_stats(call, facts);
+    }
+    if sections.has(Section::Errorstats) {
+        facts.error_stats = call
+            .core
+            .stats
+            .errors
+            .iter()
+            .map(|(code, count)| ErrorStat { code: code.to_vec(), count: *count })
+            .collect();
+    }
+    if sections.has(Section::Keyspace) {
+        keyspace(call, facts);
+    }
+}
+
+fn server(call: &Call<'_>, facts: &mut Facts) {
+    let shared = &call.keys.shared;
+    let hz = shared.config.count(id::HZ);
+    facts.server.mode = if shared.routes.enabled { "cluster" } else { "standalone" };
+    facts.server.tcp_port = u64::from(shared.config.port(id::PORT));
+    facts.server.time_us = call.now.unix.as_us();
+    facts.server.uptime_seconds = call.now.mono.since(call.core.started.mono).as_seconds();
+    (facts.server.hz, facts.server.configured_hz) = (hz, hz);
+    facts.cluster.enabled = shared.routes.enabled;
+    facts.persistence.loading = shared.standing.loading;
+    let host = &call.core.host;
+    facts.cpu.user_us = host.cpu_user_us;
+    facts.cpu.system_us = host.cpu_system_us;
+    facts.cpu.user_main_us = host.cpu_user_main_us;
+    facts.cpu.system_main_us = host.cpu_system_main_us;
+}
+
+fn clients(call: &Call<'_>, facts: &mut Facts) {
+    let others = || call.core.sessions.iter();
+    // The connection that asks is lent out of the table while its request runs.
+    facts.clients.connected = others().filter(|other| !other.session.is_replica).count() as u64 + 1;
+    facts.clients.connected_max = call.core.settings.clients_max as u64;
+    facts.clients.blocked = others().filter(|other| other.session.is_blocked).count() as u64;
+    let input = others().map(|other| other.inbox.memory_bytes());
+    let output = others().map(|other| other.outgoing.pending());
+    facts.clients.input_bytes_max = input.max().unwrap_or(0) as u64;
+    facts.clients.output_bytes_max = output.max().unwrap_or(0) as u64;
+}
+
+fn memory(call: &Call<'_>, facts: &mut Facts) {
+    let keyspace = &call.keys.shared.keyspace;
+    let host = &call.core.host;
+    let buffers: usize = call
+        .core
+        .sessions
+        .iter()
+        .map(|other| other.inbox.memory_bytes() + other.outgoing.pending() + size_of_val(other))
+        .sum();
+    let memory = &mut facts.memory;
+    memory.used_bytes = keyspace.used_bytes() + buffers as u64;
+    memory.peak_bytes = call.core.peak_bytes.max(memory.used_bytes);
+    memory.overhead_bytes = keyspace.overhead_bytes() + buffers as u64;
+    memory.client_buffers_bytes = buffers as u64;
+    memory.rss_bytes = host.rss_bytes;
+    memory.system_bytes = host.memory_total_bytes;
+    [memory.allocated_bytes, memory.active_bytes, memory.resident_bytes] = host.allocator;
+    memory.limit_bytes = call.keys.shared.config.bytes(id::MAXMEMORY);
+    memory.policy = call.keys.shared.config.choice(id::MAXMEMORY_POLICY);
+}
+
+fn stats(call: &Call<'_>, facts: &mut Facts) {
+    let (core, stats) = (&call.core, &mut facts.stats);
+    stats.connections = core.stats.connections;
+    stats.commands = core.stats.requests;
+    stats.commands_per_second = core.stats.rate.mean();
+    stats.input_bytes = core.host.input_bytes;
+    stats.output_bytes = core.host.output_bytes;
+    stats.connections_rejected = core.stats.rejected_connections;
+    stats.expired = core.stats.expired;
+    stats.hits = core.stats.hits;
+    stats.misses = core.stats.misses;
+    stats.channels = core.pubsub.channels.len() as u64;
+    stats.patterns = core.pubsub.patterns.len() as u64;
+    stats.errors = core.stats.error_replies;
+    stats.denied_auth = core.stats.auth_denied;
+}
+
+fn command_stats(call: &Call<'_>, facts: &mut Facts) {
+    let rows = call.table.rows().iter().zip(&call.core.stats.commands);
+    facts.command_stats = rows
+        .filter(|(_, stats)| stats.calls + stats.rejected + stats.failed > 0)
+        .map(|(row, stats)| CommandStat {
+            name: row.full_name.as_bytes().to_vec(),
+            calls: stats.calls,
+            us: Span::us(stats.ticks / 1_000).as_us(),
+            rejected: stats.rejected,
+            failed: stats.failed,
+        })
+        .collect();
+}
+
+fn keyspace(call: &Call<'_>, facts: &mut Facts) {
+    let keyspace = &call.keys.shared.keyspace;
+    for index in 0..keyspace.databases() {
+        let figures = keyspace.figures(index, call.keys.now_ms);
+        if figures.keys > 0 {
+            facts.databases.push(Database {
+                index,
+                keys: figures.keys,
+                expires: figures.expires,
+                average_ttl_ms: figures.avg_ttl_ms,
+            });
+        }
+    }
+}

@@ -1,0 +1,579 @@
+//! Keys whatever their type: removing, renaming, finding, going through them.
+
+use crate::Question;
+use crate::call::{Call, Class};
+use crate::commands::{ScanOptions, container, cursor, help};
+use crate::keys::{Expiry, Place, is_due};
+use crate::table::Command;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use base::glob;
+use data::EntryRef;
+use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
+use spec::{Refusal, Spec};
+use wire::reply::Reply;
+
+pub static COMMANDS: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "del",
+            summary: "Removes keys.",
+            cost: "O(N)",
+            syntax: "key [key ...]",
+            arity: Arity::AtLeast(2),
+            flags: Flags::WRITE,
+            acl: Acl::KEYSPACE,
+            tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+            keys: Keys::Range { first: 1, last: -1, step: 1, access: Access::REMOVE },
+            ..Spec::USUAL
+        },
+        run: del,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "unlink",
+            summary: "Removes keys; their memory is freed later.",
+            since: "4.0.0",
+            cost: "O(N)",
+            syntax: "key [key ...]",
+            arity: Arity::AtLeast(2),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::KEYSPACE,
+            tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+            keys: Keys::Range { first: 1, last: -1, step: 1, access: Access::REMOVE },
+            ..Spec::USUAL
+        },
+        run: del,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "exists",
+            summary: "Counts how many of the keys exist.",
+            cost: "O(N)",
+            syntax: "key [key ...]",
+            arity: Arity::AtLeast(2),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::KEYSPACE,
+            tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+            keys: Keys::Range { first: 1, last: -1, step: 1, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: exists,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "type",
+            summary: "Returns the type of the value at a key.",
+            syntax: "key",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::KEYSPACE,
+            keys: Keys::One { at: 1, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: type_of,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "touch",
+            summary: "Counts how many of the keys exist, and marks them as used.",
+            since: "3.2.1",
+            cost: "O(N)",
+            syntax: "key [key ...]",
+            arity: Arity::AtLeast(2),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::KEYSPACE,
+            tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+            keys: Keys::Range { first: 1, last: -1, step: 1, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: touch,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "rename",
+            summary: "Gives a key another name; a key that has it already is overwritten.",
+            syntax: "key newkey",
+            arity: Arity::Exactly(3),
+            flags: Flags::WRITE,
+            acl: Acl::KEYSPACE,
+            keys: Keys::Specs(&[
+                KeySpec {
+                    notes: "",
+                    access: Access::TAKE,
+                    begin: Begin::Index(1),
+                    find: Find::Range { last: 0, step: 1, limit: 0 },
+                },
+                KeySpec {
+                    notes: "",
+                    access: Access::OVERWRITE,
+                    begin: Begin::Index(2),
+                    find: Find::Range { last: 0, step: 1, limit: 0 },
+                },
+            ]),
+            ..Spec::USUAL
+        },
+        run: rename,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "renamenx",
+            summary: "Gives a key another name if no key has it yet.",
+            syntax: "key newkey",
+            arity: Arity::Exactly(3),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::KEYSPACE,
+            keys: Keys::Specs(&[
+                KeySpec {
+                    notes: "",
+                    access: Access::TAKE,
+                    begin: Begin::Index(1),
+                    find: Find::Range { last: 0, step: 1, limit: 0 },
+                },
+                KeySpec {
+                    notes: "",
+                    access: Access::OW.and(Access::INSERTS),
+                    begin: Begin::Index(2),
+                    find: Find::Range { last: 0, step: 1, limit: 0 },
+                },
+            ]),
+            ..Spec::USUAL
+        },
+        run: rename,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "keys",
+            summary: "Returns all keys whose name matches a pattern.",
+            cost: "O(N)",
+            syntax: "pattern",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+            tips: &["request_policy:all_shards", "nondeterministic_output_order"],
+            ..Spec::USUAL
+        },
+        run: keys,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "scan",
+            summary: "Goes through the keys of the database, a few per call.",
+            since: "2.8.0",
+            cost: "O(N)",
+            syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+            arity: Arity::AtLeast(2),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE,
+            tips: &["nondeterministic_output", "request_policy:special"],
+            ..Spec::USUAL
+        },
+        run: scan,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "randomkey",
+            summary: "Returns the name of some key.",
+            arity: Arity::Exactly(1),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE,
+            tips: &["request_policy:all_shards", "nondeterministic_output"],
+            ..Spec::USUAL
+        },
+        run: randomkey,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "dbsize",
+            summary: "Returns how many keys the database has.",
+            group: Group::Server,
+            arity: Arity::Exactly(1),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::KEYSPACE,
+            tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+            ..Spec::USUAL
+        },
+        run: dbsize,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "flushdb",
+            summary: "Removes all keys of the database.",
+            group: Group::Server,
+            cost: "O(N)",
+            syntax: "[ASYNC | SYNC]",
+            arity: Arity::AtLeast(1),
+            flags: Flags::WRITE,
+            acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+            tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+            ..Spec::USUAL
+        },
+        run: flushdb,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "flushall",
+            summary: "Removes all keys of all databases.",
+            group: Group::Server,
+            cost: "O(N)",
+            syntax: "[ASYNC | SYNC]",
+            arity: Arity::AtLeast(1),
+            flags: Flags::WRITE,
+            acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+            tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+            ..Spec::USUAL
+        },
+        run: flushall,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "object",
+            summary: "Shows how a value is kept.",
+            since: "2.2.3",
+            arity: Arity::AtLeast(2),
+            ..Spec::USUAL
+        },
+        run: container,
+        subcommands: OBJECT,
+    },
+];
+
+static OBJECT: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "encoding",
+            summary: "Returns the layout of the value at a key.",
+            since: "2.2.3",
+            syntax: "key",
+            arity: Arity::Exactly(3),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 2, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: object_encoding,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "freq",
+            summary: "Returns how often the key is used, as LFU counts it.",
+            since: "4.0.0",
+            syntax: "key",
+            arity: Arity::Exactly(3),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 2, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: object_freq,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "idletime",
+            summary: "Returns for how many seconds the key was not used.",
+            since: "2.2.3",
+            syntax: "key",
+            arity: Arity::Exactly(3),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 2, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: object_idletime,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "refcount",
+            summary: "Returns how many references the value has.",
+            since: "2.2.3",
+            syntax: "key",
+            arity: Arity::Exactly(3),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 2, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: object_refcount,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "help",
+            summary: "Lists the subcommands.",
+            since: "6.2.0",
+            arity: Arity::Exactly(2),
+            flags: Flags::LOADING.and(Flags::STALE),
+            acl: Acl::KEYSPACE,
+            ..Spec::USUAL
+        },
+        run: object_help,
+        subcommands: &[],
+    },
+];
+
+fn del(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let mut removed = 0;
+    for key in call.args.from(1).iter() {
+        let Some(entry) = call.keys.taken(key) else { continue };
+        entry.remove();
+        removed += 1;
+        call.changed(Class::GENERIC, "del", key);
+    }
+    if removed > 0 {
+        call.as_requested();
+    }
+    call.reply.integer(removed);
+    Ok(())
+}
+
+fn exists(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let count = call.args.from(1).iter().filter(|key| call.keys.peek(key).is_some()).count();
+    call.reply.integer(count as i64);
+    Ok(())
+}
+
+fn touch(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let count = call.args.from(1).iter().filter(|key| call.keys.read(key).is_some()).count();
+    call.reply.integer(count as i64);
+    Ok(())
+}
+
+fn type_of(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let kind = call.keys.peek(call.args.at(1)).map_or("none", |entry| entry.kind().name());
+    call.reply.simple(kind);
+    Ok(())
+}
+
+fn rename(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let (old, new) = (call.args.at(1), call.args.at(2));
+    let only_free = call.name() == "renamenx";
+    if call.keys.look(old).is_none() {
+        return Err(Refusal::NoSuchKey);
+    }
+    if old == new {
+        if only_free {
+            call.reply.integer(0)
+        } else {
+            call.reply.ok()
+        }
+        return Ok(());
+    }
+    if only_free && call.keys.look(new).is_some() {
+        call.reply.integer(0);
+        return Ok(());
+    }
+    let Some(entry) = call.keys.taken(old) else { return Err(Refusal::NoSuchKey) };
+    let (value, deadline) = entry.take();
+    match call.keys.entry(new) {
+        Place::Taken(mut entry) => {
+            entry.set_value(value);
+            entry.set_deadline(deadline);
+        }
+        Place::Free(free) => free.insert(value, deadline),
+    }
+    call.as_requested();
+    call.changed(Class::GENERIC, "rename_from", old);
+    call.changed(Class::GENERIC, "rename_to", new);
+    if only_free {
+        call.reply.integer(1)
+    } else {
+        call.reply.ok()
+    }
+    Ok(())
+}
+
+fn keys(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let pattern = call.args.at(1);
+    let (db, now_ms, shows) = (call.keys.db, call.keys.now_ms, call.keys.expiry == Expiry::Show);
+    let (mut found, mut count) = (Vec::new(), 0);
+    let mut list = Reply::new(&mut found, call.reply.is_resp3());
+    call.keys.shared.keyspace.for_each(db, |entry: EntryRef<'_>| {
+        if (shows || !is_due(&entry, now_ms)) && glob::matches(pattern, entry.key()) {
+            list.bulk(entry.key());
+            count += 1;
+        }
+    });
+    call.reply.array(count);
+    call.reply.raw(&found);
+    Ok(())
+}
+
+fn scan(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let from = cursor(call.args.at(1))?;
+    let options = ScanOptions::parse(call.args.from(2), true)?;
+    let (db, now_ms) = (call.keys.db, call.keys.now_ms);
+    let is_kind = |entry: &EntryRef<'_>| {
+        options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes()))
+    };
+    let (mut found, mut count) = (Vec::new(), 0);
+    let mut list = Reply::new(&mut found, call.reply.is_resp3());
+    let next = call.keys.shared.keyspace.scan(db, from, options.count, |entry| {
+        if options.matches(entry.key()) && is_kind(&entry) && !is_due(&entry, now_ms) {
+            list.bulk(entry.key());
+            count += 1;
+        }
+    });
+    call.reply.array(2);
+    call.reply.bulk_display(next);
+    call.reply.array(count);
+    call.reply.raw(&found);
+    Ok(())
+}
+
+fn randomkey(call: &mut Call<'_>) -> Result<(), Refusal> {
+    /// 100: draws that may meet expired keys before one of those is returned after all, as in the original.
+    const DRAWS_MAX: usize = 100;
+    let (db, now_ms) = (call.keys.db, call.keys.now_ms);
+    let mut chosen: Option<Box<[u8]>> = None;
+    for _ in 0..DRAWS_MAX {
+        match call.keys.shared.keyspace.random(db, &mut call.core.random) {
+            Some(entry) => {
+                chosen = Some(entry.key().into());
+                if !is_due(&entry, now_ms) {
+                    break;
+                }
+            }
+            None => break,
+        }
+        if call.keys.expiry == Expiry::Remove
+            && let Some(key) = chosen.take()
+        {
+            call.keys.look(&key);
+            call.bury();
+        }
+    }
+    call.reply.bulk_or_null(chosen.as_deref());
+    Ok(())
+}
+
+fn dbsize(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let count = call.keys.shared.keyspace.len(call.keys.db);
+    call.reply.integer(count as i64);
+    Ok(())
+}
+
+/// False for SYNC: the memory is wanted back before the answer.
+fn is_lazy_flush(call: &Call<'_>) -> Result<bool, Refusal> {
+    match call.args.get(1) {
+        None => Ok(true),
+        Some(_) if call.args.len() > 2 => Err(Refusal::Syntax),
+        Some(word) if word.eq_ignore_ascii_case(b"async") => Ok(true),
+        Some(word) if word.eq_ignore_ascii_case(b"sync") => Ok(false),
+        Some(_) => Err(Refusal::Syntax),
+    }
+}
+
+fn flushdb(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let is_lazy = is_lazy_flush(call)?;
+    flush(call, Some(call.keys.db), is_lazy);
+    call.reply.ok();
+    Ok(())
+}
+
+fn flushall(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let is_lazy = is_lazy_flush(call)?;
+    flush(call, None, is_lazy);
+    call.ask(Question::FlushedAll)?;
+    call.reply.ok();
+    Ok(())
+}
+
+fn flush(call: &mut Call<'_>, db: Option<u32>, is_lazy: bool) {
+    let shared = &mut *call.keys.shared;
+    let keyspace = &mut shared.keyspace;
+    let exists = |db: u32, key: &[u8]| keyspace.find(db, key, keyspace.hash(key)).is_some();
+    call.keys.watch.touch_all(db, exists);
+    let removed: u64 = match db {
+        Some(db) => keyspace.len(db),
+        None => (0..keyspace.databases()).map(|db| keyspace.len(db)).sum(),
+    };
+    let detached = match db {
+        Some(db) => keyspace.flush(db),
+        None => keyspace.flush_all(),
+    };
+    // What is freed in slices stalls nobody.
+    if is_lazy {
+        keyspace.dispose(detached)
+    } else {
+        drop(detached)
+    }
+    shared.feed.changes += removed.max(1);
+    call.as_requested();
+}
+
+fn object_entry<'c>(call: &'c mut Call<'_>) -> Option<EntryRef<'c>> {
+    call.keys.peek(call.args.at(2))
+}
+
+fn object_encoding(call: &mut Call<'_>) -> Result<(), Refusal> {
+    match object_entry(call).map(|entry| entry.encoding().name()) {
+        Some(name) => call.reply.bulk(name.as_bytes()),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+fn object_refcount(call: &mut Call<'_>) -> Result<(), Refusal> {
+    match object_entry(call).is_some() {
+        true => call.reply.integer(1),
+        false => call.reply.null(),
+    }
+    Ok(())
+}
+
+fn object_freq(call: &mut Call<'_>) -> Result<(), Refusal> {
+    match object_entry(call).is_some() {
+        true => Err(Refusal::NoLfu),
+        false => {
+            call.reply.null();
+            Ok(())
+        }
+    }
+}
+
+fn object_idletime(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let now = crate::keys::clock(call.keys.now_ms);
+    match object_entry(call).map(|entry| entry.clock()) {
+        Some(clock) => call.reply.integer(i64::from(now.wrapping_sub(clock) & crate::keys::CLOCK_MAX)),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+fn object_help(call: &mut Call<'_>) -> Result<(), Refusal> {
+    help(
+        call,
+        "OBJECT",
+        &[
+            "ENCODING <key>",
+            "    Return the layout of the value at <key>.",
+            "FREQ <key>",
+            "    Return how often <key> is used, as LFU counts it.",
+            "IDLETIME <key>",
+            "    Return for how many seconds <key> was not used.",
+            "REFCOUNT <key>",
+            "    Return how many references the value at <key> has.",
+        ],
+    );
+    Ok(())
+}

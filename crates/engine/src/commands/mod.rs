@@ -1,0 +1,155 @@
+//! The commands, by group. Each group is one static table and the handlers below it.
+
+pub mod client;
+pub mod cluster;
+pub mod command;
+pub mod config;
+pub mod connection;
+pub mod expiry;
+pub mod hashes;
+pub mod info;
+pub mod keys;
+pub mod pubsub;
+pub mod replication;
+pub mod server;
+pub mod strings;
+pub mod transactions;
+
+use crate::call::Call;
+use crate::table::Command;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base::number;
+use spec::Refusal;
+
+/// All groups.
+pub static GROUPS: &[&[Command]] = &[
+    strings::COMMANDS,
+    hashes::COMMANDS,
+    keys::COMMANDS,
+    expiry::COMMANDS,
+    transactions::COMMANDS,
+    pubsub::COMMANDS,
+    connection::COMMANDS,
+    client::COMMANDS,
+    server::COMMANDS,
+    config::COMMANDS,
+    replication::COMMANDS,
+    cluster::COMMANDS,
+    command::COMMANDS,
+];
+
+/// The handler of a container: its subcommands run, it never does.
+pub fn container(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let name = String::from(call.name());
+    Err(Refusal::unknown_subcommand(&name, call.args.get(1).unwrap_or_default()))
+}
+
+/// How a deadline is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// Seconds from now.
+    Ex,
+    /// Milliseconds from now.
+    Px,
+    /// Unix time in seconds.
+    ExAt,
+    /// Unix time in milliseconds.
+    PxAt,
+}
+
+impl Deadline {
+    /// The kind that an option names.
+    pub fn named(word: &[u8]) -> Option<Deadline> {
+        let kinds =
+            [("ex", Deadline::Ex), ("px", Deadline::Px), ("exat", Deadline::ExAt), ("pxat", Deadline::PxAt)];
+        kinds.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, kind)| kind)
+    }
+}
+
+/// The deadline that an option of `command` gives, in milliseconds since 1970. It must be positive.
+pub fn deadline_of(kind: Deadline, text: &[u8], now_ms: u64, command: &'static str) -> Result<u64, Refusal> {
+    let value = number::parse_i64(text).ok_or(Refusal::NotInteger)?;
+    let invalid = || Refusal::InvalidExpire(command);
+    if value <= 0 {
+        return Err(invalid());
+    }
+    let ms = match kind {
+        Deadline::Ex | Deadline::ExAt => value.checked_mul(1_000).ok_or_else(invalid)?,
+        Deadline::Px | Deadline::PxAt => value,
+    };
+    let at = match kind {
+        Deadline::Ex | Deadline::Px => ms.checked_add_unsigned(now_ms).ok_or_else(invalid)?,
+        Deadline::ExAt | Deadline::PxAt => ms,
+    };
+    Ok(at as u64)
+}
+
+/// The answer of a HELP subcommand: a headline, the lines given, and HELP itself.
+pub fn help(call: &mut Call<'_>, container: &str, lines: &[&str]) {
+    call.reply.array(lines.len() + 3);
+    let head = alloc::format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    call.reply.simple(&head);
+    for line in lines.iter().copied().chain(["HELP", "    Print this help."]) {
+        call.reply.simple(line);
+    }
+}
+
+/// Bytes as text, for error texts; what is no UTF-8 is shown as replacement characters.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The name, in lower case, by which a command's errors call it.
+pub fn arity(call: &Call<'_>) -> Refusal {
+    Refusal::Arity(call.table.row(call.row).full_name.to_string())
+}
+
+/// What SCAN and HSCAN are asked for.
+#[derive(Default)]
+pub struct ScanOptions<'a> {
+    /// MATCH, unless it is `*`.
+    pub pattern: Option<&'a [u8]>,
+    /// COUNT, at least 1.
+    pub count: usize,
+    /// TYPE.
+    pub kind: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    /// 10: the COUNT of a request that gives none.
+    const COUNT_USUAL: usize = 10;
+
+    /// Reads the options.
+    pub fn parse(args: wire::batch::Args<'a>, with_type: bool) -> Result<ScanOptions<'a>, Refusal> {
+        let mut options = ScanOptions { count: ScanOptions::COUNT_USUAL, ..ScanOptions::default() };
+        let args: Vec<&[u8]> = args.iter().collect();
+        for pair in args.chunks(2) {
+            let &[word, value] = pair else { return Err(Refusal::Syntax) };
+            if word.eq_ignore_ascii_case(b"count") {
+                let count = number::parse_i64(value).ok_or(Refusal::NotInteger)?;
+                if count < 1 {
+                    return Err(Refusal::Syntax);
+                }
+                options.count = count as usize;
+            } else if word.eq_ignore_ascii_case(b"match") {
+                options.pattern = Some(value).filter(|pattern| *pattern != b"*");
+            } else if with_type && word.eq_ignore_ascii_case(b"type") {
+                options.kind = Some(value);
+            } else {
+                return Err(Refusal::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    /// True when the pattern, if any, matches.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| base::glob::matches(pattern, name))
+    }
+}
+
+/// A cursor of SCAN and HSCAN.
+pub fn cursor(text: &[u8]) -> Result<u64, Refusal> {
+    number::parse_cursor(text).ok_or(Refusal::InvalidCursor)
+}

@@ -1,0 +1,304 @@
+//! Keys: a handler's view of the keyspace: one database, with deadlines in force.
+//!
+//! Whoever leads removes an expired key when a request meets it, with a DEL in the feed. A replica removes
+//! nothing by itself: its readers see an expired key as missing. The primary's stream sees every key.
+
+use crate::watch::Watch;
+use crate::{Feed, Shared};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ptr;
+use data::{
+    Entry, EntryRef, Hash, HashKey, HashMut, KeyHash, OccupiedEntry, StrRef, VacantEntry, Value, ValueRef,
+};
+use spec::Refusal;
+
+/// What happens to a key whose deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It is removed, and replicas are told.
+    Remove,
+    /// Readers see it as missing; nothing is removed (a replica). A writer on a writable replica removes it
+    /// without telling.
+    Hide,
+    /// It is there (the primary's stream, which brings the DEL itself; DEBUG SET-ACTIVE-EXPIRE plays no part).
+    Show,
+}
+
+/// The view.
+pub struct Keys<'a> {
+    /// State of the node, the keyspace included.
+    pub shared: &'a mut Shared,
+    /// Who watches.
+    pub watch: &'a mut Watch,
+    /// The database.
+    pub db: u32,
+    /// The wall clock, in milliseconds.
+    pub now_ms: u64,
+    /// What happens to expired keys.
+    pub expiry: Expiry,
+    /// Keys that this request found expired and removed.
+    pub expired: Vec<Box<[u8]>>,
+    /// Lookups of readers.
+    pub hits: u32,
+    /// Lookups of readers that found nothing.
+    pub misses: u32,
+    /// What a used key's access clock is set to; none for CLIENT NO-TOUCH.
+    pub clock: Option<u32>,
+    hashed: *const u8,
+    hash: KeyHash,
+}
+
+/// 24 bits: what an entry's access clock holds.
+pub const CLOCK_MAX: u32 = (1 << 24) - 1;
+
+/// The access clock at `now_ms`: seconds.
+pub fn clock(now_ms: u64) -> u32 {
+    (now_ms / 1_000) as u32 & CLOCK_MAX
+}
+
+impl<'a> Keys<'a> {
+    /// A view of database `db`.
+    pub fn new(
+        shared: &'a mut Shared,
+        watch: &'a mut Watch,
+        db: u32,
+        now_ms: u64,
+        expiry: Expiry,
+        first: Option<(&[u8], KeyHash)>,
+    ) -> Keys<'a> {
+        let (hashed, hash) = match first {
+            Some((key, hash)) => (key.as_ptr(), hash),
+            // Never read: no argument starts at the null pointer.
+            None => (ptr::null(), shared.keyspace.hash(b"")),
+        };
+        Keys {
+            shared,
+            watch,
+            db,
+            now_ms,
+            expiry,
+            expired: Vec::new(),
+            hits: 0,
+            misses: 0,
+            clock: Some(clock(now_ms)),
+            hashed,
+            hash,
+        }
+    }
+
+    /// The key's hash: what the prefetch found, for the request's first key; computed for the others.
+    #[inline]
+    pub fn hash_of(&self, key: &[u8]) -> KeyHash {
+        if ptr::eq(key.as_ptr(), self.hashed) { self.hash } else { self.shared.keyspace.hash(key) }
+    }
+
+    /// The key's entry, for a reader; counts a hit or a miss.
+    #[inline]
+    pub fn read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let hash = self.hash_of(key);
+        match self.shared.keyspace.find(self.db, key, hash) {
+            Some(entry) if self.expiry == Expiry::Show || !is_due(&entry, self.now_ms) => {
+                self.hits += 1;
+                if let Some(clock) = self.clock {
+                    entry.touch(clock);
+                }
+                Some(entry)
+            }
+            Some(_) => {
+                self.misses += 1;
+                expire(&mut self.shared.feed, self.watch, &mut self.expired, self.expiry, self.db, key);
+                None
+            }
+            None => {
+                self.misses += 1;
+                None
+            }
+        }
+    }
+
+    /// As `read`, and the key does not count as used (TTL, OBJECT).
+    pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let clock = self.clock.take();
+        let is_there = self.read(key).is_some();
+        self.clock = clock;
+        if is_there { self.look(key) } else { None }
+    }
+
+    /// The key's entry, to look at without counting (a writer's look).
+    pub fn look(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let hash = self.hash_of(key);
+        match self.shared.keyspace.find(self.db, key, hash) {
+            Some(entry) if self.expiry == Expiry::Show || !is_due(&entry, self.now_ms) => Some(entry),
+            Some(_) => {
+                expire(&mut self.shared.feed, self.watch, &mut self.expired, self.expiry, self.db, key);
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// The key's place, for a writer: the one lookup.
+    #[inline]
+    pub fn entry<'k>(&'k mut self, key: &'k [u8]) -> Place<'k> {
+        let hash = self.hash_of(key);
+        match self.shared.keyspace.entry(self.db, key, hash) {
+            Entry::Occupied(entry) => {
+                if self.expiry == Expiry::Show || !is_due(&entry.as_ref(), self.now_ms) {
+                    if let Some(clock) = self.clock {
+                        entry.as_ref().touch(clock);
+                    }
+                    return Place::Taken(entry);
+                }
+                expire(&mut self.shared.feed, self.watch, &mut self.expired, self.expiry, self.db, key);
+                Place::Free(Free::Stale(entry))
+            }
+            Entry::Vacant(entry) => Place::Free(Free::Vacant(entry)),
+        }
+    }
+
+    /// The key's place if it is taken.
+    #[inline]
+    pub fn taken<'k>(&'k mut self, key: &'k [u8]) -> Option<OccupiedEntry<'k>> {
+        match self.entry(key) {
+            Place::Taken(entry) => Some(entry),
+            Place::Free(_) => None,
+        }
+    }
+
+    /// Removes what this request found expired, unless it was written anew meanwhile. Returns the keys.
+    #[cold]
+    pub fn bury(&mut self) -> Vec<Box<[u8]>> {
+        let expired = core::mem::take(&mut self.expired);
+        for key in &expired {
+            let hash = self.shared.keyspace.hash(key);
+            if let Entry::Occupied(entry) = self.shared.keyspace.entry(self.db, key, hash)
+                && is_due(&entry.as_ref(), self.now_ms)
+            {
+                entry.remove();
+            }
+        }
+        expired
+    }
+
+    /// A key was changed: who watches it is told, and `changes` counts.
+    #[inline]
+    pub fn changed(&mut self, key: &[u8]) {
+        self.shared.feed.changes += 1;
+        self.watch.touch(self.db, key);
+    }
+}
+
+/// Notes that a request met an expired key: replicas hear of its end before anything else that the request does.
+#[cold]
+fn expire(
+    feed: &mut Feed,
+    watch: &mut Watch,
+    expired: &mut Vec<Box<[u8]>>,
+    expiry: Expiry,
+    db: u32,
+    key: &[u8],
+) {
+    if expiry == Expiry::Remove && !expired.iter().any(|other| **other == *key) {
+        feed.effect(db, [b"DEL", key].into_iter());
+        watch.touch(db, key);
+        expired.push(key.into());
+    }
+}
+
+/// A key's place, with deadlines in force.
+pub enum Place<'k> {
+    /// The key is there.
+    Taken(OccupiedEntry<'k>),
+    /// It is not.
+    Free(Free<'k>),
+}
+
+/// A free place.
+pub enum Free<'k> {
+    /// Nothing is there.
+    Vacant(VacantEntry<'k>),
+    /// A key whose deadline has passed is there; to everyone it is gone.
+    Stale(OccupiedEntry<'k>),
+}
+
+impl<'k> Free<'k> {
+    /// Puts a string there, as SET does.
+    #[inline]
+    pub fn insert_string(self, value: &[u8], deadline_ms: Option<u64>) {
+        match self {
+            Free::Vacant(entry) => {
+                entry.insert_string(value, deadline_ms);
+            }
+            Free::Stale(mut entry) => entry.store(value, deadline_ms),
+        }
+    }
+
+    /// Puts an integer there.
+    pub fn insert_integer(self, value: i64) {
+        match self {
+            Free::Vacant(entry) => {
+                entry.insert_integer(value, None);
+            }
+            Free::Stale(mut entry) => {
+                entry.set_integer(value);
+                entry.set_deadline(None);
+            }
+        }
+    }
+
+    /// Puts an empty hash there, to be filled.
+    pub fn insert_hash(self, key: HashKey) -> OccupiedEntry<'k> {
+        match self {
+            Free::Vacant(entry) => entry.insert_hash(),
+            Free::Stale(mut entry) => {
+                entry.set_value(Value::Hash(Box::new(Hash::new(key))));
+                entry.set_deadline(None);
+                entry
+            }
+        }
+    }
+
+    /// Puts an owned value there.
+    pub fn insert(self, value: Value, deadline_ms: Option<u64>) {
+        match self {
+            Free::Vacant(entry) => {
+                entry.insert(value, deadline_ms);
+            }
+            Free::Stale(mut entry) => {
+                entry.set_value(value);
+                entry.set_deadline(deadline_ms);
+            }
+        }
+    }
+}
+
+/// True when the entry's deadline has passed.
+#[inline]
+pub fn is_due(entry: &EntryRef<'_>, now_ms: u64) -> bool {
+    entry.deadline_ms().is_some_and(|deadline| deadline < now_ms)
+}
+
+/// The string in an entry.
+#[inline]
+pub fn string<'e>(entry: &EntryRef<'e>) -> Result<StrRef<'e>, Refusal> {
+    match entry.value() {
+        ValueRef::Str(string) => Ok(string),
+        ValueRef::Hash(_) => Err(Refusal::WrongType),
+    }
+}
+
+/// The hash in an entry.
+#[inline]
+pub fn hash<'e>(entry: &EntryRef<'e>) -> Result<&'e Hash, Refusal> {
+    match entry.value() {
+        ValueRef::Hash(hash) => Ok(hash),
+        ValueRef::Str(_) => Err(Refusal::WrongType),
+    }
+}
+
+/// The hash in an entry, to change.
+#[inline]
+pub fn hash_mut<'e>(entry: &'e mut OccupiedEntry<'_>) -> Result<HashMut<'e>, Refusal> {
+    entry.hash_mut().ok_or(Refusal::WrongType)
+}

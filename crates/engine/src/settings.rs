@@ -1,0 +1,99 @@
+//! Settings: what the configuration says, in the form in which the hot path and the sessions use it.
+
+use alloc::vec::Vec;
+use base::Span;
+use data::HashLimits;
+use spec::Config;
+use spec::directive::id;
+
+/// Derived from the configuration at the start and after each CONFIG SET.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `requirepass`; empty: none.
+    pub password: Vec<u8>,
+    /// `maxclients`.
+    pub clients_max: usize,
+    /// `protected-mode`.
+    pub is_protected: bool,
+    /// `timeout`; zero: none.
+    pub idle: Span,
+    /// `proto-max-bulk-len`.
+    pub bulk_len_max: u64,
+    /// `client-query-buffer-limit`.
+    pub query_bytes_max: u64,
+    /// `hash-max-listpack-*`.
+    pub hash_limits: HashLimits,
+    /// `notify-keyspace-events` as bits, in the order of `spec::config::EVENT_LETTERS`.
+    pub notify: u32,
+    /// `replica-read-only`.
+    pub replica_read_only: bool,
+    /// `replica-serve-stale-data`.
+    pub serve_stale: bool,
+    /// `client-output-buffer-limit`: normal, replica, pubsub.
+    pub output_limits: [OutputLimit; 3],
+    /// `enable-debug-command`.
+    pub debug: DebugCommand,
+    /// `active-expire-effort`: 1 to 10.
+    pub expire_effort: usize,
+}
+
+/// Who may use DEBUG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebugCommand {
+    /// Nobody.
+    No,
+    /// Clients of the same machine.
+    Local,
+    /// Everyone.
+    Yes,
+}
+
+/// One class of `client-output-buffer-limit`; zeros: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputLimit {
+    /// Closed at once from here on.
+    pub hard_bytes: u64,
+    /// Closed when over this ...
+    pub soft_bytes: u64,
+    /// ... for so long.
+    pub soft: Span,
+}
+
+/// `databases`.
+pub fn databases(config: &Config) -> u32 {
+    u32::try_from(config.count(id::DATABASES)).unwrap_or(u32::MAX)
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn from_config(config: &Config) -> Settings {
+        let count = |id| usize::try_from(config.count(id)).unwrap_or(usize::MAX);
+        let size = |id| usize::try_from(config.bytes(id)).unwrap_or(usize::MAX);
+        Settings {
+            password: config.text(id::REQUIREPASS).to_vec(),
+            clients_max: count(id::MAXCLIENTS),
+            is_protected: config.yes(id::PROTECTED_MODE),
+            idle: Span::seconds(config.count(id::TIMEOUT)),
+            bulk_len_max: config.bytes(id::PROTO_MAX_BULK_LEN),
+            query_bytes_max: config.bytes(id::CLIENT_QUERY_BUFFER_LIMIT),
+            hash_limits: HashLimits {
+                entries: count(id::HASH_MAX_LISTPACK_ENTRIES),
+                value_bytes: size(id::HASH_MAX_LISTPACK_VALUE),
+            },
+            notify: u32::from(config.events()),
+            replica_read_only: config.yes(id::REPLICA_READ_ONLY),
+            serve_stale: config.yes(id::REPLICA_SERVE_STALE_DATA),
+            output_limits: config.output_limits().each_ref().map(|limit| OutputLimit {
+                hard_bytes: limit.hard_bytes,
+                soft_bytes: limit.soft_bytes,
+                soft: Span::seconds(limit.soft_seconds),
+            }),
+            debug: match config.choice(id::ENABLE_DEBUG_COMMAND) {
+                "yes" => DebugCommand::Yes,
+                "local" => DebugCommand::Local,
+                _ => DebugCommand::No,
+            },
+            expire_effort: count(id::ACTIVE_EXPIRE_EFFORT),
+        }
+    }
+}

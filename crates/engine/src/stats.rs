@@ -1,0 +1,141 @@
+//! Stats: counters for INFO. No decision hangs on them.
+
+use crate::table::RowIndex;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// One command's figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CommandStats {
+    /// Times that it ran.
+    pub calls: u64,
+    /// Meter ticks that it ran.
+    pub ticks: u64,
+    /// Times that admission refused it.
+    pub rejected: u64,
+    /// Times that its reply was an error.
+    pub failed: u64,
+}
+
+/// 128: kinds of errors that are told apart; more would be a client's play with error codes.
+const ERRORS_MAX: usize = 128;
+
+/// All counters.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// By row.
+    pub commands: Vec<CommandStats>,
+    /// By the error's first word.
+    pub errors: BTreeMap<Box<[u8]>, u64>,
+    /// All error replies.
+    pub error_replies: u64,
+    /// Requests that ran.
+    pub requests: u64,
+    /// Connections that were accepted.
+    pub connections: u64,
+    /// Connections over `maxclients`.
+    pub rejected_connections: u64,
+    /// Keys that were removed because of their deadline.
+    pub expired: u64,
+    /// Lookups of reads that found their key.
+    pub hits: u64,
+    /// Lookups of reads that did not.
+    pub misses: u64,
+    /// Connections that were closed for their unread output.
+    pub output_disconnections: u64,
+    /// Connections that were closed for an unfinished request over `client-query-buffer-limit`.
+    pub query_disconnections: u64,
+    /// Authentications and commands that were denied.
+    pub auth_denied: u64,
+    /// Requests and replies that were looked at in the window of the instantaneous figure.
+    pub rate: Rate,
+    row: RowIndex,
+    since: u64,
+}
+
+/// Requests per second, sampled every 100 ms, the mean of 16 samples, as the original has it.
+#[derive(Debug, Default)]
+pub struct Rate {
+    samples: [u64; 16],
+    next: usize,
+    last_us: u64,
+    last_count: u64,
+}
+
+impl Rate {
+    /// Takes a sample: `count` so far at `at_us`.
+    pub fn sample(&mut self, at_us: u64, count: u64) {
+        let span = at_us.saturating_sub(self.last_us);
+        if span < 100_000 {
+            return;
+        }
+        let per_second = (count - self.last_count).saturating_mul(1_000_000) / span;
+        self.samples[self.next] = per_second;
+        self.next = (self.next + 1) % self.samples.len();
+        (self.last_us, self.last_count) = (at_us, count);
+    }
+
+    /// The mean.
+    pub fn mean(&self) -> u64 {
+        self.samples.iter().sum::<u64>() / self.samples.len() as u64
+    }
+}
+
+impl Stats {
+    /// Counters for a table of `rows` rows.
+    pub fn new(rows: usize) -> Stats {
+        Stats { commands: vec![CommandStats::default(); rows], ..Stats::default() }
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self) {
+        *self = Stats {
+            commands: vec![CommandStats::default(); self.commands.len()],
+            rate: core::mem::take(&mut self.rate),
+            row: self.row,
+            since: self.since,
+            ..Stats::default()
+        };
+        self.rate.last_count = 0;
+    }
+
+    /// A run of requests begins at `ticks`.
+    #[inline]
+    pub fn start(&mut self, ticks: u64) {
+        self.since = ticks;
+    }
+
+    /// A request of `row` begins. The meter is read where the command changes alone: its figures are sums.
+    #[inline]
+    pub fn ran(&mut self, row: RowIndex, ticks: impl FnOnce() -> u64) {
+        if row != self.row {
+            self.stop(ticks());
+            self.row = row;
+        }
+        self.requests += 1;
+        self.commands[usize::from(row)].calls += 1;
+    }
+
+    /// The run of requests ends at `ticks`.
+    #[inline]
+    pub fn stop(&mut self, ticks: u64) {
+        if let Some(stats) = self.commands.get_mut(usize::from(self.row)) {
+            stats.ticks += ticks.saturating_sub(self.since);
+        }
+        self.since = ticks;
+    }
+
+    /// An error reply, given as it stands on the wire after its `-`.
+    #[cold]
+    pub fn error(&mut self, text: &[u8]) {
+        self.error_replies += 1;
+        let code = text.split(|byte| matches!(byte, b' ' | b'\r')).next().unwrap_or_default();
+        if let Some(count) = self.errors.get_mut(code) {
+            *count += 1;
+        } else if self.errors.len() < ERRORS_MAX {
+            self.errors.insert(code.into(), 1);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Table: all commands, found by name without an allocation.
+//!
+//! The groups' static tables are joined once, when an engine is made. A name of up to eight bytes is one
+//! folded word: finding it costs one multiplication and, nearly always, one comparison.
+
+use crate::call::Call;
+use crate::{commands, turn};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+use spec::command::Begin;
+use spec::{Refusal, Spec};
+use wire::batch::Args;
+
+/// A handler: parses and refuses first, changes second, replies last.
+pub type Run = fn(&mut Call<'_>) -> Result<(), Refusal>;
+
+/// One entry of a group's table.
+pub struct Command {
+    /// What is known of it without running it.
+    pub spec: Spec,
+    /// What runs it. A container's is never called.
+    pub run: Run,
+    /// The subcommands of a container.
+    pub subcommands: &'static [Command],
+}
+
+/// A command's place in the [`Table`].
+pub type RowIndex = u16;
+
+/// A command in the table.
+pub struct Row {
+    /// The entry.
+    pub command: &'static Command,
+    /// The name by which statistics and errors call it: `get`, `config|get`.
+    pub full_name: Box<str>,
+    /// Its container.
+    pub container: Option<RowIndex>,
+    /// Its subcommands.
+    pub subcommands: Range<RowIndex>,
+    /// Argument 1 is a key.
+    pub has_key_first: bool,
+    /// A plain session's request needs no more than the check of its arity and slot.
+    pub is_plain: bool,
+}
+
+impl Row {
+    fn new(command: &'static Command, full_name: Box<str>, container: Option<RowIndex>) -> Row {
+        let has_key_first = match command.spec.keys.spec(0).map(|spec| spec.begin) {
+            Some(Begin::Index(at)) => at == 1,
+            _ => false,
+        };
+        let is_plain = turn::is_plain(&command.spec) && command.subcommands.is_empty();
+        Row { command, full_name, container, subcommands: 0..0, has_key_first, is_plain }
+    }
+
+    /// What is known of the command.
+    #[inline]
+    pub fn spec(&self) -> &'static Spec {
+        &self.command.spec
+    }
+}
+
+/// What a request's name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This command (a subcommand where the name is a container's).
+    Row(RowIndex),
+    /// There is no such command.
+    Nothing,
+    /// This container has no such subcommand.
+    NoSubcommand(RowIndex),
+}
+
+/// All commands.
+pub struct Table {
+    rows: Vec<Row>,
+    /// Open addressing with linear probing; `FREE` marks a free place.
+    places: Box<[(u64, RowIndex)]>,
+    /// Rows `0..top` are commands; their subcommands follow.
+    top: RowIndex,
+}
+
+/// Places of the index: over four times the commands that Redis has.
+const PLACES: usize = 1024;
+const FREE: RowIndex = RowIndex::MAX;
+
+/// The name in lower case as one word, for up to eight bytes; a mixture of all bytes for longer names.
+#[inline]
+fn fold(name: &[u8]) -> u64 {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let len = name.len();
+    if len >= 8 {
+        let head = u64::from_le_bytes(name[..8].try_into().expect("eight bytes")) | LOWER;
+        let tail = u64::from_le_bytes(name[len - 8..].try_into().expect("eight bytes")) | LOWER;
+        if len == 8 {
+            return head;
+        }
+        return (head ^ tail.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 << 63;
+    }
+    let mut word = 0;
+    for (at, byte) in name.iter().enumerate() {
+        word |= u64::from(byte | 0x20) << (8 * at);
+    }
+    word
+}
+
+#[inline]
+fn place_of(folded: u64) -> usize {
+    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
+}
+
+impl Table {
+    /// The table of all groups.
+    pub fn new() -> Table {
+        let mut rows: Vec<Row> = Vec::new();
+        for command in commands::GROUPS.iter().flat_map(|group| group.iter()) {
+            rows.push(Row::new(command, Box::from(command.spec.name), None));
+        }
+        let top = rows.len() as RowIndex;
+        for container in 0..top {
+            let first = rows.len() as RowIndex;
+            let command = rows[usize::from(container)].command;
+            for subcommand in command.subcommands {
+                let full_name = format!("{}|{}", command.spec.name, subcommand.spec.name).into_boxed_str();
+                rows.push(Row::new(subcommand, full_name, Some(container)));
+            }
+            rows[usize::from(container)].subcommands = first..rows.len() as RowIndex;
+        }
+        let mut places = vec![(0, FREE); PLACES].into_boxed_slice();
+        for index in 0..top {
+            let folded = fold(rows[usize::from(index)].spec().name.as_bytes());
+            let mut place = place_of(folded);
+            while places[place].1 != FREE {
+                place = (place + 1) % PLACES;
+            }
+            places[place] = (folded, index);
+        }
+        Table { rows, places, top }
+    }
+
+    /// The row at `index`.
+    #[inline]
+    pub fn row(&self, index: RowIndex) -> &Row {
+        &self.rows[usize::from(index)]
+    }
+
+    /// All rows: commands first, then subcommands.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The commands, without subcommands.
+    pub fn commands(&self) -> Range<RowIndex> {
+        0..self.top
+    }
+
+    /// The command that is called `name`, in any case.
+    #[inline]
+    pub fn named(&self, name: &[u8]) -> Option<RowIndex> {
+        let folded = fold(name);
+        let mut place = place_of(folded);
+        loop {
+            let (word, index) = self.places[place];
+            if index == FREE {
+                return None;
+            }
+            let is_same = || {
+                let text = self.rows[usize::from(index)].spec().name.as_bytes();
+                text.len() == name.len() && (name.len() <= 8 || text.eq_ignore_ascii_case(name))
+            };
+            if word == folded && is_same() {
+                return Some(index);
+            }
+            place = (place + 1) % PLACES;
+        }
+    }
+
+    /// What the request `args` calls.
+    #[inline]
+    pub fn find(&self, args: Args<'_>) -> Found {
+        let Some(name) = args.get(0) else { return Found::Nothing };
+        let Some(index) = self.named(name) else { return Found::Nothing };
+        let row = self.row(index);
+        if row.subcommands.is_empty() || args.len() < 2 {
+            return Found::Row(index);
+        }
+        match self.subcommand(index, args.at(1)) {
+            Some(index) => Found::Row(index),
+            None => Found::NoSubcommand(index),
+        }
+    }
+
+    /// The subcommand of `container` that is called `name`, in any case.
+    pub fn subcommand(&self, container: RowIndex, name: &[u8]) -> Option<RowIndex> {
+        let is_it = |index: &RowIndex| self.row(*index).spec().name.as_bytes().eq_ignore_ascii_case(name);
+        self.row(container).subcommands.clone().find(is_it)
+    }
+
+    /// The row of a name as COMMAND INFO and ACL write it: `get`, `config|get`.
+    pub fn full(&self, name: &[u8]) -> Option<RowIndex> {
+        match name.iter().position(|byte| *byte == b'|') {
+            None => self.named(name),
+            Some(at) => self.subcommand(self.named(&name[..at])?, &name[at + 1..]),
+        }
+    }
+
+    /// The refusal for a request whose name was not found.
+    pub fn refuse(&self, found: Found, args: Args<'_>) -> Refusal {
+        match found {
+            Found::NoSubcommand(container) => {
+                let name = String::from(self.row(container).spec().name);
+                Refusal::unknown_subcommand(&name, args.get(1).unwrap_or_default())
+            }
+            Found::Row(_) | Found::Nothing => {
+                Refusal::unknown_command(args.get(0).unwrap_or_default(), args.from(1).iter())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_by_its_name() {
+        let table = Table::new();
+        for index in table.commands() {
+            let name = table.row(index).spec().name;
+            assert_eq!(table.named(name.as_bytes()), Some(index), "{name}");
+            assert_eq!(table.named(name.to_ascii_uppercase().as_bytes()), Some(index), "{name}");
+            assert_eq!(table.named(format!("{name}x").as_bytes()), None, "{name}");
+        }
+        assert_eq!(table.named(b""), None);
+        assert_eq!(table.named(&[0; 100]), None);
+    }
+}

@@ -1,0 +1,584 @@
+//! Turn: executes what all ready sessions have brought.
+//!
+//! Requests run in groups of up to [`AHEAD`], taken from the sessions in rotation. A group is first looked at
+//! as a whole: names are found, keys hashed, their buckets prefetched; then their entries; then all is
+//! executed, with the hashes reused. A prefetch is a hint: nothing that it found is kept.
+
+use crate::admission::{self, Verdict};
+use crate::call::{Flow, Stage};
+use crate::engine::{Applied, ApplyError, UNREAD_BYTES_MAX, requests_mode, resume};
+use crate::routes::{MYSELF, NOBODY, Routes};
+use crate::session::{Connection, Replies};
+use crate::table::{Found, RowIndex, Table};
+use crate::{Engine, Outside, Ran};
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::Now;
+use data::{KeyHash, Keyspace};
+use machine::{Outbox, Output};
+use spec::Flags;
+use spec::command::{Begin, Find};
+use wire::batch::Args;
+use wire::reply::Reply;
+use wire::{Batch, Ending};
+
+/// 32: requests that are looked at ahead. More would push the first out of the nearest cache again.
+const AHEAD: usize = 32;
+/// 4,096: requests of a turn. With 0.2 us each, a turn stays under a millisecond.
+const TURN_REQUESTS_MAX: usize = 4_096;
+/// 4 MiB: reply bytes of a turn.
+const TURN_REPLY_BYTES_MAX: usize = 4 << 20;
+
+/// What was found out about a request before it runs. Both are functions of its bytes alone, so they stay true
+/// whatever runs in between.
+pub struct Planned {
+    found: Found,
+    /// Hash of argument 1 where that is a key.
+    hash: Option<KeyHash>,
+}
+
+/// Requests of one session in a group.
+struct Segment {
+    place: u32,
+    count: usize,
+}
+
+/// What a segment leaves behind.
+enum Left {
+    /// Nothing, or what waits for something else.
+    Nothing,
+    /// More requests.
+    More,
+    /// Nobody's request may run before the caller has applied something.
+    Yield,
+}
+
+impl Engine {
+    /// Executes what is queued, in fair rotation, within the turn's budget.
+    pub fn run(&mut self, now: Now, outside: &mut dyn Outside, out: &mut Outbox) -> Ran {
+        let mut requests = 0;
+        let mut reply_bytes = 0;
+        let mut segments: Vec<Segment> = Vec::new();
+        while !self.core.sessions.ready.is_empty() {
+            if requests >= TURN_REQUESTS_MAX || reply_bytes >= TURN_REPLY_BYTES_MAX {
+                return Ran::Budget;
+            }
+            self.look_ahead(&mut segments);
+            self.core.stats.start(out.ticks());
+            let mut planned = 0;
+            let mut waiting = segments.drain(..);
+            let mut yields = false;
+            for segment in waiting.by_ref() {
+                let plan = planned..planned + segment.count;
+                planned = plan.end;
+                let Some(mut connection) = self.core.sessions.lend(segment.place) else { continue };
+                let before = connection.outgoing.bytes.len();
+                let left = self.execute(&mut connection, plan, now, outside, out);
+                reply_bytes += connection.outgoing.bytes.len().saturating_sub(before);
+                requests += segment.count;
+                connection.is_ready = !matches!(left, Left::Nothing);
+                if connection.is_ready {
+                    self.core.sessions.ready.push_back(segment.place);
+                }
+                yields = matches!(left, Left::Yield);
+                if yields && connection.inbox.batch.is_none() {
+                    connection.is_ready = false;
+                    self.core.sessions.ready.pop_back();
+                }
+                self.core.sessions.give_back(connection);
+                if yields {
+                    break;
+                }
+            }
+            // Those whose turn did not come stand first again, in their order.
+            let rest: Vec<Segment> = waiting.collect();
+            for segment in rest.iter().rev() {
+                self.core.sessions.ready.push_front(segment.place);
+            }
+            self.core.stats.stop(out.ticks());
+            if yields {
+                return Ran::Yield;
+            }
+        }
+        Ran::Idle
+    }
+
+    /// Takes the next group from the ready sessions, and asks the processor for what it will need.
+    fn look_ahead(&mut self, segments: &mut Vec<Segment>) {
+        self.plan.clear();
+        segments.clear();
+        let keyspace = &self.shared.keyspace;
+        while self.plan.len() < AHEAD {
+            let Some(place) = self.core.sessions.ready.pop_front() else { break };
+            let Some(connection) = self.core.sessions.place_mut(place) else { continue };
+            let is_stuck = connection.session.is_blocked
+                || connection.session.is_closing
+                || connection.outgoing.pending() > UNREAD_BYTES_MAX;
+            if is_stuck {
+                connection.is_ready = false;
+                continue;
+            }
+            let Some(batch) = &connection.inbox.batch else {
+                connection.is_ready = false;
+                continue;
+            };
+            let first = connection.inbox.next;
+            let count = connection.inbox.remaining().min(AHEAD - self.plan.len());
+            let db = connection.session.db;
+            for index in first..first + count {
+                self.plan.push(Planned::new(&self.table, keyspace, db, batch.request(index)));
+            }
+            segments.push(Segment { place, count });
+        }
+        let mut planned = self.plan.iter();
+        for segment in segments.iter() {
+            let db = self.core.sessions.place(segment.place).map_or(0, |connection| connection.session.db);
+            for plan in planned.by_ref().take(segment.count) {
+                if let Some(hash) = plan.hash {
+                    keyspace.prefetch_entry(db, hash);
+                }
+            }
+        }
+    }
+
+    /// Runs requests of one session.
+    fn execute(
+        &mut self,
+        connection: &mut Connection,
+        plan: core::ops::Range<usize>,
+        now: Now,
+        outside: &mut dyn Outside,
+        out: &mut Outbox,
+    ) -> Left {
+        let Connection { inbox, outgoing, session, .. } = connection;
+        if outgoing.bytes.capacity() == 0 {
+            outgoing.bytes = out.pool.buffer();
+        }
+        let is_open = self.shared.standing.is_open();
+        let mut stage = Stage {
+            shared: &mut self.shared,
+            watch: &mut self.watch,
+            core: &mut self.core,
+            table: &self.table,
+            outside,
+            out,
+            now,
+        };
+        let mut flow = Flow::Next;
+        if let Some(batch) = &inbox.batch {
+            for planned in &self.plan[plan] {
+                let args = batch.request(inbox.next);
+                inbox.next += 1;
+                flow = stage.request(session, &mut outgoing.bytes, args, planned, is_open);
+                if flow == Flow::Yield || session.is_blocked || session.is_closing {
+                    break;
+                }
+            }
+        }
+        outgoing.needed = self.shared.feed.offset;
+        self.end_batch(connection, out);
+        let place = connection.session.conn.place() as u32;
+        let outgoing = &mut connection.outgoing;
+        if (!outgoing.bytes.is_empty() || connection.session.is_closing)
+            && !core::mem::replace(&mut outgoing.is_listed, true)
+        {
+            self.core.sessions.dirty.push(place);
+        }
+        match flow {
+            Flow::Yield => Left::Yield,
+            Flow::Next if connection.session.is_blocked || connection.session.is_closing => Left::Nothing,
+            Flow::Next if connection.inbox.batch.is_some() => Left::More,
+            Flow::Next => Left::Nothing,
+        }
+    }
+
+    /// Goes on to the next batch where one is done; a batch that ended for a reason of its own is answered.
+    fn end_batch(&mut self, connection: &mut Connection, out: &mut Outbox) {
+        let is_closing = connection.session.is_closing;
+        while !connection.session.is_closing && !connection.session.is_blocked {
+            let Some(batch) = &connection.inbox.batch else { break };
+            if connection.inbox.next < batch.len() {
+                break;
+            }
+            match batch.ending() {
+                Ending::Open => {}
+                Ending::Held => {
+                    let session = &connection.session;
+                    let mode = requests_mode(&self.core.settings, session.is_authenticated);
+                    out.put(Output::Frame { conn: session.conn, mode });
+                }
+                Ending::Broken(error) => {
+                    if *error == wire::ProtocolError::BufferOverflow {
+                        self.core.stats.query_disconnections += 1;
+                    } else {
+                        let bytes = &mut connection.outgoing.bytes;
+                        let mark = bytes.len();
+                        Reply::new(bytes, connection.session.resp3).protocol_error(error);
+                        self.core.stats.error(&bytes[mark + 1..]);
+                    }
+                    connection.session.is_closing = true;
+                }
+            }
+            if let Some(batch) = connection.inbox.advance() {
+                out.pool.recycle_batch(batch);
+            }
+            let has_requests = connection.inbox.batch.as_ref().is_some_and(|batch| !batch.is_empty());
+            if has_requests {
+                break;
+            }
+        }
+        if !is_closing {
+            resume(connection, out);
+        }
+    }
+
+    /// Executes requests of the primary's stream: no replies, no refusals by role, no expiry of its own, and no
+    /// effects in the feed (the stream's own bytes are the journal). Transactions may span batches.
+    ///
+    /// # Errors
+    /// A request that fails here; everything before it is applied.
+    pub fn apply(
+        &mut self,
+        now: Now,
+        batch: &Batch,
+        outside: &mut dyn Outside,
+        out: &mut Outbox,
+    ) -> Result<Applied, ApplyError> {
+        let feeds = core::mem::replace(&mut self.shared.feed.enabled, false);
+        let result = self.apply_all(now, batch, outside, out);
+        self.shared.feed.enabled = feeds;
+        result
+    }
+
+    fn apply_all(
+        &mut self,
+        now: Now,
+        batch: &Batch,
+        outside: &mut dyn Outside,
+        out: &mut Outbox,
+    ) -> Result<Applied, ApplyError> {
+        let mut applied = Applied::default();
+        self.plan.clear();
+        self.core.stats.start(out.ticks());
+        for index in 0..batch.len() {
+            // The same look-ahead as for clients, in groups.
+            if index % AHEAD == 0 {
+                self.plan.clear();
+                let db = self.stream.session.db;
+                for ahead in index..batch.len().min(index + AHEAD) {
+                    let request = batch.request(ahead);
+                    self.plan.push(Planned::new(&self.table, &self.shared.keyspace, db, request));
+                }
+                for plan in &self.plan {
+                    if let Some(hash) = plan.hash {
+                        self.shared.keyspace.prefetch_entry(db, hash);
+                    }
+                }
+            }
+            let args = batch.request(index);
+            let raw_bytes = batch.raw(index).len() as u64;
+            if let Some(multi) = &mut self.stream.session.multi {
+                multi.raw_bytes += raw_bytes;
+            }
+            let before = self.stream.session.multi.as_ref().map_or(raw_bytes, |multi| multi.raw_bytes);
+            if !args.is_empty() {
+                self.apply_one(now, args, index % AHEAD, outside, out, &mut applied)?;
+            }
+            match &mut self.stream.session.multi {
+                // MULTI itself opened it: its bytes count when EXEC has run.
+                Some(multi) => multi.raw_bytes = before,
+                None => applied.bytes_done += before,
+            }
+        }
+        self.core.stats.stop(out.ticks());
+        Ok(applied)
+    }
+
+    fn apply_one(
+        &mut self,
+        now: Now,
+        args: Args<'_>,
+        planned: usize,
+        outside: &mut dyn Outside,
+        out: &mut Outbox,
+        applied: &mut Applied,
+    ) -> Result<(), ApplyError> {
+        if args[0].eq_ignore_ascii_case(b"replconf") {
+            applied.wants_ack |= args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
+            return Ok(());
+        }
+        let Connection { outgoing, session, .. } = &mut *self.stream;
+        let mut stage = Stage {
+            shared: &mut self.shared,
+            watch: &mut self.watch,
+            core: &mut self.core,
+            table: &self.table,
+            outside,
+            out,
+            now,
+        };
+        outgoing.bytes.clear();
+        stage.request(session, &mut outgoing.bytes, args, &self.plan[planned], false);
+        match first_error(&outgoing.bytes) {
+            None => Ok(()),
+            Some(error) => {
+                self.stream.session.multi = None;
+                Err(ApplyError { command: shown(args), error, bytes_done: applied.bytes_done })
+            }
+        }
+    }
+
+    /// The stream was cut: a transaction whose EXEC did not arrive is dropped. Also before a new stream.
+    pub fn apply_reset(&mut self) {
+        self.stream.session.multi = None;
+        self.stream.session.db = 0;
+    }
+
+    /// Which database the primary's stream has selected (for the state of a partial resynchronisation).
+    pub fn apply_db(&self) -> u32 {
+        self.stream.session.db
+    }
+
+    /// Continues the stream with this database selected.
+    pub fn set_apply_db(&mut self, db: u32) {
+        self.stream.session.db = db;
+    }
+}
+
+/// The first error among the replies in `bytes` (EXEC answers an array of replies, where one may be an error).
+fn first_error(bytes: &[u8]) -> Option<String> {
+    let line_of = |from: usize| {
+        let line = bytes[from..].split(|byte| *byte == b'\r').next().unwrap_or_default();
+        Some(String::from_utf8_lossy(line).into_owned())
+    };
+    match bytes.first() {
+        Some(b'-') => line_of(1),
+        Some(b'*') => {
+            // Only the top level matters: inner replies of writes are no arrays with errors.
+            let mut at = bytes.iter().position(|byte| *byte == b'\n')? + 1;
+            while at < bytes.len() {
+                if bytes[at] == b'-' {
+                    return line_of(at + 1);
+                }
+                let end = at + bytes[at..].iter().position(|byte| *byte == b'\n')? + 1;
+                let text = core::str::from_utf8(&bytes[at + 1..end - 2]).ok()?;
+                at = match bytes[at] {
+                    b'$' => end + text.parse::<usize>().map_or(0, |len| len + 2),
+                    _ => end,
+                };
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+/// A request as one line, cut.
+fn shown(args: Args<'_>) -> String {
+    /// 128: bytes of a request that an error shows.
+    const SHOWN_BYTES_MAX: usize = 128;
+    let mut text = Vec::new();
+    for arg in args.iter() {
+        if text.len() >= SHOWN_BYTES_MAX {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(b' ');
+        }
+        text.extend_from_slice(&arg[..arg.len().min(SHOWN_BYTES_MAX - text.len().min(SHOWN_BYTES_MAX))]);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+impl Planned {
+    /// Finds a request's command, hashes its first key and asks the processor for its bucket.
+    #[inline]
+    fn new(table: &Table, keyspace: &Keyspace, db: u32, args: Args<'_>) -> Planned {
+        let found = table.find(args);
+        let mut hash = None;
+        if let Found::Row(index) = found
+            && table.row(index).has_key_first
+            && let Some(key) = args.get(1)
+        {
+            let key_hash = keyspace.hash(key);
+            keyspace.prefetch_bucket(db, key_hash);
+            hash = Some(key_hash);
+        }
+        Planned { found, hash }
+    }
+}
+
+impl Stage<'_> {
+    /// Admits and runs one request.
+    #[inline]
+    fn request(
+        &mut self,
+        session: &mut crate::session::Session,
+        bytes: &mut Vec<u8>,
+        args: Args<'_>,
+        planned: &Planned,
+        is_open: bool,
+    ) -> Flow {
+        let Found::Row(row) = planned.found else {
+            return self.unknown(session, bytes, args, planned.found);
+        };
+        session.last_row = Some(row);
+        let entry = self.table.row(row);
+        let is_admitted = is_open
+            && session.is_plain
+            && entry.is_plain
+            && entry.spec().arity.fits(args.len())
+            && is_served(&self.shared.routes, entry.has_key_first, planned.hash);
+        let first = match planned.hash {
+            Some(hash) => Some((args.at(1), hash)),
+            None => None,
+        };
+        if !is_admitted {
+            return self.slow_request(session, bytes, args, row, first);
+        }
+        let out = &*self.out;
+        self.core.stats.ran(row, || out.ticks());
+        self.shared.feed.begin_unit();
+        let before = self.shared.feed.offset;
+        let mut call = self.call(session, bytes, args, row, first);
+        call.perform();
+        let flow = call.flow;
+        self.shared.feed.end_unit();
+        if self.shared.feed.offset != before {
+            session.last_write = self.shared.feed.offset;
+        }
+        flow
+    }
+
+    /// A request that needs the whole of admission, or changes what becomes of its reply.
+    #[cold]
+    fn slow_request(
+        &mut self,
+        session: &mut crate::session::Session,
+        bytes: &mut Vec<u8>,
+        args: Args<'_>,
+        row: RowIndex,
+        first: Option<(&[u8], KeyHash)>,
+    ) -> Flow {
+        let mark = bytes.len();
+        let replies = session.replies;
+        let was_asking = session.is_asking;
+        let before = self.shared.feed.offset;
+        let mut call = self.call(session, bytes, args, row, first);
+        let verdict = admission::verdict(&mut call);
+        let mut flow = Flow::Next;
+        match verdict {
+            Verdict::Run => {
+                let out = &*self.out;
+                self.core.stats.ran(row, || out.ticks());
+                self.shared.feed.begin_unit();
+                let mut call = self.call(session, bytes, args, row, first);
+                call.perform();
+                flow = call.flow;
+                self.shared.feed.end_unit();
+            }
+            Verdict::Queue => {
+                let flags = call.table.row(row).spec().flags;
+                let multi = call.session.multi.as_mut().expect("a request is queued in an open transaction");
+                multi.push(row, flags, args);
+                call.reply.simple("QUEUED");
+            }
+            Verdict::Refuse(refusal) => {
+                call.reply.error_display(&refusal);
+                call.core.stats.commands[usize::from(row)].rejected += 1;
+                let at = mark + 1;
+                let text = &call.reply.out()[at..];
+                call.core.stats.error(text);
+            }
+        }
+        if self.shared.feed.offset != before {
+            session.last_write = self.shared.feed.offset;
+        }
+        // ASKING holds for one request; the transaction it stands in front of counts as one.
+        if was_asking && session.multi.is_none() {
+            session.is_asking = false;
+            session.settle();
+        }
+        settle_replies(session, bytes, mark, replies);
+        flow
+    }
+
+    #[cold]
+    fn unknown(
+        &mut self,
+        session: &mut crate::session::Session,
+        bytes: &mut Vec<u8>,
+        args: Args<'_>,
+        found: Found,
+    ) -> Flow {
+        let mark = bytes.len();
+        // What looks like HTTP is an attack through somebody's browser: no second line of it is read.
+        let is_http = args
+            .get(0)
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"host:") || name.eq_ignore_ascii_case(b"post"));
+        if is_http && !session.is_stream {
+            session.is_closing = true;
+            self.out.log(
+                machine::Level::Warning,
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to \
+                 Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to \
+                 compromise your Redis instance. Connection aborted.",
+            );
+            return Flow::Next;
+        }
+        let refusal = self.table.refuse(found, args);
+        Reply::new(bytes, session.resp3).error_display(&refusal);
+        self.core.stats.error(&bytes[mark + 1..]);
+        if let Some(multi) = &mut session.multi {
+            multi.is_aborted = true;
+        }
+        let replies = session.replies;
+        settle_replies(session, bytes, mark, replies);
+        Flow::Next
+    }
+}
+
+/// Cuts off the reply that CLIENT REPLY has asked not to send. `before` is how it stood when the request came.
+fn settle_replies(session: &mut crate::session::Session, bytes: &mut Vec<u8>, mark: usize, before: Replies) {
+    if (before, session.replies) == (Replies::On, Replies::On) {
+        return;
+    }
+    // CLIENT REPLY ON is answered though nothing was before; OFF and SKIP write no answer themselves.
+    if before != Replies::On && session.replies != Replies::On {
+        bytes.truncate(mark);
+    }
+    session.replies = match (before, session.replies) {
+        (_, Replies::SkipNext) => Replies::Skip,
+        (Replies::Skip, Replies::Skip) => Replies::On,
+        (_, other) => other,
+    };
+    session.settle();
+}
+
+/// True when the routing of a plain request is beyond doubt: no cluster, no key, or a slot that is wholly ours.
+#[inline]
+fn is_served(routes: &Routes, has_key: bool, hash: Option<KeyHash>) -> bool {
+    if !routes.enabled {
+        return true;
+    }
+    match (has_key, hash) {
+        (false, _) => true,
+        (true, Some(hash)) => {
+            let slot = routes.slot(hash.slot());
+            routes.ok && slot.owner == MYSELF && slot.migrating_to == NOBODY
+        }
+        (true, None) => false,
+    }
+}
+
+/// True when nothing about a command itself makes admission look closer: its flags and the form of its keys.
+pub fn is_plain(spec: &spec::Spec) -> bool {
+    // EXEC goes by what is queued, DEBUG by a directive, CLIENT REPLY by what was asked before.
+    let is_special = matches!(spec.name, "exec" | "debug" | "reply");
+    let keys_plain = match (spec.keys.count(), spec.keys.spec(0).map(|keys| (keys.begin, keys.find))) {
+        (0, _) => true,
+        (1, Some((Begin::Index(1), Find::Range { last: 0, .. }))) => true,
+        _ => false,
+    };
+    !is_special && keys_plain && !spec.flags.has_any(Flags::NO_MULTI.and(Flags::ASKING))
+}

@@ -1,0 +1,102 @@
+//! Watch: which connections watch which keys, and whether one of them was touched.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use machine::ConnId;
+
+/// All watched keys. Costs a change of a key one comparison while nobody watches.
+#[derive(Debug, Default)]
+pub struct Watch {
+    keys: BTreeMap<(u32, Box<[u8]>), Vec<ConnId>>,
+    clients: BTreeMap<ConnId, Watching>,
+}
+
+#[derive(Debug, Default)]
+struct Watching {
+    /// Each with whether its deadline had passed already when it was watched.
+    keys: Vec<(u32, Box<[u8]>, bool)>,
+    is_touched: bool,
+}
+
+impl Watch {
+    /// True while nobody watches a key.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// How many connections watch.
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How many keys a connection watches.
+    pub fn count(&self, conn: ConnId) -> usize {
+        self.clients.get(&conn).map_or(0, |watching| watching.keys.len())
+    }
+
+    /// `conn` watches a key from now on. `was_expired`: its deadline has passed, though it is still there.
+    pub fn add(&mut self, conn: ConnId, db: u32, key: &[u8], was_expired: bool) {
+        let watching = self.clients.entry(conn).or_default();
+        if watching.keys.iter().any(|(at, name, _)| *at == db && **name == *key) {
+            return;
+        }
+        watching.keys.push((db, key.into(), was_expired));
+        self.keys.entry((db, key.into())).or_default().push(conn);
+    }
+
+    /// `conn` watches nothing any more.
+    pub fn clear(&mut self, conn: ConnId) {
+        let Some(watching) = self.clients.remove(&conn) else { return };
+        for (db, key, _) in watching.keys {
+            let place = (db, key);
+            if let Some(conns) = self.keys.get_mut(&place) {
+                conns.retain(|other| *other != conn);
+                if conns.is_empty() {
+                    self.keys.remove(&place);
+                }
+            }
+        }
+    }
+
+    /// A key has changed.
+    #[inline]
+    pub fn touch(&mut self, db: u32, key: &[u8]) {
+        if !self.keys.is_empty() {
+            self.touch_watched(db, key);
+        }
+    }
+
+    #[cold]
+    fn touch_watched(&mut self, db: u32, key: &[u8]) {
+        let Some(conns) = self.keys.get(&(db, Box::from(key))) else { return };
+        for conn in conns {
+            if let Some(watching) = self.clients.get_mut(conn) {
+                watching.is_touched = true;
+            }
+        }
+    }
+
+    /// A database (none: every one) was emptied. Keys for which `exists` said no before are not touched.
+    pub fn touch_all(&mut self, db: Option<u32>, exists: impl Fn(u32, &[u8]) -> bool) {
+        for ((at, key), conns) in &self.keys {
+            if db.is_some_and(|db| db != *at) || !exists(*at, key) {
+                continue;
+            }
+            for conn in conns {
+                if let Some(watching) = self.clients.get_mut(conn) {
+                    watching.is_touched = true;
+                }
+            }
+        }
+    }
+
+    /// True when a key that `conn` watches was touched, or has expired since (as `is_expired` says).
+    pub fn is_broken(&self, conn: ConnId, is_expired: impl Fn(u32, &[u8]) -> bool) -> bool {
+        self.clients.get(&conn).is_some_and(|watching| {
+            let expired = |(db, key, was): &(u32, Box<[u8]>, bool)| !was && is_expired(*db, key);
+            watching.is_touched || watching.keys.iter().any(expired)
+        })
+    }
+}

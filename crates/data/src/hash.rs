@@ -1,8 +1,12 @@
 //! Hash: fields with values. Small ones are a listpack, larger ones a table with one allocation per field.
 
-use crate::keyspace::HashKey;
-use crate::listpack::Malformed;
+use crate::entry::{Payload, RawEntry};
+use crate::listpack::{Listpack, Malformed};
+use crate::memory::size_class;
+use crate::scan::{Budget, Position};
+use crate::table::{HashKey, Table};
 use crate::value::{Encoding, StrRef};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 
@@ -22,28 +26,66 @@ impl Default for HashLimits {
     }
 }
 
+/// No listpack grows beyond this, whatever the limits say: its lengths must stay far below 32 bits. As the original.
+const LISTPACK_BYTES_MAX: usize = 1 << 30;
+
 /// A hash value.
 #[derive(Debug)]
 pub struct Hash {
-    bytes: Vec<u8>,
+    body: Body,
+    key: HashKey,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// Field, value, field, value ...
+    List(Listpack),
+    /// An entry per field.
+    Table(Box<Table>),
+}
+
+/// What freeing a hash comes to.
+pub(crate) enum HashFree {
+    /// It is done.
+    Done,
+    /// A table is to be freed.
+    Table(Table),
 }
 
 impl Hash {
-    /// A hash without fields. `key` is the keyspace's (`Keyspace::hash_key`); a large hash hashes its fields with it.
+    /// A hash without fields. `key` is the keyspace's (`Keyspace::hash_key`): a large hash hashes its fields with it.
     pub fn new(key: HashKey) -> Hash {
-        let _ = key;
-        todo!()
+        Hash { body: Body::List(Listpack::new()), key }
     }
 
-    /// A hash from a listpack of fields and values (a dump's): checked, without repeated fields. It is a table where `limits` ask for one.
+    /// A hash from a listpack of fields and values (a dump's): checked, without repeated fields. It becomes a table where
+    /// `limits` ask for one.
     pub fn from_listpack(key: HashKey, bytes: Vec<u8>, limits: HashLimits) -> Result<Hash, Malformed> {
-        let _ = (key, bytes, limits);
-        todo!()
+        let list = Listpack::from_bytes(bytes)?;
+        let count = list.len();
+        if count % 2 != 0 {
+            return Err(Malformed);
+        }
+        let is_small =
+            count / 2 <= limits.entries && list.iter().all(|text| text.len() <= limits.value_bytes);
+        // Inserted into a table in any case: that is the cheap way to find a repeated field.
+        let mut hash = Hash { body: Body::List(list), key };
+        let table = hash.to_table();
+        if table.len() != count / 2 {
+            return Err(Malformed);
+        }
+        if !is_small {
+            hash.body = Body::Table(Box::new(table));
+        }
+        Ok(hash)
     }
 
     /// How many fields.
     pub fn len(&self) -> usize {
-        todo!()
+        match &self.body {
+            Body::List(list) => list.len() / 2,
+            Body::Table(table) => table.len(),
+        }
     }
 
     /// True when it has none (then the caller removes the key).
@@ -53,55 +95,175 @@ impl Hash {
 
     /// The value of a field.
     pub fn field(&self, field: &[u8]) -> Option<StrRef<'_>> {
-        let _ = field;
-        todo!()
+        match &self.body {
+            Body::List(list) => {
+                let (_, value_at) = list.at(list.find(field, 2)?)?;
+                list.at(value_at).map(|(value, _)| value)
+            }
+            Body::Table(table) => table.find(self.key.hash(field), field)?.entry().string(),
+        }
     }
 
     /// Sets a field; true when it is new.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits) -> bool {
-        let _ = (field, value, limits);
-        todo!()
+        if let Body::List(list) = &mut self.body {
+            let is_small = field.len() <= limits.value_bytes
+                && value.len() <= limits.value_bytes
+                && list.as_bytes().len() + field.len() + value.len() < LISTPACK_BYTES_MAX;
+            if is_small {
+                if let Some(at) = list.find(field, 2) {
+                    let value_at = list.at(at).expect("a field was found here").1;
+                    list.replace(value_at, value);
+                    return false;
+                }
+                if list.len() / 2 < limits.entries {
+                    list.push(field);
+                    list.push(value);
+                    return true;
+                }
+            }
+            self.body = Body::Table(Box::new(self.to_table()));
+        }
+        let key = self.key;
+        let Body::Table(table) = &mut self.body else { unreachable!("a listpack was converted above") };
+        set_in_table(table, key, field, value)
     }
 
     /// Removes a field; false when there is none.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        let _ = field;
-        todo!()
+        match &mut self.body {
+            Body::List(list) => match list.find(field, 2) {
+                Some(at) => {
+                    list.remove(at, 2);
+                    true
+                }
+                None => false,
+            },
+            Body::Table(table) => {
+                let hash = self.key.hash(field);
+                match table.find(hash, field) {
+                    Some(place) => {
+                        table.remove(hash, place).free();
+                        true
+                    }
+                    None => false,
+                }
+            }
+        }
     }
 
     /// All fields with their values.
     pub fn iter(&self) -> impl Iterator<Item = (StrRef<'_>, StrRef<'_>)> {
-        let _ = &self.bytes;
-        core::iter::empty()
+        let (list, table) = match &self.body {
+            Body::List(list) => (Some(list), None),
+            Body::Table(table) => (None, Some(table)),
+        };
+        let pairs = list.into_iter().flat_map(|list| {
+            let mut elements = list.iter();
+            core::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
+        });
+        let entries = table.into_iter().flat_map(|table| {
+            table.segments().flat_map(|(_, segment)| segment.iter()).filter_map(|word| pair_of(word.entry()))
+        });
+        pairs.chain(entries)
     }
 
     /// Visits some fields after `cursor` (0: from the start); returns the next cursor, 0 at the end. A field that is there
     /// during the whole scan is visited at least once. A listpack is visited whole.
-    pub fn scan(&self, cursor: u64, count: usize, visit: impl FnMut(StrRef<'_>, StrRef<'_>)) -> u64 {
-        let _ = (cursor, count, visit);
-        todo!()
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(StrRef<'_>, StrRef<'_>)) -> u64 {
+        let Body::Table(table) = &self.body else {
+            self.iter().for_each(|(field, value)| visit(field, value));
+            return 0;
+        };
+        let at = match Position::of_cursor(cursor) {
+            Some((_, at)) => at,
+            None if cursor == 0 => Position::START,
+            None => return 0,
+        };
+        let mut visit = |entry| {
+            if let Some((field, value)) = pair_of(entry) {
+                visit(field, value);
+            }
+        };
+        table.scan(at, self.key, &mut Budget::new(count), &mut visit).map_or(0, |next| next.cursor(0))
     }
 
     /// A field with its value, each with the same chance.
     pub fn random(&self, random: &mut Random) -> Option<(StrRef<'_>, StrRef<'_>)> {
-        let _ = random;
-        todo!()
+        match &self.body {
+            Body::List(_) if self.is_empty() => None,
+            Body::List(_) => self.iter().nth(random.below(self.len() as u64) as usize),
+            Body::Table(table) => pair_of(table.random(random)?),
+        }
     }
 
     /// Its layout.
     pub fn encoding(&self) -> Encoding {
-        todo!()
+        match self.body {
+            Body::List(_) => Encoding::Listpack,
+            Body::Table(_) => Encoding::Hashtable,
+        }
     }
 
     /// The listpack's bytes where it is one: a dump copies them.
     pub fn listpack_bytes(&self) -> Option<&[u8]> {
-        todo!()
+        match &self.body {
+            Body::List(list) => Some(list.as_bytes()),
+            Body::Table(_) => None,
+        }
     }
 
     /// Its memory in size classes, without the key's entry.
+    #[inline]
     pub fn memory_bytes(&self) -> usize {
-        todo!()
+        match &self.body {
+            Body::List(list) => size_class(list.capacity()),
+            Body::Table(table) => size_class(size_of::<Table>()) + table.memory(),
+        }
     }
+
+    /// Takes it apart to be freed.
+    pub(crate) fn into_parts(self) -> HashFree {
+        match self.body {
+            Body::List(_) => HashFree::Done,
+            Body::Table(table) => HashFree::Table(*table),
+        }
+    }
+
+    /// Prefetches the bucket of a field in a large hash. A hint.
+    pub fn prefetch_bucket(&self, field: &[u8]) {
+        if let Body::Table(table) = &self.body {
+            table.prefetch_bucket(self.key.hash(field));
+        }
+    }
+
+    /// The fields as a table; a repeated field keeps its last value.
+    fn to_table(&self) -> Table {
+        let mut table = Table::default();
+        for (field, value) in self.iter() {
+            let (mut field_room, mut value_room) = Default::default();
+            set_in_table(&mut table, self.key, field.bytes(&mut field_room), value.bytes(&mut value_room));
+        }
+        table
+    }
+}
+
+fn pair_of<'a>(entry: RawEntry) -> Option<(StrRef<'a>, StrRef<'a>)> {
+    Some((StrRef::Bytes(entry.key()), entry.string()?))
+}
+
+/// Sets a field of a table; true when it is new.
+fn set_in_table(table: &mut Table, key: HashKey, field: &[u8], value: &[u8]) -> bool {
+    let hash = key.hash(field);
+    if let Some(place) = table.find(hash, field) {
+        let entry = place.entry();
+        let before = entry.memory();
+        let (entry, _) = entry.replace(None, Payload::bytes(value));
+        table.replaced(place, entry, before, entry.memory());
+        return false;
+    }
+    table.insert(hash, RawEntry::new(field, None, Payload::bytes(value)), key, false);
+    true
 }
 
 /// A hash in the keyspace, to change. Its memory is counted anew when this is dropped.
@@ -110,6 +272,18 @@ impl Hash {
 #[derive(Debug)]
 pub struct HashMut<'a> {
     hash: &'a mut Hash,
+    /// The table that the key is in.
+    table: &'a mut Table,
+    /// The keyspace's count.
+    used: &'a mut u64,
+    before: usize,
+}
+
+impl<'a> HashMut<'a> {
+    pub(crate) fn new(hash: &'a mut Hash, table: &'a mut Table, used: &'a mut u64) -> HashMut<'a> {
+        let before = hash.memory_bytes();
+        HashMut { hash, table, used, before }
+    }
 }
 
 impl core::ops::Deref for HashMut<'_> {
@@ -122,5 +296,13 @@ impl core::ops::Deref for HashMut<'_> {
 impl core::ops::DerefMut for HashMut<'_> {
     fn deref_mut(&mut self) -> &mut Hash {
         self.hash
+    }
+}
+
+impl Drop for HashMut<'_> {
+    fn drop(&mut self) {
+        let after = self.hash.memory_bytes();
+        self.table.count_memory(self.before, after);
+        *self.used = *self.used - self.before as u64 + after as u64;
     }
 }

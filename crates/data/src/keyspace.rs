@@ -1,15 +1,16 @@
 //! Keyspace: all databases of a node, their keys, values and deadlines.
 
-use crate::hash::HashMut;
-use crate::snapshot::{Encode, Progress, SnapshotBudget};
-use crate::value::{Encoding, Kind, Value, ValueRef};
+use crate::database::{Database, SLOTS};
+use crate::expire::Expired;
+use crate::garbage::{Detached, Garbage};
+use crate::memory::size_class;
+use crate::place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
+use crate::snapshot::{Encode, Progress, Snapshot, SnapshotBudget};
+use crate::table::{HashKey, Table};
+use crate::value::Value;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
-use core::marker::PhantomData;
-
-/// The secret of the tables' hash, drawn per process.
-#[derive(Clone, Copy, Debug)]
-pub struct HashKey(pub [u64; 2]);
 
 /// A key's hash and, in cluster mode, its slot (else 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +20,19 @@ pub struct KeyHash {
 }
 
 impl KeyHash {
+    #[inline]
+    pub(crate) fn new(bits: u64, slot: u16) -> KeyHash {
+        KeyHash { bits, slot }
+    }
+
     /// The 64 bits.
+    #[inline]
     pub fn bits(self) -> u64 {
         self.bits
     }
 
     /// The slot; 0 outside of cluster mode.
+    #[inline]
     pub fn slot(self) -> u16 {
         self.slot
     }
@@ -41,104 +49,122 @@ pub struct DbFigures {
     pub avg_ttl_ms: u64,
 }
 
-/// What one slice of active expiry did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expired {
-    /// Keys that were found due.
-    pub found: usize,
-    /// The budget ran out before the round through the database ended: there may be more due keys.
-    pub more: bool,
-}
-
-/// Whole tables that left the keyspace. `Send`: a helper thread may drop it, or `Keyspace::dispose` frees it in slices.
-#[derive(Debug)]
-pub struct Detached {
-    _tables: (),
-}
-
 /// All databases of a node.
 #[derive(Debug)]
 pub struct Keyspace {
-    _todo: (),
+    databases: Vec<Database>,
+    key: HashKey,
+    /// Tables of a database: 1, or one per slot.
+    tables: usize,
+    /// Memory of all tables and entries, in size classes.
+    used: u64,
+    /// See `snapshot`.
+    mark: bool,
+    snapshot: Option<Box<Snapshot>>,
+    garbage: Garbage,
 }
 
 impl Keyspace {
     /// An empty keyspace of `databases` databases. In cluster mode each has a table per slot, made on first use.
     pub fn new(hash_key: [u64; 2], databases: u32, clustered: bool) -> Keyspace {
-        let _ = (hash_key, databases, clustered);
-        todo!()
+        assert!(databases > 0);
+        Keyspace {
+            databases: (0..databases).map(|_| Database::default()).collect(),
+            key: HashKey(hash_key),
+            tables: if clustered { SLOTS } else { 1 },
+            used: 0,
+            mark: false,
+            snapshot: None,
+            garbage: Garbage::default(),
+        }
     }
 
     /// True in cluster mode.
+    #[inline]
     pub fn is_clustered(&self) -> bool {
-        todo!()
+        self.tables > 1
     }
 
     /// How many databases there are.
     pub fn databases(&self) -> u32 {
-        todo!()
+        self.databases.len() as u32
     }
 
     /// The tables' secret: new hash values take it.
     pub fn hash_key(&self) -> HashKey {
-        todo!()
+        self.key
     }
 
     /// Hashes a key (and finds its slot in cluster mode). Stays true for the keyspace's life.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> KeyHash {
-        let _ = key;
-        todo!()
+        let slot = if self.is_clustered() { base::crc16::slot_of(key) } else { 0 };
+        KeyHash { bits: self.key.hash(key), slot }
     }
 
-    /// Asks the processor for the key's bucket. A hint: nothing is kept. Call it for a batch of keys, then `prefetch_entry` for all.
+    #[inline(always)]
+    fn table(&self, db: u32, slot: u16) -> Option<&Table> {
+        self.databases.get(db as usize)?.tables.get(usize::from(slot))
+    }
+
+    /// Asks the processor for the key's bucket. A hint: nothing is kept. Call it for a batch of keys, then `prefetch_entry`
+    /// for all of them.
     #[inline]
     pub fn prefetch_bucket(&self, db: u32, hash: KeyHash) {
-        let _ = (db, hash);
-        todo!()
+        if let Some(table) = self.table(db, hash.slot) {
+            table.prefetch_bucket(hash.bits);
+        }
     }
 
     /// Asks the processor for the key's entry, through a bucket that `prefetch_bucket` brought. A hint.
     #[inline]
     pub fn prefetch_entry(&self, db: u32, hash: KeyHash) {
-        let _ = (db, hash);
-        todo!()
+        if let Some(table) = self.table(db, hash.slot) {
+            table.prefetch_entry(hash.bits);
+        }
     }
 
     /// The key's entry, whether its deadline has passed or not: the caller compares `deadline_ms`.
+    #[inline]
     pub fn find(&self, db: u32, key: &[u8], hash: KeyHash) -> Option<EntryRef<'_>> {
-        let _ = (db, key, hash);
-        todo!()
+        let place = self.table(db, hash.slot)?.find(hash.bits, key)?;
+        Some(EntryRef::new(place.entry()))
     }
 
     /// The key's place: the one lookup of a command that may write.
+    #[inline]
     pub fn entry<'a>(&'a mut self, db: u32, key: &'a [u8], hash: KeyHash) -> Entry<'a> {
-        let _ = (db, key, hash);
-        todo!()
+        match self.table(db, hash.slot).and_then(|table| table.find(hash.bits, key)) {
+            Some(place) => Entry::Occupied(OccupiedEntry::new(self, db, hash, place)),
+            None => Entry::Vacant(VacantEntry::new(self, db, hash, key)),
+        }
     }
 
     /// Keys in a database.
     pub fn len(&self, db: u32) -> u64 {
-        let _ = db;
-        todo!()
+        self.databases[db as usize].len()
     }
 
     /// True when no database has a key.
     pub fn is_empty(&self) -> bool {
-        todo!()
+        self.databases.iter().all(|database| database.len() == 0)
     }
 
     /// What INFO keyspace says.
     pub fn figures(&self, db: u32, now_ms: u64) -> DbFigures {
-        let _ = (db, now_ms);
-        todo!()
+        let database = &self.databases[db as usize];
+        DbFigures {
+            keys: database.len(),
+            expires: database.expires(),
+            avg_ttl_ms: database.avg_ttl_ms(now_ms),
+        }
     }
 
     /// Visits about `count` entries after `cursor` (0: from the start) and returns the next cursor, 0 at the end.
     /// An entry that is there during the whole scan is visited at least once, whatever grows or shrinks meanwhile.
-    pub fn scan(&self, db: u32, cursor: u64, count: usize, visit: impl FnMut(EntryRef<'_>)) -> u64 {
-        let _ = (db, cursor, count, visit);
-        todo!()
+    pub fn scan(&self, db: u32, cursor: u64, count: usize, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
+        let mut visit = |entry| visit(EntryRef::new(entry));
+        self.databases[db as usize].scan(cursor, count, self.key, &mut visit)
     }
 
     /// `scan` over one slot alone (cluster mode).
@@ -148,99 +174,131 @@ impl Keyspace {
         slot: u16,
         cursor: u64,
         count: usize,
-        visit: impl FnMut(EntryRef<'_>),
+        mut visit: impl FnMut(EntryRef<'_>),
     ) -> u64 {
-        let _ = (db, slot, cursor, count, visit);
-        todo!()
+        let mut visit = |entry| visit(EntryRef::new(entry));
+        self.databases[db as usize].scan_table(slot, cursor, count, self.key, &mut visit)
     }
 
     /// Visits every entry of a database, in one long call (KEYS, DEBUG DIGEST).
-    pub fn for_each(&self, db: u32, visit: impl FnMut(EntryRef<'_>)) {
-        let _ = (db, visit);
-        todo!()
+    pub fn for_each(&self, db: u32, mut visit: impl FnMut(EntryRef<'_>)) {
+        for table in &self.databases[db as usize].tables {
+            for (_, segment) in table.segments() {
+                crate::table::visit_prefetched(segment, |word| visit(EntryRef::new(word.entry())));
+            }
+        }
     }
 
     /// An entry, each with the same chance.
     pub fn random(&self, db: u32, random: &mut Random) -> Option<EntryRef<'_>> {
-        let _ = (db, random);
-        todo!()
+        self.databases[db as usize].random(random).map(EntryRef::new)
     }
 
     /// Keys in a slot of database 0 (cluster mode).
     pub fn slot_len(&self, slot: u16) -> u64 {
-        let _ = slot;
-        todo!()
+        self.table(0, slot).map_or(0, |table| table.len() as u64)
     }
 
     /// Up to `count` keys of a slot of database 0 (cluster mode).
-    pub fn keys_in_slot(&self, slot: u16, count: usize, visit: impl FnMut(&[u8])) {
-        let _ = (slot, count, visit);
-        todo!()
+    pub fn keys_in_slot(&self, slot: u16, count: usize, mut visit: impl FnMut(&[u8])) {
+        let Some(table) = self.table(0, slot) else { return };
+        let words = table.segments().flat_map(|(_, segment)| segment.iter());
+        words.take(count).for_each(|word| visit(word.entry().key()));
     }
 
     /// Empties a database. What was in it is returned: drop it elsewhere or `dispose` of it.
     /// (During a snapshot the walker keeps it, and what is returned is empty.)
     pub fn flush(&mut self, db: u32) -> Detached {
-        let _ = db;
-        todo!()
+        let database = core::mem::take(&mut self.databases[db as usize]);
+        self.detach(db, database.tables)
     }
 
     /// Empties all databases; see `flush`.
     pub fn flush_all(&mut self) -> Detached {
-        todo!()
+        let mut all = Detached::default();
+        for db in 0..self.databases() {
+            all.tables.append(&mut self.flush(db).tables);
+        }
+        all
     }
 
     /// Empties a slot in all databases (cluster mode); see `flush`.
     pub fn remove_slot(&mut self, slot: u16) -> Detached {
-        let _ = slot;
-        todo!()
+        let mut all = Detached::default();
+        for db in 0..self.databases() {
+            let table = self.databases[db as usize].take_table(usize::from(slot));
+            all.tables.append(&mut self.detach(db, table.into_iter().collect()).tables);
+        }
+        all
+    }
+
+    /// Counts tables out, and hands them to a snapshot under way or back.
+    fn detach(&mut self, db: u32, tables: Vec<Table>) -> Detached {
+        let bytes: usize = tables.iter().map(Table::memory).sum();
+        self.used -= bytes as u64;
+        match &mut self.snapshot {
+            Some(snapshot) if !snapshot.is_done => {
+                tables
+                    .into_iter()
+                    .filter(|table| table.len() > 0)
+                    .for_each(|table| snapshot.adopt(db, table));
+                Detached::default()
+            }
+            _ => Detached { tables },
+        }
     }
 
     /// Takes what is to be freed in slices by `free_slice`.
     pub fn dispose(&mut self, detached: Detached) {
-        let _ = detached;
-        todo!()
+        detached.tables.into_iter().filter(|table| table.len() > 0).for_each(|table| self.garbage.add(table));
     }
 
     /// As `dispose`, for one value (UNLINK, an overwritten big value). Small ones are freed at once.
     pub fn dispose_value(&mut self, value: Value) {
-        let _ = value;
-        todo!()
+        self.garbage.add_value(value);
     }
 
     /// Frees up to about `budget` allocations of what was disposed of; true while there is more.
     pub fn free_slice(&mut self, budget: usize) -> bool {
-        let _ = budget;
-        todo!()
+        self.garbage.step(budget)
     }
 
     /// Looks for keys of a database whose deadline is `now_ms` or earlier, going round through it over many calls.
-    /// The caller removes every key that it is shown (with DEL in the journal) before the next call.
-    /// `budget` bounds the keys found and the entries looked at (by some 16 per key of the budget).
+    ///
+    /// The caller removes every key that it is shown (with DEL in the journal) before the next call: it is not shown
+    /// again. `budget` bounds the keys found, and the entries looked at (by 16 per key); a segment is looked through to its
+    /// end, so both may be passed by some hundreds. A key is shown within 0.6 s of its deadline if slices follow
+    /// each other often enough.
     pub fn expire_slice(
         &mut self,
         db: u32,
         now_ms: u64,
         budget: usize,
-        due: impl FnMut(&[u8], KeyHash),
+        mut due: impl FnMut(&[u8], KeyHash),
     ) -> Expired {
-        let _ = (db, now_ms, budget, due);
-        todo!()
+        self.databases[db as usize].expire_slice(self.key, now_ms, budget, &mut due)
     }
 
     /// All memory of keys, values and tables, in the allocator's size classes. Exact after every operation.
     pub fn used_bytes(&self) -> u64 {
-        todo!()
+        self.used + self.heads_bytes() + self.garbage.bytes()
     }
 
-    /// The part of `used_bytes` that is tables: buckets and directories.
+    /// The part of `used_bytes` that is tables: heads, buckets and directories. Walks all directories: for MEMORY STATS.
     pub fn overhead_bytes(&self) -> u64 {
-        todo!()
+        let tables = self.databases.iter().flat_map(|database| &database.tables);
+        tables.map(|table| table.overhead() as u64).sum::<u64>() + self.heads_bytes()
     }
 
-    /// Memory that waits to be freed by `free_slice`.
+    /// The flat arrays of tables' heads.
+    fn heads_bytes(&self) -> u64 {
+        let heads = |database: &Database| size_class(database.tables.capacity() * size_of::<Table>()) as u64;
+        self.databases.iter().map(heads).sum()
+    }
+
+    /// The part of `used_bytes` that waits to be freed by `free_slice`.
     pub fn garbage_bytes(&self) -> u64 {
-        todo!()
+        self.garbage.bytes()
     }
 
     /// Marks this moment: the snapshot will hold exactly what is in the keyspace now.
@@ -248,223 +306,102 @@ impl Keyspace {
     /// # Panics
     /// When a snapshot is under way.
     pub fn snapshot_begin(&mut self, encode: Encode) {
-        let _ = encode;
-        todo!()
+        assert!(self.snapshot.as_ref().is_none_or(|snapshot| snapshot.is_done));
+        self.mark = !self.mark;
+        self.snapshot = Some(Box::new(Snapshot::new(encode)));
     }
 
     /// Walks on. Never splits a segment: it may overshoot the budget by one (up to some 1,000 entries).
     pub fn snapshot_step(&mut self, budget: SnapshotBudget) -> Progress {
-        let _ = budget;
-        todo!()
+        let Some(snapshot) = &mut self.snapshot else { return Progress::Idle };
+        if !snapshot.is_done {
+            snapshot.step(&mut self.databases, &mut self.garbage, self.mark, budget);
+        }
+        self.snapshot_progress()
     }
 
     /// Where the snapshot stands.
     pub fn snapshot_progress(&self) -> Progress {
-        todo!()
+        match &self.snapshot {
+            None => Progress::Idle,
+            Some(snapshot) if snapshot.is_done => Progress::Done,
+            Some(_) => Progress::Walking,
+        }
     }
 
     /// Encoded bytes that were not taken yet (writes add to them, too: see copy before write).
     pub fn snapshot_pending_bytes(&self) -> usize {
-        todo!()
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.out.bytes.len())
     }
 
-    /// Moves the encoded bytes to the end of `out`. Once `Done` and taken, the snapshot is over.
+    /// Moves the encoded bytes to the end of `out`. It answers `Done` once when all is encoded and taken; then the
+    /// snapshot is over.
     pub fn snapshot_take(&mut self, out: &mut Vec<u8>) -> Progress {
-        let _ = out;
-        todo!()
+        let Some(snapshot) = &mut self.snapshot else { return Progress::Idle };
+        if out.is_empty() {
+            core::mem::swap(out, &mut snapshot.out.bytes);
+        } else {
+            out.append(&mut snapshot.out.bytes);
+        }
+        let progress = self.snapshot_progress();
+        if progress == Progress::Done {
+            self.snapshot = None;
+        }
+        progress
     }
 
     /// Gives the snapshot up; its bytes are dropped.
     pub fn snapshot_abort(&mut self) {
-        todo!()
+        let Some(snapshot) = self.snapshot.take() else { return };
+        if !snapshot.is_done {
+            let tables = self.databases.iter_mut().flat_map(|database| &mut database.tables);
+            tables.for_each(|table| table.set_all_marks(self.mark));
+        }
+        snapshot.into_left().for_each(|table| self.garbage.add(table));
+    }
+
+    /// Keys that the snapshot has encoded so far.
+    pub fn snapshot_keys(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.out.keys)
     }
 }
 
-/// A key's place in the keyspace: taken or free.
-#[derive(Debug)]
-pub enum Entry<'a> {
-    /// The key is there.
-    Occupied(OccupiedEntry<'a>),
-    /// It is not.
-    Vacant(VacantEntry<'a>),
-}
-
-/// An entry, to look at.
-#[derive(Clone, Copy, Debug)]
-pub struct EntryRef<'a> {
-    _entry: PhantomData<&'a ()>,
-}
-
-impl<'a> EntryRef<'a> {
-    /// The key.
-    pub fn key(&self) -> &'a [u8] {
-        todo!()
-    }
-
-    /// The value.
+/// What places in the keyspace need to change it.
+impl Keyspace {
+    /// Saves the old state of a hash's segment for a snapshot under way.
     #[inline]
-    pub fn value(&self) -> ValueRef<'a> {
-        todo!()
+    pub(crate) fn before_write(&mut self, db: u32, hash: KeyHash) {
+        if self.snapshot.is_some() {
+            self.copy_before_write(db, hash);
+        }
     }
 
-    /// The type of the value.
-    pub fn kind(&self) -> Kind {
-        todo!()
+    #[cold]
+    fn copy_before_write(&mut self, db: u32, hash: KeyHash) {
+        let Some(snapshot) = self.snapshot.as_mut().filter(|snapshot| !snapshot.is_done) else { return };
+        let tables = &mut self.databases[db as usize].tables;
+        let Some(table) = tables.get_mut(usize::from(hash.slot)) else { return };
+        let segment = table.segment(hash.bits);
+        if !segment.is_none() && segment.mark() != self.mark {
+            snapshot.encode(db, segment);
+            table.set_mark(hash.bits, self.mark);
+        }
     }
 
-    /// When the key is due, in milliseconds since 1970.
+    /// The parts that a change of one entry needs: its database with tables made, the count of memory, the garbage.
     #[inline]
-    pub fn deadline_ms(&self) -> Option<u64> {
-        todo!()
-    }
-
-    /// The layout of the value.
-    pub fn encoding(&self) -> Encoding {
-        todo!()
-    }
-
-    /// The access clock (24 bits) that was last set: a time (LRU) or a counter (LFU), as the engine has it.
-    pub fn clock(&self) -> u32 {
-        todo!()
-    }
-
-    /// Sets the access clock (24 bits). It is no part of the data: a snapshot does not notice.
-    #[inline]
-    pub fn touch(&self, clock: u32) {
-        let _ = clock;
-        todo!()
-    }
-
-    /// All memory of the key and its value, in size classes, with its share of the table (one word).
-    pub fn memory_bytes(&self) -> usize {
-        todo!()
+    pub(crate) fn parts(&mut self, db: u32) -> Parts<'_> {
+        let database = &mut self.databases[db as usize];
+        database.prepare(self.tables);
+        Parts { database, used: &mut self.used, garbage: &mut self.garbage, key: self.key, mark: self.mark }
     }
 }
 
-/// An entry, to change. Every change first saves the old state for a snapshot under way.
-#[derive(Debug)]
-pub struct OccupiedEntry<'a> {
-    _entry: PhantomData<&'a mut ()>,
-}
-
-impl<'a> OccupiedEntry<'a> {
-    /// The entry, to look at.
-    pub fn as_ref(&self) -> EntryRef<'_> {
-        todo!()
-    }
-
-    /// The entry, to look at for as long as the keyspace was borrowed.
-    pub fn into_ref(self) -> EntryRef<'a> {
-        todo!()
-    }
-
-    /// The key.
-    pub fn key(&self) -> &[u8] {
-        todo!()
-    }
-
-    /// The value.
-    pub fn value(&self) -> ValueRef<'_> {
-        todo!()
-    }
-
-    /// When the key is due, in milliseconds since 1970.
-    pub fn deadline_ms(&self) -> Option<u64> {
-        todo!()
-    }
-
-    /// Sets value and deadline at once, as SET does: an integer where the text is one. In place where the size class allows.
-    /// A large old value is freed in slices.
-    pub fn store(&mut self, value: &[u8], deadline_ms: Option<u64>) {
-        let _ = (value, deadline_ms);
-        todo!()
-    }
-
-    /// As `store`; the deadline stays.
-    pub fn set_string(&mut self, value: &[u8]) {
-        let _ = value;
-        todo!()
-    }
-
-    /// Sets an integer; the deadline stays.
-    pub fn set_integer(&mut self, value: i64) {
-        let _ = value;
-        todo!()
-    }
-
-    /// Puts an owned value in place of the old one, which is disposed of; the deadline stays.
-    pub fn set_value(&mut self, value: Value) {
-        let _ = value;
-        todo!()
-    }
-
-    /// Appends to a string; returns its new length. The encoding becomes raw.
-    ///
-    /// # Panics
-    /// When the value is no string.
-    pub fn append(&mut self, tail: &[u8]) -> usize {
-        let _ = tail;
-        todo!()
-    }
-
-    /// Writes into a string at `offset`, with zeros before it where the string is shorter; returns its new length.
-    ///
-    /// # Panics
-    /// When the value is no string.
-    pub fn set_range(&mut self, offset: usize, part: &[u8]) -> usize {
-        let _ = (offset, part);
-        todo!()
-    }
-
-    /// The hash, to change; `None` when the value is none.
-    pub fn hash_mut(&mut self) -> Option<HashMut<'_>> {
-        todo!()
-    }
-
-    /// Sets or removes the deadline.
-    pub fn set_deadline(&mut self, deadline_ms: Option<u64>) {
-        let _ = deadline_ms;
-        todo!()
-    }
-
-    /// Removes the key. A large value is freed in slices.
-    pub fn remove(self) {
-        todo!()
-    }
-
-    /// Removes the key and gives its value and deadline (RENAME, GETDEL).
-    pub fn take(self) -> (Value, Option<u64>) {
-        todo!()
-    }
-}
-
-/// A free place for a key.
-#[derive(Debug)]
-pub struct VacantEntry<'a> {
-    _entry: PhantomData<&'a mut ()>,
-}
-
-impl<'a> VacantEntry<'a> {
-    /// Puts a string there, as SET does: an integer where the text is one.
-    pub fn insert_string(self, value: &[u8], deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
-        let _ = (value, deadline_ms);
-        todo!()
-    }
-
-    /// Puts an integer there.
-    pub fn insert_integer(self, value: i64, deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
-        let _ = (value, deadline_ms);
-        todo!()
-    }
-
-    /// Puts an empty hash there, to be filled through `hash_mut`.
-    pub fn insert_hash(self) -> OccupiedEntry<'a> {
-        todo!()
-    }
-
-    /// Puts an owned value there.
-    pub fn insert(self, value: Value, deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
-        let _ = (value, deadline_ms);
-        todo!()
-    }
+/// Parts of a keyspace, borrowed at once.
+pub(crate) struct Parts<'a> {
+    pub database: &'a mut Database,
+    pub used: &'a mut u64,
+    pub garbage: &'a mut Garbage,
+    pub key: HashKey,
+    pub mark: bool,
 }

@@ -9,16 +9,26 @@
 #![no_std]
 extern crate alloc;
 
+mod database;
+mod entry;
+pub mod expire;
+pub mod garbage;
 pub mod hash;
 pub mod keyspace;
 pub mod listpack;
 pub mod memory;
+pub mod place;
+mod scan;
+mod segment;
 pub mod snapshot;
+mod table;
 pub mod value;
 
+pub use expire::Expired;
+pub use garbage::Detached;
 pub use hash::{Hash, HashLimits, HashMut};
-pub use keyspace::{
-    DbFigures, Detached, Entry, EntryRef, Expired, HashKey, KeyHash, Keyspace, OccupiedEntry, VacantEntry,
-};
+pub use keyspace::{DbFigures, KeyHash, Keyspace};
+pub use place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
 pub use snapshot::{Encode, Progress, SnapshotBudget, SnapshotOut};
+pub use table::HashKey;
 pub use value::{Encoding, Kind, StrRef, Value, ValueRef};

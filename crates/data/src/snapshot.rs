@@ -1,13 +1,21 @@
 //! Snapshot: the state of the whole keyspace at one moment, encoded while writes go on.
 //!
-//! `Keyspace::snapshot_begin` marks the moment. `snapshot_step` walks the segments of all tables in order and
-//! encodes each whole. A write to a segment that has not been walked yet first encodes that segment's old
-//! state (copy before write); a new key lands in a segment that is encoded already. What FLUSHALL or a lost
-//! slot detaches is handed to the walker, which goes on with it.
+//! `Keyspace::snapshot_begin` marks the moment: it turns the keyspace's mark over, so that no segment has it. The
+//! walker encodes segments in order, each whole, and gives them the mark. A write to a segment without it first
+//! encodes that segment's old state (copy before write). What is made by a split or a rebuild inherits the mark,
+//! segments of different marks are not merged, and the first segment of a new table has the mark: a new key never lands in
+//! a segment that is still to be encoded. What FLUSHALL or a lost slot detaches is handed to the walker.
+//!
+//! Invariant: without a snapshot under way every segment has the keyspace's mark.
 //!
 //! A value is encoded whole, at the granularity of a segment: a write beside a huge value pays for encoding it.
 
+use crate::database::Database;
+use crate::garbage::Garbage;
+use crate::segment::Segment;
+use crate::table::{Table, visit_prefetched};
 use crate::value::ValueRef;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// Encodes one key into the output: database, key, value, deadline in milliseconds since 1970.
@@ -42,4 +50,114 @@ pub enum Progress {
     Walking,
     /// All is encoded. What was not taken yet stays until `snapshot_take`.
     Done,
+}
+
+/// A table that left the keyspace while the snapshot was under way.
+#[derive(Debug)]
+struct Left {
+    db: u32,
+    table: Table,
+    /// The next place of its directory.
+    place: usize,
+}
+
+/// A snapshot under way.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    encode: Encode,
+    pub out: SnapshotOut,
+    left: VecDeque<Left>,
+    /// The walker's position: database, table, and hash prefix in 32 bits (2^32: the table's end).
+    db: usize,
+    table: usize,
+    prefix: u64,
+    pub is_done: bool,
+}
+
+impl Snapshot {
+    /// A snapshot whose walk begins.
+    pub fn new(encode: Encode) -> Snapshot {
+        Snapshot {
+            encode,
+            out: SnapshotOut::default(),
+            left: VecDeque::new(),
+            db: 0,
+            table: 0,
+            prefix: 0,
+            is_done: false,
+        }
+    }
+
+    /// Encodes a segment; returns how many entries it has.
+    pub fn encode(&mut self, db: u32, segment: Segment) -> usize {
+        let mut count = 0;
+        visit_prefetched(segment, |word| {
+            let entry = word.entry();
+            (self.encode)(&mut self.out, db, entry.key(), entry.value(), entry.deadline());
+            count += 1;
+        });
+        self.out.keys += count as u64;
+        count
+    }
+
+    /// Takes over a table that is detached.
+    pub fn adopt(&mut self, db: u32, table: Table) {
+        self.left.push_back(Left { db, table, place: 0 });
+    }
+
+    /// The tables that were adopted.
+    pub fn into_left(self) -> impl Iterator<Item = Table> {
+        self.left.into_iter().map(|left| left.table)
+    }
+
+    /// Walks on until the budget is used up. Detached tables that are done with go to the garbage.
+    pub fn step(
+        &mut self,
+        databases: &mut [Database],
+        garbage: &mut Garbage,
+        mark: bool,
+        budget: SnapshotBudget,
+    ) {
+        let bytes_max = self.out.bytes.len().saturating_add(budget.bytes);
+        let mut entries = budget.entries.max(1);
+        while entries > 0 && self.out.bytes.len() < bytes_max {
+            if let Some(left) = self.left.front_mut() {
+                let (db, place) = (left.db, left.place);
+                let Some(segment) = left.table.segment_at(place).filter(|segment| !segment.is_none()) else {
+                    self.left.pop_front().into_iter().for_each(|left| garbage.add(left.table));
+                    continue;
+                };
+                left.place += 1 << (left.table.depth() - segment.depth());
+                let encoded = if segment.mark() == mark { 0 } else { self.encode(db, segment) };
+                entries = entries.saturating_sub(encoded.max(1));
+                continue;
+            }
+            let Some(database) = databases.get_mut(self.db) else {
+                self.is_done = true;
+                return;
+            };
+            if self.prefix >> 32 != 0 {
+                self.prefix = 0;
+                self.table += 1;
+            }
+            let Some(at) = database.next_filled(self.table) else {
+                (self.db, self.table, self.prefix) = (self.db + 1, 0, 0);
+                continue;
+            };
+            if at != self.table {
+                (self.table, self.prefix) = (at, 0);
+            }
+            let table = &mut database.tables[at];
+            let hash = self.prefix << 32;
+            let segment = table.segment(hash);
+            let width = 1 << (32 - segment.depth());
+            self.prefix = (self.prefix & !(width - 1)) + width;
+            if segment.mark() == mark {
+                continue;
+            }
+            table.set_mark(hash, mark);
+            let encoded = self.encode(self.db as u32, segment);
+            entries = entries.saturating_sub(encoded.max(1));
+        }
+    }
 }

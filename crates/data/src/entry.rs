@@ -1,0 +1,505 @@
+//! Entry: one key with its value in one allocation.
+//!
+//! ```text
+//!   0: meta u32 (8 bits type and flags, 24 bits access clock) | 4: key length u32 | 8: value length u32
+//!   12: deadline u64, where there is one | key | payload
+//!   payload: integer: 8 bytes | inline: the bytes | buffer: a vector's three words | hash: a box's one word
+//! ```
+//!
+//! The entry takes the whole size class of these bytes, so that a value of about the same size is written in
+//! place. Nothing but the first twelve bytes is aligned.
+//!
+//! Invariant: a `RawEntry` is only used while its entry lives. Tables own the entries; whoever holds a
+//! `RawEntry` got it from a table that is borrowed meanwhile, or has just taken it out of one.
+
+use crate::hash::Hash;
+use crate::memory::{give_back, prefetch, size_class, take};
+use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem::{ManuallyDrop, size_of};
+use core::ptr::{self, NonNull};
+
+/// Bytes before the deadline or the key.
+const HEADER: usize = 12;
+/// A longer string lies in a buffer of its own: a kilobyte is copied about as fast as a second cache miss is paid.
+pub(crate) const INLINE_MAX: usize = 1024;
+/// Tags and flags need three free bits in an entry's address.
+const ALIGN: usize = 8;
+/// A longer string is not embstr any more, as in the original.
+const EMBSTR_MAX: usize = 44;
+/// A growing buffer is given at most this much room to spare, as in the original.
+const SPARE_MAX: usize = 1 << 20;
+
+const TYPE: u32 = 0b11;
+const INTEGER: u32 = 0;
+const INLINE: u32 = 1;
+const BUFFER: u32 = 2;
+const HASH: u32 = 3;
+const DEADLINE: u32 = 1 << 2;
+/// The string was changed in place: its encoding is raw, however short it is.
+const CHANGED: u32 = 1 << 3;
+
+/// The three words of a vector, in the order that this module chooses.
+type Parts = (*mut u8, usize, usize);
+
+/// What an entry holds, on its way in.
+pub(crate) enum Payload<'a> {
+    Integer(i64),
+    /// At most `INLINE_MAX` bytes.
+    Inline(&'a [u8]),
+    Buffer(Vec<u8>),
+    Hash(Box<Hash>),
+}
+
+impl<'a> Payload<'a> {
+    /// A string as SET stores it.
+    #[inline]
+    pub fn string(text: &'a [u8]) -> Payload<'a> {
+        match crate::value::integer_of(text) {
+            Some(number) => Payload::Integer(number),
+            None => Payload::bytes(text),
+        }
+    }
+
+    /// A string that stays bytes.
+    #[inline]
+    pub fn bytes(text: &'a [u8]) -> Payload<'a> {
+        if text.len() <= INLINE_MAX { Payload::Inline(text) } else { Payload::Buffer(text.to_vec()) }
+    }
+
+    /// An owned value. A short string is copied into the entry from `value`, which stays with the caller.
+    pub fn value(value: &'a mut Value) -> Payload<'a> {
+        if let Value::String(text) = value
+            && text.len() > INLINE_MAX
+        {
+            return Payload::Buffer(core::mem::take(text));
+        }
+        if let Value::Hash(_) = value
+            && let Value::Hash(hash) = core::mem::replace(value, Value::Integer(0))
+        {
+            return Payload::Hash(hash);
+        }
+        match value {
+            Value::Integer(number) => Payload::Integer(*number),
+            Value::String(text) => Payload::Inline(text),
+            Value::Hash(_) => unreachable!("a hash was taken out above"),
+        }
+    }
+
+    fn type_bits(&self) -> u32 {
+        match self {
+            Payload::Integer(_) => INTEGER,
+            Payload::Inline(_) => INLINE,
+            Payload::Buffer(_) => BUFFER,
+            Payload::Hash(_) => HASH,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Payload::Inline(text) => text.len(),
+            other => payload_len(other.type_bits(), 0),
+        }
+    }
+}
+
+/// Bytes of a payload in its entry.
+#[inline]
+fn payload_len(type_bits: u32, value_len: usize) -> usize {
+    match type_bits & TYPE {
+        INLINE => value_len,
+        BUFFER => size_of::<Parts>(),
+        _ => 8,
+    }
+}
+
+/// The address of a live entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RawEntry(NonNull<u8>);
+
+impl RawEntry {
+    /// A new entry.
+    pub fn new(key: &[u8], deadline: Option<u64>, payload: Payload<'_>) -> RawEntry {
+        let start = HEADER + if deadline.is_some() { 8 } else { 0 };
+        let entry = RawEntry(take(start + key.len() + payload.len(), ALIGN));
+        entry.write(0, 0u32);
+        entry.write(4, u32::try_from(key.len()).expect("keys are far below 4 GiB"));
+        entry.write(8, 0u32);
+        entry.copy_in(start, key);
+        entry.put(deadline, payload);
+        entry
+    }
+
+    /// The entry that `from_address` was given away for.
+    #[inline(always)]
+    pub fn from_address(address: NonNull<u8>) -> RawEntry {
+        RawEntry(address)
+    }
+
+    /// Where it lies.
+    #[inline(always)]
+    pub fn address(self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// Asks for the lines of header, key and the value's start.
+    #[inline(always)]
+    pub fn prefetch(self) {
+        let address = self.0.as_ptr();
+        prefetch(address);
+        prefetch(address.wrapping_add(64));
+    }
+
+    #[inline(always)]
+    fn read<T: Copy>(self, offset: usize) -> T {
+        // SAFETY: the entry lives (module invariant); callers pass offsets of fields within its size, of plain types.
+        unsafe { self.0.as_ptr().add(offset).cast::<T>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    fn write<T: Copy>(self, offset: usize, value: T) {
+        // SAFETY: as in `read`; the table that owns the entry is not shared between threads, and no reference to these
+        // bytes is alive: fields are read by copy, and values are changed only through an exclusive borrow.
+        unsafe { self.0.as_ptr().add(offset).cast::<T>().write_unaligned(value) }
+    }
+
+    #[inline(always)]
+    fn slice<'a>(self, offset: usize, len: usize) -> &'a [u8] {
+        // SAFETY: callers pass a range of initialised bytes of the live entry; the lifetime is bounded by the borrow of
+        // the table (module invariant).
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().add(offset), len) }
+    }
+
+    #[inline(always)]
+    fn copy_in(self, offset: usize, bytes: &[u8]) {
+        // SAFETY: callers made sure that the range is within the entry; `bytes` lies outside of it.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.0.as_ptr().add(offset), bytes.len()) }
+    }
+
+    #[inline(always)]
+    fn meta(self) -> u32 {
+        self.read(0)
+    }
+
+    #[inline(always)]
+    fn key_len(self) -> usize {
+        self.read::<u32>(4) as usize
+    }
+
+    #[inline(always)]
+    fn inline_len(self) -> usize {
+        self.read::<u32>(8) as usize
+    }
+
+    #[inline(always)]
+    fn key_start(self) -> usize {
+        HEADER + if self.has_deadline() { 8 } else { 0 }
+    }
+
+    #[inline(always)]
+    fn payload_start(self) -> usize {
+        self.key_start() + self.key_len()
+    }
+
+    /// Bytes in use of the entry's allocation.
+    #[inline]
+    fn total(self) -> usize {
+        self.payload_start() + payload_len(self.meta(), self.inline_len())
+    }
+
+    /// True when it has a deadline.
+    #[inline(always)]
+    pub fn has_deadline(self) -> bool {
+        self.meta() & DEADLINE != 0
+    }
+
+    /// The deadline.
+    #[inline(always)]
+    pub fn deadline(self) -> Option<u64> {
+        if self.has_deadline() { Some(self.read(HEADER)) } else { None }
+    }
+
+    /// The access clock, 24 bits.
+    #[inline(always)]
+    pub fn clock(self) -> u32 {
+        self.meta() >> 8
+    }
+
+    /// Sets the access clock. A line is only dirtied when it changes.
+    #[inline(always)]
+    pub fn set_clock(self, clock: u32) {
+        let meta = self.meta();
+        let new = (clock << 8) | (meta & 0xff);
+        if new != meta {
+            self.write(0, new);
+        }
+    }
+
+    /// The key.
+    #[inline(always)]
+    pub fn key<'a>(self) -> &'a [u8] {
+        self.slice(self.key_start(), self.key_len())
+    }
+
+    fn parts(self) -> Parts {
+        self.read(self.payload_start())
+    }
+
+    fn hash_pointer(self) -> *mut Hash {
+        debug_assert!(self.meta() & TYPE == HASH);
+        self.read(self.payload_start())
+    }
+
+    /// The type.
+    pub fn kind(self) -> Kind {
+        if self.meta() & TYPE == HASH { Kind::Hash } else { Kind::String }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value<'a>(self) -> ValueRef<'a> {
+        match self.meta() & TYPE {
+            INTEGER => ValueRef::Str(StrRef::Int(self.read(self.payload_start()))),
+            INLINE => ValueRef::Str(StrRef::Bytes(self.slice(self.payload_start(), self.inline_len()))),
+            BUFFER => {
+                let (address, len, _) = self.parts();
+                // SAFETY: the parts are those of a vector that the entry owns; it changes only through an exclusive borrow.
+                ValueRef::Str(StrRef::Bytes(unsafe { core::slice::from_raw_parts(address, len) }))
+            }
+            // SAFETY: the pointer is that of a box that the entry owns; changed only through an exclusive borrow.
+            _ => ValueRef::Hash(unsafe { &*self.hash_pointer() }),
+        }
+    }
+
+    /// The string; `None` for another type.
+    #[inline]
+    pub fn string<'a>(self) -> Option<StrRef<'a>> {
+        match self.value() {
+            ValueRef::Str(text) => Some(text),
+            ValueRef::Hash(_) => None,
+        }
+    }
+
+    /// The hash, to change. The caller holds the exclusive borrow of the table.
+    pub fn hash_mut<'a>(self) -> Option<&'a mut Hash> {
+        if self.meta() & TYPE != HASH {
+            return None;
+        }
+        // SAFETY: the box is owned by the entry, and the caller holds the exclusive borrow.
+        Some(unsafe { &mut *self.hash_pointer() })
+    }
+
+    /// The layout's name.
+    pub fn encoding(self) -> Encoding {
+        match self.value() {
+            ValueRef::Hash(hash) => hash.encoding(),
+            ValueRef::Str(StrRef::Int(_)) => Encoding::Int,
+            ValueRef::Str(StrRef::Bytes(text)) if text.len() <= EMBSTR_MAX && self.meta() & CHANGED == 0 => {
+                Encoding::Embstr
+            }
+            ValueRef::Str(_) => Encoding::Raw,
+        }
+    }
+
+    /// All memory of the entry and what it owns, in size classes.
+    #[inline]
+    pub fn memory(self) -> usize {
+        let owned = match self.meta() & TYPE {
+            BUFFER => size_class(self.parts().2),
+            // SAFETY: as in `value`.
+            HASH => size_class(size_of::<Hash>()) + unsafe { &*self.hash_pointer() }.memory_bytes(),
+            _ => 0,
+        };
+        size_class(self.total()) + owned
+    }
+
+    /// Writes deadline and payload where the key stands already at its place. The old payload is gone.
+    fn put(self, deadline: Option<u64>, payload: Payload<'_>) {
+        let start = HEADER + if deadline.is_some() { 8 } else { 0 } + self.key_len();
+        let flags = payload.type_bits() | if deadline.is_some() { DEADLINE } else { 0 };
+        self.write(0, (self.meta() & !0xff) | flags);
+        if let Some(deadline) = deadline {
+            self.write(HEADER, deadline);
+        }
+        match payload {
+            Payload::Integer(number) => self.write(start, number),
+            Payload::Inline(text) => {
+                self.write(8, text.len() as u32);
+                self.copy_in(start, text);
+            }
+            Payload::Buffer(buffer) => self.write(start, into_parts(buffer)),
+            Payload::Hash(hash) => self.write(start, Box::into_raw(hash)),
+        }
+    }
+
+    /// Takes the value out if it lies in an allocation of its own. The entry must be overwritten or freed next.
+    #[inline]
+    fn take_owned(self) -> Option<Value> {
+        match self.meta() & TYPE {
+            BUFFER => Some(Value::String(from_parts(self.parts()))),
+            // SAFETY: the pointer came from `Box::into_raw`; the entry gives it up here.
+            HASH => Some(Value::Hash(unsafe { Box::from_raw(self.hash_pointer()) })),
+            _ => None,
+        }
+    }
+
+    /// Replaces value and deadline, in place where the size class stays. Returns the entry, perhaps at a new place, and
+    /// the old value if it had an allocation of its own. `payload` does not lie in this entry.
+    #[inline]
+    pub fn replace(self, deadline: Option<u64>, payload: Payload<'_>) -> (RawEntry, Option<Value>) {
+        let old_start = self.key_start();
+        let new_start = HEADER + if deadline.is_some() { 8 } else { 0 };
+        let old_total = self.total();
+        let new_total = new_start + self.key_len() + payload.len();
+        let old_value = self.take_owned();
+        if size_class(old_total) == size_class(new_total) {
+            self.shift(old_start, new_start, self.key_len());
+            self.put(deadline, payload);
+            return (self, old_value);
+        }
+        let new = RawEntry::new(self.key(), deadline, payload);
+        new.set_clock(self.clock());
+        self.give_back(old_total);
+        (new, old_value)
+    }
+
+    /// Sets or removes the deadline; returns the entry, perhaps at a new place.
+    pub fn set_deadline(self, deadline: Option<u64>) -> RawEntry {
+        if let (true, Some(deadline)) = (self.has_deadline(), deadline) {
+            self.write(HEADER, deadline);
+            return self;
+        }
+        if self.has_deadline() == deadline.is_some() {
+            return self;
+        }
+        let old_total = self.total();
+        let old_start = self.key_start();
+        let new_start = HEADER + if deadline.is_some() { 8 } else { 0 };
+        let rest = old_total - old_start;
+        let entry = if size_class(old_total) == size_class(new_start + rest) {
+            self.shift(old_start, new_start, rest);
+            self
+        } else {
+            let new = RawEntry(take(new_start + rest, ALIGN));
+            new.copy_in(0, self.slice(0, HEADER));
+            new.copy_in(new_start, self.slice(old_start, rest));
+            self.give_back(old_total);
+            new
+        };
+        let meta = entry.meta() & !DEADLINE;
+        entry.write(0, meta | if deadline.is_some() { DEADLINE } else { 0 });
+        if let Some(deadline) = deadline {
+            entry.write(HEADER, deadline);
+        }
+        entry
+    }
+
+    /// Moves `len` bytes within the entry.
+    fn shift(self, from: usize, to: usize, len: usize) {
+        if from != to {
+            let base = self.0.as_ptr();
+            // SAFETY: both ranges lie within the entry's size class: the caller has compared the totals.
+            unsafe { ptr::copy(base.add(from), base.add(to), len) }
+        }
+    }
+
+    /// Makes a string `len` bytes long, filled up with zeros, and lets `change` write into it; the encoding becomes raw.
+    /// Returns the entry, perhaps at a new place. The value is a string.
+    pub fn edit(self, len: usize, change: impl FnOnce(&mut [u8])) -> RawEntry {
+        let deadline = self.deadline();
+        let entry = if self.meta() & TYPE == BUFFER {
+            let mut buffer = from_parts(self.parts());
+            lengthen(&mut buffer, len);
+            change(&mut buffer);
+            self.write(self.payload_start(), into_parts(buffer));
+            self
+        } else {
+            let text = self.string().expect("the caller has checked for a string");
+            let mut room = Default::default();
+            let text = text.bytes(&mut room);
+            let is_text_own = matches!(self.meta() & TYPE, INLINE);
+            if is_text_own && len <= INLINE_MAX && self.grow_inline(len) {
+                // SAFETY: the range was made part of the entry and initialised; the borrow is exclusive.
+                change(unsafe {
+                    core::slice::from_raw_parts_mut(self.0.as_ptr().add(self.payload_start()), len)
+                });
+                self
+            } else {
+                let mut buffer = Vec::with_capacity(size_class(len.max(text.len())));
+                buffer.extend_from_slice(text);
+                lengthen(&mut buffer, len);
+                change(&mut buffer);
+                if len <= INLINE_MAX {
+                    self.replace(deadline, Payload::Inline(&buffer)).0
+                } else {
+                    self.replace(deadline, Payload::Buffer(buffer)).0
+                }
+            }
+        };
+        entry.write(0, entry.meta() | CHANGED);
+        entry
+    }
+
+    /// Lengthens an inline string within its size class; false when it does not fit.
+    fn grow_inline(self, len: usize) -> bool {
+        let (old_len, old_total) = (self.inline_len(), self.total());
+        let len = len.max(old_len);
+        if size_class(old_total) != size_class(old_total - old_len + len) {
+            return false;
+        }
+        // SAFETY: the range lies within the entry's size class, as was just compared.
+        unsafe { ptr::write_bytes(self.0.as_ptr().add(old_total), 0, len - old_len) }
+        self.write(8, len as u32);
+        true
+    }
+
+    fn give_back(self, total: usize) {
+        // SAFETY: the entry was taken with the class of `total` and `ALIGN`; its owner gives it up.
+        unsafe { give_back(self.0, total, ALIGN) }
+    }
+
+    /// Frees the entry; returns the value if it has an allocation of its own.
+    pub fn free_keeping_large(self) -> Option<Value> {
+        let total = self.total();
+        let owned = self.take_owned();
+        self.give_back(total);
+        owned
+    }
+
+    /// Frees the entry and returns its value.
+    pub fn into_value(self) -> Value {
+        let small = match self.string() {
+            Some(StrRef::Int(number)) => Value::Integer(number),
+            Some(StrRef::Bytes(text)) if self.meta() & TYPE == INLINE => Value::String(text.to_vec()),
+            _ => Value::Integer(0),
+        };
+        self.free_keeping_large().unwrap_or(small)
+    }
+
+    /// Frees the entry with all that it owns.
+    pub fn free(self) {
+        drop(self.free_keeping_large());
+    }
+}
+
+fn into_parts(buffer: Vec<u8>) -> Parts {
+    let mut buffer = ManuallyDrop::new(buffer);
+    (buffer.as_mut_ptr(), buffer.len(), buffer.capacity())
+}
+
+fn from_parts((address, len, capacity): Parts) -> Vec<u8> {
+    // SAFETY: the parts come from `into_parts`, once; the entry that held them gives them up.
+    unsafe { Vec::from_raw_parts(address, len, capacity) }
+}
+
+/// Lengthens with zeros; room to spare is bounded.
+fn lengthen(buffer: &mut Vec<u8>, len: usize) {
+    if len > buffer.capacity() {
+        let spare = len.min(SPARE_MAX);
+        buffer.reserve_exact(size_class(len + spare) - buffer.len());
+    }
+    if len > buffer.len() {
+        buffer.resize(len, 0);
+    }
+}

@@ -1,0 +1,321 @@
+//! A key's place in the keyspace: taken or free. All changes of entries go through here.
+//!
+//! Invariant: every change first lets a snapshot save the segment (`before_write`), and leaves the counts of
+//! memory, keys and deadlines exact.
+
+use crate::entry::{Payload, RawEntry};
+use crate::garbage::FREE_AT_ONCE_MAX;
+use crate::hash::{Hash, HashMut};
+use crate::keyspace::{KeyHash, Keyspace, Parts};
+use crate::segment::Place;
+use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
+use alloc::boxed::Box;
+use core::marker::PhantomData;
+
+/// A key's place in the keyspace: taken or free.
+#[derive(Debug)]
+pub enum Entry<'a> {
+    /// The key is there.
+    Occupied(OccupiedEntry<'a>),
+    /// It is not.
+    Vacant(VacantEntry<'a>),
+}
+
+/// An entry, to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a> {
+    raw: RawEntry,
+    borrow: PhantomData<&'a ()>,
+}
+
+impl<'a> EntryRef<'a> {
+    #[inline]
+    pub(crate) fn new(raw: RawEntry) -> EntryRef<'a> {
+        EntryRef { raw, borrow: PhantomData }
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> &'a [u8] {
+        self.raw.key()
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'a> {
+        self.raw.value()
+    }
+
+    /// The string; `None` when the value is of another type.
+    #[inline]
+    pub fn string(&self) -> Option<StrRef<'a>> {
+        self.raw.string()
+    }
+
+    /// The hash; `None` when the value is of another type.
+    pub fn hash(&self) -> Option<&'a Hash> {
+        match self.raw.value() {
+            ValueRef::Hash(hash) => Some(hash),
+            ValueRef::Str(_) => None,
+        }
+    }
+
+    /// The type of the value.
+    pub fn kind(&self) -> Kind {
+        self.raw.kind()
+    }
+
+    /// When the key is due, in milliseconds since 1970.
+    #[inline]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.raw.deadline()
+    }
+
+    /// The layout of the value.
+    pub fn encoding(&self) -> Encoding {
+        self.raw.encoding()
+    }
+
+    /// The access clock (24 bits) that was last set: a time (LRU) or a counter (LFU), as the engine has it.
+    #[inline]
+    pub fn clock(&self) -> u32 {
+        self.raw.clock()
+    }
+
+    /// Sets the access clock (24 bits). It is no part of the data: a snapshot does not notice.
+    #[inline]
+    pub fn touch(&self, clock: u32) {
+        self.raw.set_clock(clock);
+    }
+
+    /// All memory of the key and its value, in size classes, with its word in the table.
+    pub fn memory_bytes(&self) -> usize {
+        self.raw.memory() + size_of::<u64>()
+    }
+}
+
+/// An entry, to change. Every change first saves the old state for a snapshot under way.
+#[derive(Debug)]
+pub struct OccupiedEntry<'a> {
+    space: &'a mut Keyspace,
+    db: u32,
+    hash: KeyHash,
+    place: Place,
+}
+
+impl<'a> OccupiedEntry<'a> {
+    #[inline]
+    pub(crate) fn new(space: &'a mut Keyspace, db: u32, hash: KeyHash, place: Place) -> OccupiedEntry<'a> {
+        OccupiedEntry { space, db, hash, place }
+    }
+
+    #[inline]
+    fn raw(&self) -> RawEntry {
+        self.place.entry()
+    }
+
+    /// The entry, to look at.
+    #[inline]
+    pub fn as_ref(&self) -> EntryRef<'_> {
+        EntryRef::new(self.raw())
+    }
+
+    /// The entry, to look at for as long as the keyspace was borrowed.
+    #[inline]
+    pub fn into_ref(self) -> EntryRef<'a> {
+        EntryRef::new(self.raw())
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        self.raw().key()
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'_> {
+        self.raw().value()
+    }
+
+    /// When the key is due, in milliseconds since 1970.
+    #[inline]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.raw().deadline()
+    }
+
+    /// Saves the entry for a snapshot, lets `change` give its new place, and counts what that changed.
+    #[inline]
+    fn change(&mut self, change: impl FnOnce(RawEntry) -> (RawEntry, Option<Value>)) {
+        self.space.before_write(self.db, self.hash);
+        let old = self.raw();
+        let (before, old_deadline) = (old.memory(), old.deadline());
+        let (new, old_value) = change(old);
+        let (after, new_deadline) = (new.memory(), new.deadline());
+        let slot = usize::from(self.hash.slot());
+        let Parts { database, used, garbage, .. } = self.space.parts(self.db);
+        let table_before = database.tables[slot].memory();
+        database.tables[slot].replaced(self.place, new, before, after);
+        database.count_deadline(slot, self.hash.bits(), old_deadline, new_deadline);
+        *used = *used - table_before as u64 + database.tables[slot].memory() as u64;
+        if let Some(value) = old_value {
+            garbage.add_value(value);
+        }
+    }
+
+    /// Sets value and deadline at once, as SET does: an integer where the text is one. In place where the size class allows.
+    /// A large old value is freed in slices.
+    #[inline]
+    pub fn store(&mut self, value: &[u8], deadline_ms: Option<u64>) {
+        self.change(|entry| entry.replace(deadline_ms, Payload::string(value)));
+    }
+
+    /// As `store`; the deadline stays.
+    pub fn set_string(&mut self, value: &[u8]) {
+        self.change(|entry| entry.replace(entry.deadline(), Payload::string(value)));
+    }
+
+    /// Sets an integer; the deadline stays.
+    pub fn set_integer(&mut self, value: i64) {
+        self.change(|entry| entry.replace(entry.deadline(), Payload::Integer(value)));
+    }
+
+    /// Puts an owned value in place of the old one, which is disposed of; the deadline stays.
+    pub fn set_value(&mut self, value: Value) {
+        let mut value = value;
+        self.change(|entry| entry.replace(entry.deadline(), Payload::value(&mut value)));
+    }
+
+    /// Appends to a string; returns its new length. The encoding becomes raw.
+    ///
+    /// # Panics
+    /// When the value is no string.
+    pub fn append(&mut self, tail: &[u8]) -> usize {
+        let len = self.raw().string().expect("the caller appends to strings alone").len();
+        self.set_range(len, tail)
+    }
+
+    /// Writes into a string at `offset`, with zeros before it where the string is shorter; returns its new length.
+    ///
+    /// # Panics
+    /// When the value is no string.
+    pub fn set_range(&mut self, offset: usize, part: &[u8]) -> usize {
+        let len = self.raw().string().expect("the caller changes strings alone").len();
+        let end = offset + part.len();
+        let new_len = len.max(end);
+        self.change(|entry| (entry.edit(new_len, |text| text[offset..end].copy_from_slice(part)), None));
+        new_len
+    }
+
+    /// The hash, to change; `None` when the value is of another type.
+    pub fn hash_mut(&mut self) -> Option<HashMut<'_>> {
+        if self.raw().kind() != Kind::Hash {
+            return None;
+        }
+        self.space.before_write(self.db, self.hash);
+        let hash = self.raw().hash_mut()?;
+        let slot = usize::from(self.hash.slot());
+        let Parts { database, used, .. } = self.space.parts(self.db);
+        Some(HashMut::new(hash, &mut database.tables[slot], used))
+    }
+
+    /// Sets or removes the deadline.
+    pub fn set_deadline(&mut self, deadline_ms: Option<u64>) {
+        if self.raw().deadline() != deadline_ms {
+            self.change(|entry| (entry.set_deadline(deadline_ms), None));
+        }
+    }
+
+    /// Takes the entry out of its table.
+    fn unlink(self) -> (RawEntry, Parts<'a>) {
+        self.space.before_write(self.db, self.hash);
+        let slot = usize::from(self.hash.slot());
+        let parts = self.space.parts(self.db);
+        let table = &mut parts.database.tables[slot];
+        let before = table.memory();
+        let entry = table.remove(self.hash.bits(), self.place);
+        *parts.used = *parts.used - before as u64 + table.memory() as u64;
+        parts.database.count_out(slot, 1);
+        parts.database.count_deadline(slot, self.hash.bits(), entry.deadline(), None);
+        (entry, parts)
+    }
+
+    /// Removes the key. A large value is freed in slices.
+    pub fn remove(self) {
+        let (entry, parts) = self.unlink();
+        if let Some(value) = entry.free_keeping_large() {
+            parts.garbage.add_value(value);
+        }
+    }
+
+    /// Removes the key and gives its value and deadline (RENAME, GETDEL).
+    pub fn take(self) -> (Value, Option<u64>) {
+        let (entry, _) = self.unlink();
+        let deadline = entry.deadline();
+        (entry.into_value(), deadline)
+    }
+
+    /// True when freeing the value would take long (then it is freed in slices).
+    pub fn is_large(&self) -> bool {
+        self.as_ref().hash().is_some_and(|hash| hash.len() > FREE_AT_ONCE_MAX)
+    }
+}
+
+/// A free place for a key.
+#[derive(Debug)]
+pub struct VacantEntry<'a> {
+    space: &'a mut Keyspace,
+    db: u32,
+    hash: KeyHash,
+    key: &'a [u8],
+}
+
+impl<'a> VacantEntry<'a> {
+    #[inline]
+    pub(crate) fn new(space: &'a mut Keyspace, db: u32, hash: KeyHash, key: &'a [u8]) -> VacantEntry<'a> {
+        VacantEntry { space, db, hash, key }
+    }
+
+    /// The key that may be put here.
+    pub fn key(&self) -> &[u8] {
+        self.key
+    }
+
+    #[inline]
+    fn put(self, payload: Payload<'_>, deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
+        let VacantEntry { space, db, hash, key } = self;
+        space.before_write(db, hash);
+        let entry = RawEntry::new(key, deadline_ms, payload);
+        let slot = usize::from(hash.slot());
+        let parts = space.parts(db);
+        let table = &mut parts.database.tables[slot];
+        let before = table.memory();
+        let place = table.insert(hash.bits(), entry, parts.key, parts.mark);
+        parts.database.count_in(slot);
+        parts.database.count_deadline(slot, hash.bits(), None, deadline_ms);
+        *parts.used = *parts.used - before as u64 + parts.database.tables[slot].memory() as u64;
+        OccupiedEntry { space, db, hash, place }
+    }
+
+    /// Puts a string there, as SET does: an integer where the text is one.
+    #[inline]
+    pub fn insert_string(self, value: &[u8], deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
+        self.put(Payload::string(value), deadline_ms)
+    }
+
+    /// Puts an integer there.
+    pub fn insert_integer(self, value: i64, deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
+        self.put(Payload::Integer(value), deadline_ms)
+    }
+
+    /// Puts an empty hash there, to be filled through `hash_mut`.
+    pub fn insert_hash(self) -> OccupiedEntry<'a> {
+        let hash = Hash::new(self.space.hash_key());
+        self.put(Payload::Hash(Box::new(hash)), None)
+    }
+
+    /// Puts an owned value there.
+    pub fn insert(self, value: Value, deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
+        let mut value = value;
+        self.put(Payload::value(&mut value), deadline_ms)
+    }
+}

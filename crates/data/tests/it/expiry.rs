@@ -1,0 +1,79 @@
+//! Due keys are found, all of them and no other, in time.
+
+use crate::world::scaled;
+use base::Random;
+use data::{Entry, Keyspace};
+use std::collections::BTreeMap;
+
+const START_MS: u64 = 1_790_000_000_000;
+
+fn set(space: &mut Keyspace, key: &str, deadline: Option<u64>) {
+    let hash = space.hash(key.as_bytes());
+    match space.entry(0, key.as_bytes(), hash) {
+        Entry::Vacant(entry) => drop(entry.insert_string(b"v", deadline)),
+        Entry::Occupied(mut entry) => entry.store(b"v", deadline),
+    }
+}
+
+fn expire_over_time(seed: u64, clustered: bool, start_ms: u64) {
+    let mut random = Random::new(seed);
+    let mut space = Keyspace::new([seed, 1], 1, clustered);
+    let mut model: BTreeMap<String, u64> = BTreeMap::new();
+    let mut now = start_ms;
+    for _ in 0..scaled(120) {
+        for _ in 0..random.below(200) {
+            let key = format!("{}", random.below(5_000));
+            let deadline = random.chance(3, 4).then(|| now + random.below(6_000));
+            set(&mut space, &key, deadline);
+            match deadline {
+                Some(deadline) => model.insert(key, deadline),
+                None => model.remove(&key),
+            };
+        }
+        now += random.below(200);
+        loop {
+            let mut found = Vec::new();
+            let expired = space.expire_slice(0, now, 20, |key, hash| found.push((key.to_vec(), hash)));
+            assert_eq!(expired.found, found.len());
+            for (key, hash) in found {
+                let name = String::from_utf8(key).unwrap();
+                assert!(model.remove(&name).is_some_and(|deadline| deadline <= now));
+                assert_eq!(hash, space.hash(name.as_bytes()));
+                let Entry::Occupied(entry) = space.entry(0, name.as_bytes(), hash) else { panic!("{name}") };
+                entry.remove();
+            }
+            if !expired.more {
+                break;
+            }
+        }
+        // A slice may begin in the middle of a database: what lay before it comes one round later.
+        let late = model.iter().find(|(_, deadline)| **deadline + 1_300 < now);
+        assert_eq!(late, None, "seed {seed} at {now}");
+    }
+    assert_eq!(space.figures(0, now).expires, model.len() as u64);
+}
+
+#[test]
+fn due_keys_are_found_in_time() {
+    for seed in 0..scaled(6) as u64 {
+        expire_over_time(seed, false, START_MS);
+        expire_over_time(seed, false, 0);
+    }
+}
+
+#[test]
+fn due_keys_of_slots_are_found_in_time() {
+    if !cfg!(miri) {
+        (0..3).for_each(|seed| expire_over_time(seed, true, START_MS));
+    }
+}
+
+#[test]
+fn the_mean_time_to_live_is_exact() {
+    let mut space = Keyspace::new([1, 1], 1, false);
+    set(&mut space, "a", Some(START_MS + 100));
+    set(&mut space, "b", Some(START_MS + 300));
+    set(&mut space, "c", None);
+    let figures = space.figures(0, START_MS);
+    assert_eq!((figures.keys, figures.expires, figures.avg_ttl_ms), (3, 2, 200));
+}

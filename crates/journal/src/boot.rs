@@ -75,7 +75,7 @@ impl Boot {
         }
         let mut gone = Vec::new();
         let now_ms = turn.now.unix.as_ms();
-        let step = self.loader.step(budget, now_ms, turn.keyspace, Some(&mut gone));
+        let step = self.loader.step(budget, now_ms, turn.keyspace, &mut gone);
         if feed.backlog.is_some() && !gone.is_empty() {
             feed.append(gone);
             feed.data_end = feed.end;

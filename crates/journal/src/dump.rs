@@ -1,9 +1,18 @@
 //! Dump: what stands in the journal's snapshots beside the keys, and how a key is written.
+//!
+//! The notes are those of Redis 7.0, so that any server of its family goes on where the file ends, and one of our own.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::crc64::Crc64;
 use base::{Id, Now};
-use data::{Keyspace, SnapshotOut, ValueRef};
+use data::{Encode, Keyspace, SnapshotOut, StrRef, ValueRef};
+use wire::rdb::encoder::{self, Packing};
+
+/// Our own note: the offset of the end of the last real write in the data. The originals skip notes that they do not know.
+pub(crate) const DATA_OFFSET: &[u8] = b"redan-data-offset";
+/// The version that clients are told, too.
+const VERSION: &[u8] = b"7.2.4";
 
 /// What a snapshot says about itself.
 pub(crate) struct Head {
@@ -18,12 +27,72 @@ pub(crate) struct Head {
 impl Head {
     /// The bytes before the first key.
     pub(crate) fn write(&self, now: Now, keyspace: &Keyspace) -> Vec<u8> {
-        let _ = (now, keyspace);
-        Vec::new()
+        let mut out = Vec::new();
+        encoder::header(&mut out);
+        let mut number = |out: &mut Vec<u8>, key: &[u8], value: u64| {
+            encoder::aux(out, key, value.to_string().as_bytes());
+        };
+        encoder::aux(&mut out, b"redis-ver", VERSION);
+        number(&mut out, b"redis-bits", u64::from(usize::BITS));
+        number(&mut out, b"ctime", now.unix.as_seconds());
+        number(&mut out, b"used-mem", keyspace.used_bytes());
+        if let Some((replid, offset)) = self.position {
+            number(&mut out, b"repl-stream-db", u64::from(self.stream_db));
+            encoder::aux(&mut out, b"repl-id", replid.as_bytes());
+            number(&mut out, b"repl-offset", offset);
+            number(&mut out, DATA_OFFSET, self.data_offset);
+        }
+        number(&mut out, b"aof-base", 0);
+        out
     }
 }
 
-/// The checksum of what goes by.
+/// How keys are written: packed where that makes them smaller (`rdbcompression`), or as they are.
+pub(crate) fn encode(is_packed: bool) -> Encode {
+    if is_packed { packed } else { plain }
+}
+
+fn packed(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline_ms: Option<u64>) {
+    write(out, db, key, value, deadline_ms, Packing::Lzf);
+}
+
+fn plain(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline_ms: Option<u64>) {
+    write(out, db, key, value, deadline_ms, Packing::Plain);
+}
+
+fn write(
+    out: &mut SnapshotOut,
+    db: u32,
+    key: &[u8],
+    value: ValueRef<'_>,
+    deadline_ms: Option<u64>,
+    packing: Packing,
+) {
+    let bytes = &mut out.bytes;
+    if out.last_db != Some(db) {
+        out.last_db = Some(db);
+        encoder::select_db(bytes, db);
+    }
+    if let Some(deadline_ms) = deadline_ms {
+        encoder::deadline(bytes, deadline_ms);
+    }
+    match value {
+        ValueRef::Str(StrRef::Int(number)) => encoder::key_integer(bytes, key, number, packing),
+        ValueRef::Str(StrRef::Bytes(text)) => encoder::key_string(bytes, key, text, packing),
+        ValueRef::Hash(hash) => match hash.listpack_bytes() {
+            Some(listpack) => encoder::key_hash_listpack(bytes, key, listpack, packing),
+            None => {
+                encoder::key_hash(bytes, key, hash.len() as u64, packing);
+                let (mut field_room, mut value_room) = Default::default();
+                for (field, value) in hash.iter() {
+                    encoder::pair(bytes, field.bytes(&mut field_room), value.bytes(&mut value_room), packing);
+                }
+            }
+        },
+    }
+}
+
+/// The checksum of what goes by, and the bytes that go first.
 pub(crate) struct Sum {
     sum: Option<Crc64>,
     head: Vec<u8>,
@@ -39,25 +108,15 @@ impl Sum {
         core::mem::take(&mut self.head)
     }
 
+    /// These bytes go by.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         if let Some(sum) = &mut self.sum {
             sum.update(bytes);
         }
     }
 
-    /// Writes the end: the last opcode and the checksum, zero where there is none.
-    pub(crate) fn finish(&mut self, bytes: &mut Vec<u8>) {
-        let _ = bytes;
+    /// Ends the last bytes, which have not gone by.
+    pub(crate) fn end(&self, bytes: &mut Vec<u8>) {
+        encoder::end(bytes, self.sum);
     }
-}
-
-/// Encodes one key.
-pub(crate) fn encode(
-    out: &mut SnapshotOut,
-    db: u32,
-    key: &[u8],
-    value: ValueRef<'_>,
-    deadline_ms: Option<u64>,
-) {
-    let _ = (out, db, key, value, deadline_ms);
 }

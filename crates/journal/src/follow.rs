@@ -618,11 +618,11 @@ impl Transfer {
         }
         let now_ms = turn.now.unix.as_ms();
         loop {
-            let step = self.loader.step(budget, now_ms, turn.keyspace, None)?;
+            let step = self.loader.step(budget, now_ms, turn.keyspace, &mut Vec::new())?;
             self.has_more = matches!(step, Step::More | Step::Ready);
             self.is_done = step == Step::Done;
             if step == Step::Done {
-                self.tail = self.loader.take_rest();
+                self.tail = self.loader.rest().to_vec();
             }
             if step != Step::Starved || !self.push_next() {
                 break self.after_step(conn, step, turn);

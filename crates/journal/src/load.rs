@@ -1,15 +1,27 @@
-//! Load: RDB bytes become keys, slice by slice.
+//! Load: the bytes of an RDB file or payload become keys, slice by slice.
+//!
+//! Invariant: nothing is put into the keyspace before `Step::Ready` was said, and whoever hears it has made
+//! room for the data. What can not be held ends the load with an error that names it.
+
 use crate::{Loaded, Settings};
-use alloc::string::String;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use data::Keyspace;
+use base::Id;
+use data::{Entry, Hash, HashLimits, Keyspace};
+use wire::rdb::{Decoder, Item, Pairs, Value};
+
+/// 1 KiB of a value counts as one more key of a slice's budget.
+const BYTES_PER_UNIT: usize = 1 << 10;
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// It needs bytes.
     Starved,
-    /// The header and the first item of data are understood, and nothing was loaded yet. Said once.
+    /// The version, all notes of the writer and the first opcode of the data are understood, and nothing was loaded
+    /// yet. Said once.
     Ready,
     /// The budget is used.
     More,
@@ -19,28 +31,157 @@ pub(crate) enum Step {
 
 /// A load.
 pub(crate) struct Loader {
+    /// What the file says, and what was done so far.
     pub(crate) loaded: Loaded,
+    decoder: Decoder,
+    /// Read before `Ready` was said.
+    held: Option<Item>,
+    said_ready: bool,
+    /// Expired keys are data too (a replica: its primary will delete them).
+    keeps_expired: bool,
+    hash_limits: HashLimits,
+    /// The database that the DELs of expired keys have selected.
+    gone_db: Option<u32>,
+    replid: Option<Id>,
+    offset: Option<u64>,
 }
 
 impl Loader {
     pub(crate) fn new(keeps_expired: bool, settings: &Settings) -> Loader {
-        let _ = (keeps_expired, settings);
-        Loader { loaded: Loaded::default() }
+        Loader {
+            loaded: Loaded::default(),
+            decoder: if settings.checksum { Decoder::new() } else { Decoder::without_checksum() },
+            held: None,
+            said_ready: false,
+            keeps_expired,
+            hash_limits: settings.hash_limits,
+            gone_db: None,
+            replid: None,
+            offset: None,
+        }
     }
+
+    /// Gives the next bytes; after `Starved` alone.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let _ = bytes;
+        self.decoder.push(bytes);
     }
+
+    /// What was pushed behind the end.
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.decoder.rest()
+    }
+
+    /// Loads up to about `budget` keys. The DELs of keys that were left out as expired go to `gone`.
     pub(crate) fn step(
         &mut self,
         budget: usize,
         now_ms: u64,
         keyspace: &mut Keyspace,
-        gone: Option<&mut Vec<u8>>,
+        gone: &mut Vec<u8>,
     ) -> Result<Step, String> {
-        let _ = (budget, now_ms, keyspace, gone);
-        Ok(Step::Starved)
+        let mut left = budget;
+        while left > 0 {
+            let item = match self.held.take() {
+                Some(item) => Some(item),
+                None => self.decoder.next_item().map_err(|error| error.to_string())?,
+            };
+            if !self.said_ready && self.decoder.has_passed_preamble() {
+                self.said_ready = true;
+                self.loaded.position = self.replid.zip(self.offset);
+                self.held = item;
+                return Ok(Step::Ready);
+            }
+            let Some(item) = item else { return Ok(Step::Starved) };
+            match item {
+                Item::Header { .. } | Item::ResizeDb { .. } => {}
+                Item::Aux { key, value } => self.on_note(&key, &value),
+                Item::SelectDb(db) if db >= keyspace.databases() => {
+                    return Err(format!("the data has a database {db}, and 'databases' is {}", keyspace.databases()));
+                }
+                Item::SelectDb(_) => {}
+                // The originals wrote such by mistake and leave it out, too.
+                Item::EmptyHash { .. } => {}
+                Item::Key { db, key, deadline_ms: Some(deadline_ms), .. }
+                    if deadline_ms < now_ms && !self.keeps_expired =>
+                {
+                    self.loaded.expired += 1;
+                    self.note_gone(db, &key, gone);
+                }
+                Item::Key { db, key, value, deadline_ms, .. } => {
+                    left = left.saturating_sub(cost(&value));
+                    self.insert(keyspace, db, &key, value, deadline_ms)?;
+                    self.loaded.keys += 1;
+                }
+                Item::Eof { .. } => return Ok(Step::Done),
+            }
+            left = left.saturating_sub(1);
+        }
+        Ok(Step::More)
     }
-    pub(crate) fn take_rest(&mut self) -> Vec<u8> {
-        Vec::new()
+
+    /// The notes that matter; others mean nothing for the data.
+    fn on_note(&mut self, key: &[u8], value: &[u8]) {
+        let number = || core::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
+        match key {
+            b"repl-id" => self.replid = Id::parse(value),
+            b"repl-offset" => self.offset = number(),
+            b"repl-stream-db" => {
+                self.loaded.stream_db = number().and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
+            }
+            crate::dump::DATA_OFFSET => self.loaded.data_offset = number().unwrap_or(0),
+            _ => {}
+        }
+    }
+
+    fn note_gone(&mut self, db: u32, key: &[u8], gone: &mut Vec<u8>) {
+        if self.gone_db != Some(db) {
+            self.gone_db = Some(db);
+            gone.extend_from_slice(&crate::follow::command(&[b"SELECT", db.to_string().as_bytes()]));
+        }
+        gone.extend_from_slice(&crate::follow::command(&[b"DEL", key]));
+    }
+
+    fn insert(
+        &self,
+        keyspace: &mut Keyspace,
+        db: u32,
+        key: &[u8],
+        value: Value,
+        deadline_ms: Option<u64>,
+    ) -> Result<(), String> {
+        let hash_key = keyspace.hash_key();
+        let hash = keyspace.hash(key);
+        let Entry::Vacant(entry) = keyspace.entry(db, key, hash) else {
+            return Err(format!("the key '{}' comes twice in database {db}", String::from_utf8_lossy(key)));
+        };
+        let wrong = |what: &str| format!("the hash '{}' is damaged: {what}", String::from_utf8_lossy(key));
+        match value {
+            Value::String(text) => drop(entry.insert_string(&text, deadline_ms)),
+            Value::Integer(number) => drop(entry.insert_integer(number, deadline_ms)),
+            Value::HashListpack(bytes) => {
+                let value = Hash::from_listpack(hash_key, bytes, self.hash_limits);
+                let value = value.map_err(|error| wrong(&format!("{error:?}")))?;
+                entry.insert(data::Value::Hash(Box::new(value)), deadline_ms);
+            }
+            Value::Hash(pairs) => {
+                let value = self.hash(hash_key, &pairs).ok_or_else(|| wrong("a field comes twice"))?;
+                entry.insert(data::Value::Hash(Box::new(value)), deadline_ms);
+            }
+        }
+        Ok(())
+    }
+
+    fn hash(&self, hash_key: data::HashKey, pairs: &Pairs) -> Option<Hash> {
+        let mut hash = Hash::new(hash_key);
+        pairs.iter().all(|(field, value)| hash.set(field, value, self.hash_limits)).then_some(hash)
+    }
+}
+
+/// What a value takes of a slice, beside its key.
+fn cost(value: &Value) -> usize {
+    match value {
+        Value::Integer(_) => 0,
+        Value::String(bytes) | Value::HashListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
+        Value::Hash(pairs) => pairs.len() / 8,
     }
 }

@@ -55,6 +55,8 @@ pub struct Settings {
     pub stop_writes_on_save_error: bool,
     /// `rdbchecksum`.
     pub checksum: bool,
+    /// `rdbcompression`.
+    pub compression: bool,
     /// `hash-max-listpack-entries` and `hash-max-listpack-value`: how hashes are laid out that are loaded.
     pub hash_limits: HashLimits,
     /// `shutdown-timeout`: wait so long for lagging replicas.
@@ -85,6 +87,7 @@ impl Default for Settings {
                 .to_vec(),
             stop_writes_on_save_error: true,
             checksum: true,
+            compression: true,
             hash_limits: HashLimits::default(),
             shutdown_timeout: Span::seconds(10),
         }

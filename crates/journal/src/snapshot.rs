@@ -169,7 +169,7 @@ impl Saver {
 
     fn begin(&mut self, target: Target, head: &dump::Head, settings: &Settings, turn: &mut Turn<'_>) {
         assert!(self.job.is_none());
-        turn.keyspace.snapshot_begin(dump::encode);
+        turn.keyspace.snapshot_begin(dump::encode(settings.compression));
         let sum = dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace));
         self.job = Some(Job { target, begun: turn.now, sum, is_walked: false });
     }
@@ -198,9 +198,10 @@ impl Saver {
         }
         let progress = turn.keyspace.snapshot_take(&mut bytes);
         job.is_walked = progress != Progress::Walking;
-        job.sum.add(&bytes);
         if job.is_walked {
-            job.sum.finish(&mut bytes);
+            job.sum.end(&mut bytes);
+        } else {
+            job.sum.add(&bytes);
         }
         let is_walked = job.is_walked;
         self.put(bytes, links, turn);

@@ -74,6 +74,6 @@ pub struct Loaded {
     pub position: Option<(Id, u64)>,
     /// The database that the stream has selected at that offset.
     pub stream_db: u32,
-    /// Offset of the end of the last write that the data contains; zero where the file does not say.
-    pub data_offset: u64,
+    /// Offset of the end of the last write that the data contains, where the file says so.
+    pub data_offset: Option<u64>,
 }

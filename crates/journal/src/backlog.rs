@@ -51,11 +51,6 @@ impl Backlog {
         self.first
     }
 
-    /// The position after the last byte.
-    pub(crate) fn end(&self) -> u64 {
-        self.end
-    }
-
     /// Bytes kept.
     pub(crate) fn len(&self) -> u64 {
         self.end - self.first
@@ -152,7 +147,7 @@ mod tests {
         assert!(backlog.append(b"abc".to_vec()).is_some());
         assert!(backlog.append(vec![b'x'; 20_000]).is_none());
         assert!(backlog.append(b"yz".to_vec()).is_some());
-        assert_eq!((backlog.first(), backlog.end()), (10, 20_015));
+        assert_eq!((backlog.first(), backlog.end), (10, 20_015));
         assert_eq!(read(&backlog, 10, 4), b"abcx");
         assert_eq!(read(&backlog, 20_012, 99), b"xyz");
         assert_eq!(read(&backlog, 20_015, 99), b"");

@@ -121,7 +121,7 @@ impl Boot {
     fn restore(&self, leads: bool, feed: &mut Feed, turn: &mut Turn<'_>) {
         let loaded = &self.loader.loaded;
         let Some((replid, offset)) = loaded.position else { return };
-        let data_end = if loaded.data_offset == 0 { offset } else { loaded.data_offset };
+        let data_end = loaded.data_offset.unwrap_or(offset);
         if leads {
             (feed.end, feed.data_end) = (offset, data_end);
             feed.second = Some((replid, offset + 1));

@@ -29,7 +29,7 @@ impl Head {
     pub(crate) fn write(&self, now: Now, keyspace: &Keyspace) -> Vec<u8> {
         let mut out = Vec::new();
         encoder::header(&mut out);
-        let mut number = |out: &mut Vec<u8>, key: &[u8], value: u64| {
+        let number = |out: &mut Vec<u8>, key: &[u8], value: u64| {
             encoder::aux(out, key, value.to_string().as_bytes());
         };
         encoder::aux(&mut out, b"redis-ver", VERSION);

@@ -477,7 +477,7 @@ impl Journal {
         self.links.on_unsent(conn, bytes as u64);
     }
 
-    /// A disk operation ended; false when it is not the journal's.
+    /// A disk operation ended; false when it is none of a running save (one that was given up may still be answered).
     pub fn on_disk(&mut self, disk: &machine::Disk, turn: &mut Turn<'_>) -> bool {
         match self.saver.on_disk(disk, turn) {
             Written::NotOurs => return false,
@@ -659,7 +659,7 @@ impl Journal {
                 Event::Synced(replid, offset, loaded) => {
                     self.unsettled.clear();
                     // A primary of the originals does not say: then all that it sent counts as data.
-                    let data_end = if loaded.data_offset == 0 { offset } else { loaded.data_offset };
+                    let data_end = loaded.data_offset.unwrap_or(offset);
                     self.feed.adopt(replid, offset, data_end);
                     self.saver.changes += loaded.keys.max(1);
                     self.stream_db = loaded.stream_db;

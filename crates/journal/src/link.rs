@@ -469,9 +469,9 @@ impl Links {
         online.filter(|link| now.mono.since(link.acked_at) <= lag_max + Span::ms(999)).count() as u32
     }
 
-    /// Replicas in step, and those among them that lack something.
+    /// Replicas that have the data, and those among them that lack something of it.
     pub(crate) fn lagging(&self, end: u64) -> (usize, usize) {
-        let online = || self.links.iter().filter(|link| link.state == State::Online);
+        let online = || self.links.iter().filter(|link| matches!(link.state, State::Sent { .. } | State::Online));
         (online().count(), online().filter(|link| link.acked < end).count())
     }
 

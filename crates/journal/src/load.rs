@@ -128,7 +128,7 @@ impl Loader {
             b"repl-stream-db" => {
                 self.loaded.stream_db = number().and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
             }
-            crate::dump::DATA_OFFSET => self.loaded.data_offset = number().unwrap_or(0),
+            crate::dump::DATA_OFFSET => self.loaded.data_offset = number(),
             _ => {}
         }
     }

@@ -471,7 +471,8 @@ impl Links {
 
     /// Replicas that have the data, and those among them that lack something of it.
     pub(crate) fn lagging(&self, end: u64) -> (usize, usize) {
-        let online = || self.links.iter().filter(|link| matches!(link.state, State::Sent { .. } | State::Online));
+        let online =
+            || self.links.iter().filter(|link| matches!(link.state, State::Sent { .. } | State::Online));
         (online().count(), online().filter(|link| link.acked < end).count())
     }
 

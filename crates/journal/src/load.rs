@@ -96,7 +96,10 @@ impl Loader {
                 Item::Header { .. } | Item::ResizeDb { .. } => {}
                 Item::Aux { key, value } => self.on_note(&key, &value),
                 Item::SelectDb(db) if db >= keyspace.databases() => {
-                    return Err(format!("the data has a database {db}, and 'databases' is {}", keyspace.databases()));
+                    return Err(format!(
+                        "the data has a database {db}, and 'databases' is {}",
+                        keyspace.databases()
+                    ));
                 }
                 Item::SelectDb(_) => {}
                 // The originals wrote such by mistake and leave it out, too.

@@ -6,8 +6,8 @@ use base::{Now, Random, Span, Time, Unix};
 use data::{Entry, Keyspace, ValueRef};
 use journal::{Act, Journal, Replconf, Settings, ShutdownWish, Source, StreamApplied, Turn};
 use machine::{
-    Address, Chunk, Closing, ConnId, Dialer, Disk, DiskError, DiskFault, DiskNumbers, DiskOp, FileId, Outbox, Output,
-    Peer,
+    Address, Chunk, Closing, ConnId, Dialer, Disk, DiskError, DiskFault, DiskNumbers, DiskOp, FileId, Outbox,
+    Output, Peer,
 };
 use std::collections::{BTreeMap, VecDeque};
 use wire::{Batch, Ending, Framer, Limits, Mode};
@@ -169,7 +169,8 @@ impl Node {
         for index in 0..batch.len() {
             self.stream.since_boundary += batch.raw(index).len() as u64;
             let args: Vec<Vec<u8>> = batch.request(index).iter().map(<[u8]>::to_vec).collect();
-            let name = args.first().map(|name| String::from_utf8_lossy(name).to_uppercase()).unwrap_or_default();
+            let name =
+                args.first().map(|name| String::from_utf8_lossy(name).to_uppercase()).unwrap_or_default();
             if self.unknown == Some(name.as_str()) {
                 applied.error = Some(format!("unknown command '{name}'"));
                 return applied;
@@ -424,7 +425,8 @@ impl World {
         if end.is_paused || end.framer.is_held() || end.bytes.is_empty() {
             return;
         }
-        let count = if self.random.chance(1, 3) { end.bytes.len().min(1 << 20) } else { 20_000.min(end.bytes.len()) };
+        let count =
+            if self.random.chance(1, 3) { end.bytes.len().min(1 << 20) } else { 20_000.min(end.bytes.len()) };
         let count = self.random.between(1, count as u64) as usize;
         let mut batch = Batch::default();
         let mut buffer = end.framer.lend(count, Vec::new);

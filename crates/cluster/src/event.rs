@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Id, Span, Time};
-use core::net::IpAddr;
 use machine::{Address, Chunk, ConnId, Level, Peer, WriteId};
 
 /// What can happen to the bus machine.
@@ -37,6 +36,13 @@ pub enum Event<'a> {
         /// Which.
         conn: ConnId,
     },
+    /// What a bus connection could not send yet.
+    Unsent {
+        /// Which.
+        conn: ConnId,
+        /// How much.
+        bytes: u64,
+    },
     /// A write asked for by [`Act::SaveConf`] ended.
     Written {
         /// Which.
@@ -53,7 +59,7 @@ pub enum Event<'a> {
         /// True for SPUBLISH: it goes to the nodes of our shard alone.
         is_sharded: bool,
     },
-    /// The operator shuts this node down in order: settings are saved, no more promises are made.
+    /// The node shuts down in order: nodes.conf is saved once more.
     Stopping,
 }
 
@@ -110,8 +116,6 @@ pub enum Act {
     },
     /// The hold is over.
     ResumeClients,
-    /// Let the replicas know our offset at once: send a GETACK-like ping down the stream. (Manual failover.)
-    PingReplicas,
     /// Hand a message from another node to our subscribers.
     Deliver {
         /// The channel.
@@ -179,8 +183,6 @@ pub struct Settings {
     pub link_unsent_bytes_max: u64,
     /// `repl-ping-replica-period`.
     pub replica_ping_period: Span,
-    /// The first bind address, when one is set that is not a wildcard: the source of our own IP in nodes.conf.
-    pub bind: Option<IpAddr>,
 }
 
 impl Default for Settings {
@@ -202,7 +204,6 @@ impl Default for Settings {
             needs_full_coverage: true,
             link_unsent_bytes_max: 0,
             replica_ping_period: Span::seconds(10),
-            bind: None,
         }
     }
 }
@@ -229,8 +230,6 @@ pub struct Facts {
     pub is_link_up: bool,
     /// A replica: when the primary was last heard over the link (in this process); never: `None`.
     pub heard_at: Option<Time>,
-    /// A replica of a manual failover: false while commands of the stream wait unapplied.
-    pub is_loading: bool,
 }
 
 /// What CLUSTER subcommands need of the keyspace.

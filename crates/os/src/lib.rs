@@ -19,9 +19,23 @@ pub mod clock;
 pub mod config;
 pub mod log;
 
+mod connect;
+mod connections;
+mod disk;
+mod facts;
+#[cfg(test)]
+mod faults;
+mod gates;
 mod host;
+mod listen;
+mod outputs;
+mod reactor;
+mod signals;
+mod syscalls;
+#[cfg(test)]
+mod tests;
 
-pub use clock::{meter, seed};
+pub use clock::{meter, raise_open_files, seed};
 pub use config::{HostConfig, HostError, ListenAt, ListenerConfig};
 pub use host::Host;
 pub use log::{LogConfig, LogTarget};

@@ -2,7 +2,11 @@
 //!
 //! A file is opened anew for every line, as the originals do, so that a rotated log goes on in a new file.
 
+use crate::syscalls;
+use base::Unix;
 use machine::Level;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Where lines go.
@@ -31,5 +35,57 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> LogConfig {
         LogConfig { target: LogTarget::Stdout, level: Level::Notice, role: 'M' }
+    }
+}
+
+impl LogConfig {
+    /// Writes one line, if `level` is loud enough. For the program's own lines before the host runs, too.
+    pub fn write(&self, level: Level, text: &str) {
+        if level < self.level || self.target == LogTarget::Nowhere {
+            return;
+        }
+        let line = line(std::process::id(), self.role, Unix(syscalls::unix_ns() / 1_000), level, text);
+        // A log that can not be written has nowhere to complain; the service goes on.
+        let _ = match &self.target {
+            LogTarget::Stdout => io::stdout().write_all(line.as_bytes()),
+            LogTarget::File(path) => OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .and_then(|mut file| file.write_all(line.as_bytes())),
+            LogTarget::Nowhere => Ok(()),
+        };
+    }
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn line(pid: u32, role: char, at: Unix, level: Level, text: &str) -> String {
+    let [day, month, year, hour, minute, second] = syscalls::local_time(at.as_seconds());
+    let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"???");
+    let ms = at.as_ms() % 1_000;
+    let mark = match level {
+        Level::Debug => '.',
+        Level::Verbose => '-',
+        Level::Notice => '*',
+        Level::Warning => '#',
+    };
+    // A line end inside would forge a line.
+    let text = text.replace(['\r', '\n'], " ");
+    format!("{pid}:{role} {day:02} {month} {year} {hour:02}:{minute:02}:{second:02}.{ms:03} {mark} {text}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_original_format() {
+        let line = line(7, 'M', Unix(1_700_000_000_123_456), Level::Warning, "one\ntwo");
+        let (head, rest) = line.split_once(' ').unwrap();
+        assert_eq!(head, "7:M");
+        assert!(rest.contains(" Nov 2023 "), "{rest}");
+        assert!(rest.ends_with(".123 # one two\n"), "{rest}");
     }
 }

@@ -66,11 +66,15 @@ macro_rules! directives {
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "one name serves the row and the constant")]
         enum Place { $($id),* }
 
+        /// The names of the constants.
+        #[cfg(test)]
+        pub(super) const CONSTANTS: &[&str] = &[$(stringify!($id)),*];
+
         /// The id of each directive.
         pub mod id {
             use super::{DirectiveId, Place};
             $(
-                #[doc = concat!("The directive of this name, in lower case with hyphens.")]
+                /// The directive of this name, which is written with small letters and hyphens.
                 pub const $id: DirectiveId = DirectiveId(Place::$id as u16);
             )*
         }

@@ -1,0 +1,178 @@
+//! CLUSTER subcommands about slots.
+
+use super::{Answer, Question, shown, slot};
+use crate::{Cluster, Turn};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use wire::Args;
+use wire::bus::SlotSet;
+
+impl Cluster {
+    pub(super) fn ask_add_slots(&mut self, _: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
+        self.assign(ask, &single_slots, true)
+    }
+
+    pub(super) fn ask_add_slots_range(&mut self, _: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
+        self.assign(ask, &|args| slot_ranges(args, "addslotsrange"), true)
+    }
+
+    pub(super) fn ask_del_slots(&mut self, _: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
+        self.assign(ask, &single_slots, false)
+    }
+
+    pub(super) fn ask_del_slots_range(&mut self, _: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
+        self.assign(ask, &|args| slot_ranges(args, "delslotsrange"), false)
+    }
+
+    /// Adds slots to this node, or takes their owners from the view: all of them or none.
+    fn assign(
+        &mut self,
+        ask: &mut Question<'_, '_>,
+        slots: &dyn Fn(Args<'_>) -> Result<Vec<u16>, String>,
+        adds: bool,
+    ) -> Answer {
+        let slots = slots(ask.args)?;
+        let mut seen = SlotSet::default();
+        for &slot in &slots {
+            match (self.view.owner(slot), adds) {
+                (Some(_), true) => return Err(format!("ERR Slot {slot} is already busy")),
+                (None, false) => return Err(format!("ERR Slot {slot} is already unassigned")),
+                (_, _) if seen.has(slot) => {
+                    return Err(format!("ERR Slot {slot} specified multiple times"));
+                }
+                (_, _) => seen.insert(slot),
+            }
+        }
+        for slot in slots {
+            if adds {
+                self.view.importing.remove(&slot);
+            }
+            self.view.set_owner(slot, adds.then_some(self.view.me));
+        }
+        self.mark_changed();
+        ask.reply.ok();
+        Ok(())
+    }
+
+    pub(super) fn ask_flush_slots(&mut self, _: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
+        if !ask.keys.is_empty() {
+            return Err("ERR DB must be empty to perform CLUSTER FLUSHSLOTS.".into());
+        }
+        self.view.clear_slots(self.view.me);
+        self.mark_changed();
+        ask.reply.ok();
+        Ok(())
+    }
+
+    pub(super) fn ask_set_slot(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
+        if !self.view.me().is_primary() {
+            return Err("ERR You can use SETSLOT only with masters.".into());
+        }
+        let slot = slot(ask.args.at(0))?;
+        let action = ask.args.at(1).to_ascii_lowercase();
+        match (action.as_slice(), ask.args.get(2)) {
+            (b"migrating", Some(id)) => self.set_migrating(slot, id)?,
+            (b"importing", Some(id)) => self.set_importing(slot, id)?,
+            (b"stable", None) => {
+                self.view.migrating.remove(&slot);
+                self.view.importing.remove(&slot);
+            }
+            (b"node", Some(id)) => self.set_slot_owner(turn, ask, slot, id)?,
+            (_, _) => {
+                return Err(
+                    "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP".into()
+                );
+            }
+        }
+        self.mark_changed();
+        ask.reply.ok();
+        Ok(())
+    }
+
+    fn set_migrating(&mut self, slot: u16, id: &[u8]) -> Answer {
+        if self.view.owner(slot) != Some(self.view.me) {
+            return Err(format!("ERR I'm not the owner of hash slot {slot}"));
+        }
+        let target = self.target(id, "ERR I don't know about node ")?;
+        if target == self.view.me {
+            return Err(format!("ERR I'm already the owner of hash slot {slot}"));
+        }
+        self.view.migrating.insert(slot, target);
+        Ok(())
+    }
+
+    fn set_importing(&mut self, slot: u16, id: &[u8]) -> Answer {
+        if self.view.owner(slot) == Some(self.view.me) {
+            return Err(format!("ERR I'm already the owner of hash slot {slot}"));
+        }
+        let source = self.target(id, "ERR I don't know about node ")?;
+        self.view.importing.insert(slot, source);
+        Ok(())
+    }
+
+    /// A primary that slots can move to or from.
+    fn target(&self, id: &[u8], unknown: &str) -> Result<u32, String> {
+        let index = self.known(id).map_err(|_| format!("{unknown}{}", shown(id)))?;
+        if self.view.node(index).is_primary() {
+            Ok(index)
+        } else {
+            Err("ERR Target node is not a master".into())
+        }
+    }
+
+    fn set_slot_owner(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ask: &Question<'_, '_>,
+        slot: u16,
+        id: &[u8],
+    ) -> Answer {
+        let target = self.target(id, "ERR Unknown node ")?;
+        let me = self.view.me;
+        let was_mine = self.view.owner(slot) == Some(me);
+        let has_keys = ask.keys.count_in_slot(slot) > 0;
+        if was_mine && target != me && has_keys {
+            return Err(format!(
+                "ERR Can't assign hashslot {slot} to a different node while I still hold keys for this hash slot."
+            ));
+        }
+        if !has_keys {
+            self.view.migrating.remove(&slot);
+        }
+        self.view.set_owner(slot, Some(target));
+        self.mark_changed();
+        if was_mine && target != me && self.view.me().slot_count == 0 {
+            // The last slot is gone: this node is of more use as a replica.
+            self.follow(turn, target);
+        }
+        if target == me && self.view.importing.remove(&slot).is_some() {
+            // The import is over: our claim must beat that of the source.
+            self.bump_epoch(turn);
+            self.broadcast_pong(turn, |_, _| true);
+        }
+        Ok(())
+    }
+}
+
+fn single_slots(args: Args<'_>) -> Result<Vec<u16>, String> {
+    args.iter().map(slot).collect()
+}
+
+fn slot_ranges(args: Args<'_>, name: &str) -> Result<Vec<u16>, String> {
+    if !args.len().is_multiple_of(2) {
+        return Err(format!("ERR wrong number of arguments for 'cluster|{name}' command"));
+    }
+    let mut slots = Vec::new();
+    for pair in 0..args.len() / 2 {
+        let (first, last) = (slot(args.at(pair * 2))?, slot(args.at(pair * 2 + 1))?);
+        if first > last {
+            return Err(format!("ERR start slot number {first} is greater than end slot number {last}"));
+        }
+        // Twice the slots there are hold a slot twice: that is refused later, and bounds this list.
+        if slots.len() <= crate::SLOTS {
+            slots.extend(first..=last);
+        }
+    }
+    Ok(slots)
+}

@@ -1,0 +1,99 @@
+//! Slots: claims by config epoch, and what losing slots means for this node.
+
+use crate::event::Act;
+use crate::{Cluster, Turn};
+use alloc::format;
+use alloc::vec::Vec;
+use machine::Level;
+use wire::bus::{Flags, Header, SlotSet};
+
+impl Cluster {
+    /// A primary claims slots under an epoch: it gets those that nobody owns, or that are owned under a smaller epoch.
+    ///
+    /// A slot that we import is left alone: only the operator ends an import.
+    /// When the claim takes the last slot of our shard, we follow the claimant.
+    pub(crate) fn apply_claims(&mut self, turn: &mut Turn<'_>, claimant: u32, epoch: u64, slots: &SlotSet) {
+        if claimant == self.view.me {
+            return;
+        }
+        let (me, ours) = (self.view.me, self.view.primary_of(self.view.me));
+        let mut lost = Vec::new();
+        let mut has_taken_ours = false;
+        for slot in slots.iter() {
+            let owner = self.view.owner(slot);
+            let is_older = owner.is_none_or(|owner| self.view.node(owner).config_epoch < epoch);
+            if owner == Some(claimant) || !is_older || self.view.importing.contains_key(&slot) {
+                continue;
+            }
+            if owner == Some(me) {
+                lost.push(slot);
+                self.view.migrating.remove(&slot);
+            }
+            has_taken_ours |= owner == Some(ours);
+            self.view.set_owner(slot, Some(claimant));
+            self.mark_changed();
+        }
+        if has_taken_ours && self.view.node(ours).slot_count == 0 {
+            let id = self.view.node(claimant).id;
+            turn.log(
+                Level::Warning,
+                format!("Configuration change detected. Reconfiguring myself as a replica of {id}"),
+            );
+            self.follow(turn, claimant);
+        } else if !lost.is_empty() {
+            turn.acts.push(Act::DropSlots(lost));
+        }
+    }
+
+    /// This node becomes a replica of `primary`, or changes its primary.
+    pub(crate) fn follow(&mut self, turn: &mut Turn<'_>, primary: u32) {
+        assert!(primary != self.view.me);
+        let me = self.view.me;
+        self.view.clear_slots(me);
+        self.view.migrating.clear();
+        self.view.importing.clear();
+        let node = self.view.me_mut();
+        node.flags = node.flags.without(Flags::PRIMARY.with(Flags::MIGRATE_TO)).with(Flags::REPLICA);
+        node.primary = Some(primary);
+        if self.probation.take().is_some() {
+            turn.log(
+                Level::Notice,
+                format!("Following {}: it leads this shard now", self.view.node(primary).id),
+            );
+        }
+        self.reset_manual(turn);
+        self.election.reset();
+        self.mark_changed();
+    }
+
+    /// Two primaries with one config epoch: the one with the greater id keeps it, the other takes a new one.
+    pub(crate) fn resolve_epoch_collision(&mut self, turn: &mut Turn<'_>, sender: u32, header: &Header) {
+        let (me, other) = (self.view.me(), self.view.node(sender));
+        let collides = me.is_primary() && other.is_primary() && header.config_epoch == me.config_epoch;
+        if !collides || other.id <= me.id {
+            return;
+        }
+        let text = format!("configEpoch collision with node {}.", other.id);
+        self.view.current_epoch = self.view.current_epoch.saturating_add(1);
+        self.view.me_mut().config_epoch = self.view.current_epoch;
+        turn.log(Level::Verbose, format!("{text} Updating my configEpoch to {}", self.view.current_epoch));
+        self.mark_changed();
+        self.promise(turn);
+    }
+
+    /// Takes a new greatest epoch without asking anybody: for TAKEOVER, BUMPEPOCH and the end of an import.
+    /// False when ours is already the greatest and not zero.
+    pub(crate) fn bump_epoch(&mut self, turn: &mut Turn<'_>) -> bool {
+        let greatest = self.view.epoch_max();
+        let mine = self.view.me().config_epoch;
+        if mine != 0 && mine == greatest {
+            return false;
+        }
+        self.view.current_epoch = self.view.current_epoch.saturating_add(1);
+        self.view.me_mut().config_epoch = self.view.current_epoch;
+        turn.log(Level::Warning, format!("New configEpoch set to {}", self.view.current_epoch));
+        self.mark_changed();
+        self.promise(turn);
+        true
+    }
+}

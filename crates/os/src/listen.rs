@@ -1,0 +1,213 @@
+//! Listening: ways in, and the acceptance of connections within bounds.
+//!
+//! Accepted sockets inherit their options (no delay, keepalive) from the listener on Linux, so acceptance costs
+//! no call for them.
+
+use crate::config::{HostError, ListenAt, ListenerConfig};
+use crate::reactor::{INBOUND, Reactor, listener_token};
+use crate::syscalls::{self, Epoll, READABLE, Syscalls};
+use base::{Span, Time};
+use machine::{Address, Input, Level, Listener, Peer};
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use wire::{Limits, Mode};
+
+/// 64: connections accepted per listener and turn, so that a flood of new ones does not starve the old.
+const ACCEPTS_PER_TURN: u32 = 64;
+/// 100 ms: how long accepting rests when the process is out of descriptors or at its bound of connections.
+const REST: Span = Span::ms(100);
+
+/// One bound way in.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) kind: Listener,
+    pub(crate) address: Address,
+    fd: OwnedFd,
+    /// Removed when the host ends.
+    path: Option<PathBuf>,
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // The next start replaces what is left over.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// All ways in.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) bound: Vec<Bound>,
+    limits: Limits,
+    /// While accepting rests: until when.
+    pub(crate) rest_until: Option<Time>,
+}
+
+impl Listeners {
+    /// Binds all, or none.
+    pub(crate) fn bind(
+        configs: &[ListenerConfig],
+        limits: Limits,
+        keepalive_seconds: u32,
+    ) -> Result<Listeners, HostError> {
+        let mut bound = Vec::with_capacity(configs.len());
+        for config in configs {
+            match bind(config, keepalive_seconds) {
+                Ok(listener) => bound.push(listener),
+                Err(error) if config.is_optional && error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {}
+                Err(error) if config.is_optional && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
+                Err(source) => return Err(HostError::Listen { at: config.at.clone(), source }),
+            }
+        }
+        Ok(Listeners { bound, limits, rest_until: None })
+    }
+
+    /// Registers all for readiness, or takes that back for a rest.
+    pub(crate) fn register(&self, sys: &Syscalls, epoll: &Epoll) -> io::Result<()> {
+        for (index, listener) in self.bound.iter().enumerate() {
+            sys.epoll_add(epoll, listener.fd.as_fd(), listener_token(index), READABLE)?;
+        }
+        Ok(())
+    }
+
+    fn set_interest(&self, sys: &Syscalls, epoll: &Epoll, flags: u32) {
+        for (index, listener) in self.bound.iter().enumerate() {
+            let token = listener_token(index);
+            sys.epoll_modify(epoll, listener.fd.as_fd(), token, flags).expect("a listener is registered");
+        }
+    }
+
+    /// `tcp-keepalive` for connections that come in from now on.
+    pub(crate) fn set_keepalive(&self, seconds: u32) {
+        for listener in self.bound.iter().filter(|listener| listener.path.is_none()) {
+            // Refused only for values out of bounds, which the call excludes.
+            let _ = syscalls::set_keepalive(listener.fd.as_fd(), seconds);
+        }
+    }
+}
+
+fn bind(config: &ListenerConfig, keepalive_seconds: u32) -> io::Result<Bound> {
+    match &config.at {
+        ListenAt::Inet(ip, port) => {
+            let fd = syscalls::listen_inet(SocketAddr::new(*ip, *port), config.backlog)?;
+            syscalls::set_no_delay(fd.as_fd())?;
+            syscalls::set_keepalive(fd.as_fd(), keepalive_seconds)?;
+            let local = syscalls::local_address(fd.as_fd())?.expect("a TCP socket has an inet address");
+            Ok(Bound { kind: config.kind, address: inet(local), fd, path: None })
+        }
+        ListenAt::Unix { path, permissions } => {
+            remove_stale_socket(path)?;
+            let fd = syscalls::listen_unix(path, config.backlog)?;
+            let address = Address::Unix(path.display().to_string());
+            let bound = Bound { kind: config.kind, address, fd, path: Some(path.clone()) };
+            if let Some(mode) = permissions {
+                fs::set_permissions(path, fs::Permissions::from_mode(*mode))?;
+            }
+            Ok(bound)
+        }
+    }
+}
+
+/// Removes a socket that an earlier process left; anything else at that path is not touched.
+fn remove_stale_socket(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn inet(address: SocketAddr) -> Address {
+    // A client over IPv4 on an IPv6 socket is shown as what it is.
+    Address::Inet(address.ip().to_canonical(), address.port())
+}
+
+impl Reactor {
+    /// Accepts what waits at a listener, within the bounds of a turn.
+    pub(crate) fn accept(&mut self, index: usize, now: Time) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            if self.connections.count() >= self.connections_max {
+                self.rest_accepting(now);
+                return;
+            }
+            let listener = &self.listeners.bound[index];
+            match self.sys.accept(listener.fd.as_fd()) {
+                Ok(None) => return,
+                Ok(Some((fd, remote))) => self.take_in(index, fd, remote),
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    self.log.write(
+                        Level::Warning,
+                        &format!("Accepting a connection: {error}; resting for 100 ms"),
+                    );
+                    self.rest_accepting(now);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, index: usize, fd: OwnedFd, remote: Option<SocketAddr>) {
+        let listener = &self.listeners.bound[index];
+        let local = match remote {
+            // The peer is gone already if its address can not be asked for.
+            Some(_) => syscalls::local_address(fd.as_fd()).ok().flatten().map(inet),
+            None => None,
+        };
+        let peer = Peer {
+            remote: remote.map_or_else(|| listener.address.clone(), inet),
+            local: local.unwrap_or_else(|| listener.address.clone()),
+        };
+        let (kind, mode) = match listener.kind {
+            Listener::Client | Listener::Unix => (listener.kind, Mode::Requests(self.listeners.limits)),
+            Listener::Bus => (listener.kind, Mode::Bus),
+        };
+        let connection = self.connections.insert(fd, mode);
+        let (id, token) = (connection.id, connection.token());
+        let added = connection.fd().map(|fd| self.sys.epoll_add(&self.epoll, fd, token, INBOUND));
+        if let Some(Err(error)) = added {
+            // Out of watches or memory: the connection is refused, the machine never hears of it.
+            self.log.write(Level::Warning, &format!("Registering a connection: {error}"));
+            self.connections.remove(id);
+            return;
+        }
+        self.inputs.push(Input::Opened { conn: id, listener: kind, peer });
+    }
+
+    fn rest_accepting(&mut self, now: Time) {
+        if self.listeners.rest_until.is_none() {
+            self.listeners.set_interest(&self.sys, &self.epoll, 0);
+        }
+        self.listeners.rest_until = Some(now + REST);
+    }
+
+    /// Ends a rest whose time is over.
+    pub(crate) fn end_rest(&mut self, now: Time) {
+        if self.listeners.rest_until.is_some_and(|until| until <= now) {
+            self.listeners.rest_until = None;
+            self.listeners.set_interest(&self.sys, &self.epoll, READABLE);
+        }
+    }
+}
+
+/// Errors of one would-be connection, which say nothing about the next.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::EINTR
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::EHOSTUNREACH
+                | libc::EPERM
+        )
+    )
+}

@@ -7,6 +7,8 @@
 //!     +------------------------------------------ 4 timeouts after asking -------------------+
 //! ```
 //!
+//! An election that lost its epoch to another one is repeated soon in a new epoch, when enough voters are left.
+//!
 //! The originals wait 500 to 1000 ms, and a second more for each sibling that has more data, so that the best replica
 //! asks first and all voters have heard of the failure. Here a replica that has no live sibling, or has heard from
 //! each since the failure and has the most data (the smaller id among equals), asks at once; and whoever has not voted
@@ -31,6 +33,9 @@ const WINDOW_MIN: Span = Span::ms(2_000);
 /// Those who have not voted are asked again after so long: a few round trips and disk writes.
 const ASK_AGAIN: Span = Span::ms(200);
 
+/// An election that lost its epoch to another is repeated after so long, and up to so long more at random.
+const RETRY: Span = Span::ms(400);
+
 /// Where the election stands.
 #[derive(Debug, Default)]
 pub(crate) enum Election {
@@ -44,6 +49,8 @@ pub(crate) enum Election {
         epoch: u64,
         asked_at: Time,
         again_at: Time,
+        /// A lost election is not repeated in a new epoch before then.
+        retry_at: Time,
         /// Who voted for us.
         voters: Vec<u32>,
         is_forced: bool,
@@ -77,7 +84,7 @@ impl Cluster {
             return;
         };
         let (now, window) = (turn.now.mono, self.election_window());
-        match &mut self.election {
+        match &self.election {
             Election::Idle | Election::Waiting { .. } | Election::Resting { .. } if is_forced => {
                 self.ask_for_votes(turn, true)
             }
@@ -97,6 +104,9 @@ impl Cluster {
             Election::Asking { asked_at, .. } if now.since(*asked_at) > window => {
                 turn.log(Level::Warning, "Failover attempt expired: no majority has voted for this replica.");
                 self.election = Election::Resting { until: *asked_at + window.times(2) };
+            }
+            Election::Asking { retry_at, .. } if now >= *retry_at && self.may_ask_anew() => {
+                self.ask_for_votes(turn, is_forced);
             }
             Election::Asking { again_at, .. } if now >= *again_at => self.ask_again(turn),
             Election::Resting { until } if now >= *until => self.election = Election::Idle,
@@ -207,12 +217,26 @@ impl Cluster {
             epoch,
             asked_at: now,
             again_at: now + ASK_AGAIN,
+            retry_at: now + RETRY + Span::us(self.random.below(RETRY.as_us())),
             voters: Vec::new(),
             is_forced,
         };
         self.needs_save = true;
         self.promise(turn);
         self.broadcast(turn, Body::AuthRequest, if is_forced { bus::FORCE_ACK } else { 0 });
+    }
+
+    /// True when a new epoch can be won although this one was not: a majority is in reach that has not voted for us.
+    /// (Who has voted for us rests for two node timeouts.)
+    fn may_ask_anew(&self) -> bool {
+        let Election::Asking { voters, .. } = &self.election else { return false };
+        let is_free = |index: u32, node: &crate::view::Node| {
+            node.is_voter()
+                && !node.is_suspected_or_failed()
+                && node.link.is_some()
+                && !voters.contains(&index)
+        };
+        self.view.nodes.iter().filter(|(index, node)| is_free(*index, node)).count() >= self.view.majority()
     }
 
     fn ask_again(&mut self, turn: &mut Turn<'_>) {

@@ -92,8 +92,8 @@ pub struct Cluster {
     random_ping_at: Time,
     /// No complaint about old data before then.
     complain_at: Time,
-    /// The current epoch that nodes.conf had at our start.
-    boot_epoch: u64,
+    /// The current epoch that nodes.conf had at our start, if it gave us slots: claims that may be out of date.
+    boot_epoch: Option<u64>,
     /// There is something to dial: the next tick is due at once.
     hurry: bool,
     needs_save: bool,
@@ -147,7 +147,7 @@ impl Cluster {
         }
         let must_prove = view.me().is_voter() && !view.replicas_of(view.me).is_empty();
         let mut cluster = Cluster {
-            boot_epoch: view.current_epoch,
+            boot_epoch: view.me().is_voter().then_some(view.current_epoch),
             settings,
             view,
             links: BTreeMap::new(),

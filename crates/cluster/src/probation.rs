@@ -66,7 +66,8 @@ impl Cluster {
             Some(&(offset, best)) => {
                 let ahead_since = *probation.ahead_since.get_or_insert(now);
                 let patience = GRACE + STAGGER.times(self.probation_rank());
-                if now.since(ahead_since) >= patience || (!is_waiting && patience == GRACE) {
+                let is_clear = !is_waiting && patience == GRACE && self.has_heard_voters();
+                if is_clear || now.since(ahead_since) >= patience {
                     self.hand_over(turn, best, offset);
                 }
             }
@@ -82,6 +83,14 @@ impl Cluster {
             ),
             None => {}
         }
+    }
+
+    /// Every other primary that votes has been heard, or can not be reached.
+    fn has_heard_voters(&self) -> bool {
+        self.view.nodes.iter().all(|(index, node)| {
+            let is_heard = node.heard_at > Time::START || node.is_refusing;
+            index == self.view.me || !node.is_voter() || is_heard
+        })
     }
 
     /// How many primaries with smaller ids are on probation: their elections come first.

@@ -152,7 +152,7 @@ impl Cluster {
         if header.note.is_some() && !node.has_agreed {
             node.has_agreed = true;
             // An election since our start: its winner may not be known to this node yet.
-            self.state.saw_newer_epoch |= header.current_epoch > self.boot_epoch;
+            self.state.saw_newer_epoch |= self.boot_epoch.is_some_and(|epoch| header.current_epoch > epoch);
             self.state_dirty = true;
         }
         self.hear_life(turn, sender);

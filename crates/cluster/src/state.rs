@@ -38,7 +38,8 @@ impl Cluster {
         let is_primary = self.view.me().is_primary();
         let is_early = now.since(started_at) < START_DELAY;
         let has_majority = self.reachable() >= self.view.majority();
-        if !has_majority {
+        // Without any primary with slots, as before the first ADDSLOTS, there is no majority to be cut off from.
+        if !has_majority && self.view.size() > 0 {
             self.state.minority_at = Some(now);
         }
         if is_primary && !self.state.is_ok && is_early && !self.is_confirmed() {

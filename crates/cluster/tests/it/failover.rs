@@ -1,0 +1,166 @@
+//! Failovers: after a kill, after a cut, and by the operator's hand.
+
+use crate::world::World;
+use base::Span;
+use cluster::{Facts, Role};
+
+#[test]
+fn a_killed_primary_is_replaced_in_time() {
+    for seed in 0..20 {
+        let mut world = World::cluster(seed, 6);
+        world.write(0);
+        world.run(Span::ms(100 + 37 * seed));
+        world.kill(0);
+        let took = world.run_until(Span::ms(2_800), "promoted", |world| world.is_primary(3));
+        println!("seed {seed}: promoted after {} ms", took.as_ms());
+        world.run_until(Span::ms(200), "settled", |world| World::is_settled(world));
+        assert!(world.violations.is_empty());
+    }
+}
+
+#[test]
+fn a_silent_primary_is_replaced_in_time() {
+    for seed in 0..10 {
+        let mut world = World::cluster(seed, 6);
+        world.write(0);
+        world.run(Span::ms(100 + 131 * seed));
+        world.isolate(0);
+        world.run_until(Span::ms(2_800), "promoted", |world| world.is_primary(3));
+        world.run(Span::seconds(1));
+        assert_eq!(world.serving(0), cluster::Serving::Down, "the minority must not serve");
+        world.heal();
+        let new = world.id(3);
+        world
+            .run_until(Span::seconds(10), "the old one follows", |world| world.role(0) == Role::Replica(new));
+        world.run_until(Span::seconds(10), "settled", |world| World::is_settled(world));
+        assert!(world.violations.is_empty());
+    }
+}
+
+#[test]
+fn the_old_primary_comes_back_as_a_replica() {
+    let mut world = World::cluster(30, 6);
+    world.write(0);
+    world.run(Span::ms(100));
+    let facts = world.host(0).facts;
+    world.kill(0);
+    world.run_until(Span::ms(2_800), "promoted", |world| world.is_primary(3));
+    world.run(Span::seconds(10));
+    world.start(0, facts);
+    let new = world.id(3);
+    world.run_until(Span::seconds(2), "follows", |world| world.role(0) == Role::Replica(new));
+    world.run_until(Span::seconds(5), "settled", |world| World::is_settled(world));
+    assert!(world.violations.is_empty());
+}
+
+#[test]
+fn the_replica_with_more_data_wins() {
+    for seed in 0..10 {
+        let mut world = World::cluster(seed, 9);
+        world.cut(0, 3);
+        world.write(0);
+        world.run(Span::ms(500));
+        world.kill(0);
+        world.heal();
+        world.run_until(Span::seconds(5), "promoted", |world| world.is_primary(6) || world.is_primary(3));
+        assert!(world.is_primary(6), "seed {seed}: node 6 has the write");
+        let new = world.id(6);
+        world.run_until(Span::seconds(5), "sibling follows", |world| world.role(3) == Role::Replica(new));
+        assert!(world.violations.is_empty());
+    }
+}
+
+#[test]
+fn two_equal_replicas_do_not_split_the_vote() {
+    for seed in 0..20 {
+        let mut world = World::cluster(seed, 9);
+        world.write(0);
+        world.run(Span::seconds(1));
+        world.kill(0);
+        let took =
+            world.run_until(Span::ms(4_000), "promoted", |world| world.is_primary(3) || world.is_primary(6));
+        println!("seed {seed}: promoted after {} ms", took.as_ms());
+        world.run_until(Span::seconds(3), "settled", |world| World::is_settled(world));
+    }
+}
+
+#[test]
+fn two_shards_fail_over_one_after_the_other() {
+    for seed in 0..10 {
+        let mut world = World::cluster(seed, 6);
+        world.kill(0);
+        world.run_until(Span::seconds(3), "first", |world| world.is_primary(3));
+        world.run(Span::ms(50 * seed));
+        world.kill(1);
+        world.run_until(Span::seconds(20), "second", |world| world.is_primary(4));
+        assert!(world.violations.is_empty());
+    }
+}
+
+#[test]
+fn a_manual_failover_waits_for_the_offset() {
+    let mut world = World::cluster(40, 6);
+    world.write(0);
+    assert_eq!(world.ask(3, "CLUSTER FAILOVER"), "+OK\r\n");
+    let took = world.run_until(Span::ms(500), "promoted", |world| world.is_primary(3));
+    println!("manual failover took {} ms", took.as_ms());
+    assert_eq!(world.host(3).facts.data_offset, world.host(0).facts.data_offset);
+    let new = world.id(3);
+    world.run_until(Span::ms(300), "demoted", |world| world.role(0) == Role::Replica(new));
+    assert!(!world.host(0).paused, "clients go on");
+    assert!(world.violations.is_empty());
+}
+
+#[test]
+fn a_forced_failover_needs_no_primary() {
+    let mut world = World::cluster(41, 6);
+    world.kill(0);
+    world.run(Span::ms(300));
+    assert!(world.ask(3, "CLUSTER FAILOVER").starts_with("-ERR Master is down or failed"));
+    assert_eq!(world.ask(3, "CLUSTER FAILOVER FORCE"), "+OK\r\n");
+    world.run_until(Span::ms(300), "promoted", |world| world.is_primary(3));
+}
+
+#[test]
+fn a_takeover_needs_nobody() {
+    let mut world = World::cluster(42, 6);
+    (0..3).for_each(|node| world.kill(node));
+    world.run(Span::seconds(4));
+    assert!(!world.is_primary(3));
+    assert_eq!(world.ask(3, "CLUSTER FAILOVER TAKEOVER"), "+OK\r\n");
+    assert!(world.is_primary(3));
+}
+
+#[test]
+fn a_replica_with_old_data_does_not_lead() {
+    let mut world = World::cluster(43, 6);
+    world.cut(0, 3);
+    world.run(Span::seconds(60));
+    world.kill(0);
+    world.run(Span::seconds(20));
+    assert!(!world.is_primary(3));
+}
+
+#[test]
+fn all_restarted_nodes_are_what_they_were() {
+    for seed in 0..10 {
+        let mut world = World::cluster(seed, 6);
+        (0..3).for_each(|node| world.write(node));
+        world.run(Span::seconds(1));
+        let before: Vec<(Role, u64)> =
+            (0..6).map(|node| (world.role(node), world.info(node, "cluster_my_epoch"))).collect();
+        let facts: Vec<Facts> = (0..6).map(|node| world.host(node).facts).collect();
+        (0..6).for_each(|node| world.kill(node));
+        world.run(Span::seconds(1));
+        for node in 0..6 {
+            world.start(node, Facts { is_link_up: false, heard_at: None, ..facts[node] });
+        }
+        let took = world.run_until(Span::seconds(3), "settled", |world| World::is_settled(world));
+        println!("seed {seed}: all back after {} ms", took.as_ms());
+        world.run(Span::seconds(5));
+        let after: Vec<(Role, u64)> =
+            (0..6).map(|node| (world.role(node), world.info(node, "cluster_my_epoch"))).collect();
+        assert_eq!(before, after, "seed {seed}");
+        assert!(world.violations.is_empty());
+    }
+}

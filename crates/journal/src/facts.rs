@@ -40,6 +40,10 @@ pub struct Facts {
     pub saving: SavingFacts,
     /// `sync_full`, `sync_partial_ok`, `sync_partial_err`.
     pub syncs: [u64; 3],
+    /// Bytes that came from primaries.
+    pub input_bytes: u64,
+    /// Bytes that went to replicas.
+    pub output_bytes: u64,
 }
 
 /// One replica, for INFO and ROLE.
@@ -122,6 +126,10 @@ pub struct SavingFacts {
     pub current_seconds: i64,
     /// `rdb_saves`.
     pub saves: u64,
+    /// `current_save_keys_processed`.
+    pub keys_done: u64,
+    /// `current_save_keys_total`: keys when the running snapshot began.
+    pub keys_total: u64,
     /// `rdb_last_load_keys_loaded`.
     pub loaded_keys: u64,
     /// `rdb_last_load_keys_expired`.

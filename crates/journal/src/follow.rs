@@ -715,9 +715,9 @@ fn on_ping(
         return Err(Fault::Link(format!("Error reply to PING from master: '{}'", reply.text)));
     }
     let mut bytes = Vec::new();
-    let password = settings.primary_password.as_bytes();
+    let password = settings.primary_password.as_slice();
     if !password.is_empty() {
-        let user = settings.primary_user.as_bytes();
+        let user = settings.primary_user.as_slice();
         let auth =
             if user.is_empty() { command(&[b"AUTH", password]) } else { command(&[b"AUTH", user, password]) };
         bytes.extend_from_slice(&auth);

@@ -120,6 +120,8 @@ pub struct Journal {
     shutdown: Option<Shutdown>,
     load_started: Unix,
     loaded: Loaded,
+    /// Bytes that came from primaries.
+    input_bytes: u64,
 }
 
 impl Journal {
@@ -144,6 +146,7 @@ impl Journal {
             shutdown: None,
             load_started: now.unix,
             loaded: Loaded::default(),
+            input_bytes: 0,
         }
     }
 
@@ -445,6 +448,7 @@ impl Journal {
 
     /// Bytes from the primary.
     pub fn on_batch(&mut self, conn: ConnId, batch: Batch, turn: &mut Turn<'_>) {
+        self.input_bytes += batch.raw_len() as u64;
         let mut events = Vec::new();
         let position = self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end));
         if let Some(follow) = &mut self.follow {
@@ -562,7 +566,7 @@ impl Journal {
         self.seal_own_commands(turn.now.mono);
         self.step_shutdown(turn);
         self.begin_snapshots(turn);
-        if self.saver.step(&mut self.links, turn) {
+        if self.saver.step(&mut self.links, &self.settings, turn) {
             turn.out.again = true;
         }
         self.links.seal(&self.feed, &self.settings, turn.now, turn.out);
@@ -788,14 +792,15 @@ impl Journal {
             }),
             saving,
             syncs: self.links.syncs,
+            input_bytes: self.input_bytes,
+            output_bytes: self.links.sent,
         }
     }
 }
 
 /// The end of the last real write among the first `done` bytes, where `base` bytes stand before the batch.
 fn last_data_end(batch: &Batch, base: u64, done: u64) -> Option<u64> {
-    let total: u64 = (0..batch.len()).map(|index| batch.raw(index).len() as u64).sum();
-    let mut end = base + total;
+    let mut end = base + batch.raw_len() as u64;
     for index in (0..batch.len()).rev() {
         let name = batch.request(index).get(0).unwrap_or(b"");
         let is_silent =

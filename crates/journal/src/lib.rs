@@ -30,10 +30,11 @@ mod gate;
 pub mod journal;
 mod link;
 mod load;
+mod report;
 pub mod settings;
 mod snapshot;
 
 pub use act::{Act, Loaded, Source};
 pub use facts::{Facts, LoadingFacts, PrimaryFacts, ReplicaFacts, SavingFacts};
 pub use journal::{Journal, Replconf, ShutdownWish, StreamApplied, Turn};
-pub use settings::{SavePoint, Settings};
+pub use settings::Settings;

@@ -71,6 +71,8 @@ struct Link {
     queued: u64,
     progress_at: Time,
     soft_since: Option<Time>,
+    /// Bytes put out for it in this turn.
+    sent: u64,
 }
 
 impl Link {
@@ -79,8 +81,13 @@ impl Link {
         format!("{ip}:{}", self.greeting.port)
     }
 
+    fn note_sent(&mut self, bytes: u64) {
+        self.queued += bytes;
+        self.sent += bytes;
+    }
+
     fn send(&mut self, bytes: Vec<u8>, out: &mut Outbox) {
-        self.queued += bytes.len() as u64;
+        self.note_sent(bytes.len() as u64);
         out.send(self.conn, bytes);
     }
 
@@ -98,7 +105,7 @@ impl Link {
         if let Some(backlog) = feed.backlog.as_ref().filter(|_| room > 0 && self.cursor < feed.end) {
             let from = self.cursor;
             self.cursor = backlog.read(from, room, &mut |chunk| out.send(self.conn, chunk));
-            self.queued += self.cursor - from;
+            self.note_sent(self.cursor - from);
         }
     }
 
@@ -126,6 +133,8 @@ pub(crate) struct Links {
     greetings: BTreeMap<ConnId, Greeting>,
     /// `sync_full`, `sync_partial_ok`, `sync_partial_err`.
     pub(crate) syncs: [u64; 3],
+    /// Bytes put out for all links so far, this turn's aside.
+    pub(crate) sent: u64,
 }
 
 impl Links {
@@ -251,6 +260,7 @@ impl Links {
             queued: 0,
             progress_at: turn.now.mono,
             soft_since: None,
+            sent: 0,
         };
         let name = link.name();
         turn.out.log(Level::Notice, format!("Replica {name} asks for synchronization"));
@@ -370,7 +380,7 @@ impl Links {
     /// A part of the snapshot for all receivers.
     pub(crate) fn send_transfer(&mut self, bytes: &alloc::sync::Arc<Vec<u8>>, out: &mut Outbox) {
         for link in self.links.iter_mut().filter(|link| link.state == State::Transfer) {
-            link.queued += bytes.len() as u64;
+            link.note_sent(bytes.len() as u64);
             out.send(link.conn, machine::Chunk::Shared { bytes: bytes.clone(), range: 0..bytes.len() });
         }
     }
@@ -432,6 +442,7 @@ impl Links {
                 link.progress_at = now.mono;
             }
             link.queued = link.reported;
+            self.sent += core::mem::take(&mut link.sent);
         }
     }
 

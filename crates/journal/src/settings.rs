@@ -6,15 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::Span;
 use data::HashLimits;
-
-/// A save point: so many changes within so many seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SavePoint {
-    /// At least so long after the last save.
-    pub seconds: u64,
-    /// At least so many changes since then.
-    pub changes: u64,
-}
+use spec::Config;
+use spec::config::SavePoint;
+use spec::directive::id;
 
 /// The directives that the journal obeys; each field is the directive of that name.
 #[derive(Clone, Debug)]
@@ -24,9 +18,9 @@ pub struct Settings {
     /// `replica-announce-ip`; empty: the primary takes the connection's address.
     pub announced_ip: String,
     /// `primaryuser` / `masteruser`; empty for the default user.
-    pub primary_user: String,
+    pub primary_user: Vec<u8>,
     /// `primaryauth` / `masterauth`; empty: no AUTH.
-    pub primary_password: String,
+    pub primary_password: Vec<u8>,
     /// `repl-ping-replica-period`.
     pub ping_period: Span,
     /// `repl-timeout`.
@@ -66,30 +60,43 @@ pub struct Settings {
 impl Default for Settings {
     /// The originals' defaults.
     fn default() -> Settings {
+        Settings::read(&Config::new())
+    }
+}
+
+impl Settings {
+    /// The settings that a configuration holds.
+    pub fn read(config: &Config) -> Settings {
+        let text = |id| String::from_utf8_lossy(config.text(id)).into_owned();
+        let seconds = |id| Span::seconds(config.count(id));
+        let announced = config.port(id::REPLICA_ANNOUNCE_PORT);
+        let limit = config.output_limits()[1];
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Settings {
-            announced_port: 6379,
-            announced_ip: String::new(),
-            primary_user: String::new(),
-            primary_password: String::new(),
-            ping_period: Span::seconds(10),
-            timeout: Span::seconds(60),
-            backlog_bytes: 1 << 20,
-            backlog_ttl: Span::seconds(3600),
-            diskless_delay: Span::seconds(5),
-            diskless_replicas_max: 0,
-            replica_hard_limit: 256 << 20,
-            replica_soft_limit: 64 << 20,
-            replica_soft_span: Span::seconds(60),
-            min_replicas_max_lag: Span::seconds(10),
-            dump_file: String::from("dump.rdb"),
-            save_points: [(3600, 1), (300, 100), (60, 10_000)]
-                .map(|(seconds, changes)| SavePoint { seconds, changes })
-                .to_vec(),
-            stop_writes_on_save_error: true,
-            checksum: true,
-            compression: true,
-            hash_limits: HashLimits::default(),
-            shutdown_timeout: Span::seconds(10),
+            announced_port: if announced == 0 { config.port(id::PORT) } else { announced },
+            announced_ip: text(id::REPLICA_ANNOUNCE_IP),
+            primary_user: config.text(id::MASTERUSER).to_vec(),
+            primary_password: config.text(id::MASTERAUTH).to_vec(),
+            ping_period: seconds(id::REPL_PING_REPLICA_PERIOD),
+            timeout: seconds(id::REPL_TIMEOUT),
+            backlog_bytes: config.bytes(id::REPL_BACKLOG_SIZE),
+            backlog_ttl: seconds(id::REPL_BACKLOG_TTL),
+            diskless_delay: seconds(id::REPL_DISKLESS_SYNC_DELAY),
+            diskless_replicas_max: config.count(id::REPL_DISKLESS_SYNC_MAX_REPLICAS) as u32,
+            replica_hard_limit: limit.hard_bytes,
+            replica_soft_limit: limit.soft_bytes,
+            replica_soft_span: Span::seconds(limit.soft_seconds),
+            min_replicas_max_lag: seconds(id::MIN_REPLICAS_MAX_LAG),
+            dump_file: text(id::DBFILENAME),
+            save_points: config.save_points().to_vec(),
+            stop_writes_on_save_error: config.yes(id::STOP_WRITES_ON_BGSAVE_ERROR),
+            checksum: config.yes(id::RDBCHECKSUM),
+            compression: config.yes(id::RDBCOMPRESSION),
+            hash_limits: HashLimits {
+                entries: size(config.count(id::HASH_MAX_LISTPACK_ENTRIES)),
+                value_bytes: size(config.bytes(id::HASH_MAX_LISTPACK_VALUE)),
+            },
+            shutdown_timeout: seconds(id::SHUTDOWN_TIMEOUT),
         }
     }
 }

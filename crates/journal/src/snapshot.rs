@@ -52,6 +52,8 @@ struct Job {
     begun: Now,
     sum: dump::Sum,
     is_walked: bool,
+    keys_total: u64,
+    keys_done: u64,
 }
 
 /// What a save was asked for by.
@@ -171,11 +173,12 @@ impl Saver {
         assert!(self.job.is_none());
         turn.keyspace.snapshot_begin(dump::encode(settings.compression));
         let sum = dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace));
-        self.job = Some(Job { target, begun: turn.now, sum, is_walked: false });
+        let keys_total = (0..turn.keyspace.databases()).map(|db| turn.keyspace.len(db)).sum();
+        self.job = Some(Job { target, begun: turn.now, sum, is_walked: false, keys_total, keys_done: 0 });
     }
 
     /// Walks on as far as the target keeps up and one slice goes. True when more could be done at once.
-    pub(crate) fn step(&mut self, links: &mut Links, turn: &mut Turn<'_>) -> bool {
+    pub(crate) fn step(&mut self, links: &mut Links, settings: &Settings, turn: &mut Turn<'_>) -> bool {
         let Some(job) = &mut self.job else { return false };
         let can_take = match &job.target {
             Target::File(file) => {
@@ -184,6 +187,12 @@ impl Saver {
             }
             Target::Links { .. } if links.receivers() == 0 => {
                 turn.out.log(Level::Notice, "Diskless rdb transfer, last replica dropped, snapshot given up");
+                self.abort_walk(turn);
+                return false;
+            }
+            Target::Links { .. } if turn.keyspace.snapshot_pending_bytes() as u64 > pending_max(settings) => {
+                turn.out.log(Level::Warning, "The replicas are too slow for what is written meanwhile: transfer given up");
+                links.abort_transfer(turn.out);
                 self.abort_walk(turn);
                 return false;
             }
@@ -197,6 +206,7 @@ impl Saver {
             turn.keyspace.snapshot_step(SLICE);
         }
         let progress = turn.keyspace.snapshot_take(&mut bytes);
+        job.keys_done = turn.keyspace.snapshot_keys().max(job.keys_done);
         job.is_walked = progress != Progress::Walking;
         if job.is_walked {
             job.sum.end(&mut bytes);
@@ -337,6 +347,8 @@ impl Saver {
                 .as_ref()
                 .map_or(-1, |job| now.mono.since(job.begun.mono).as_seconds() as i64),
             saves: self.saves,
+            keys_done: self.job.as_ref().map_or(0, |job| job.keys_done),
+            keys_total: self.job.as_ref().map_or(0, |job| job.keys_total),
             loaded_keys: 0,
             loaded_expired: 0,
             stop_writes: self.stops_writes(settings),
@@ -346,5 +358,13 @@ impl Saver {
     /// Writes are to be refused: the last save failed, and the operator wants to know.
     pub(crate) fn stops_writes(&self, settings: &Settings) -> bool {
         settings.stop_writes_on_save_error && !settings.save_points.is_empty() && !self.last_ok
+    }
+}
+
+/// Encoded bytes that may wait for replicas: writes add to them while the walker waits. They count as the replicas' own.
+fn pending_max(settings: &Settings) -> u64 {
+    match settings.replica_hard_limit {
+        0 => u64::MAX,
+        limit => limit.max(settings.backlog_bytes),
     }
 }

@@ -196,10 +196,14 @@ impl Batch {
         start..self.requests[index].raw_end as usize
     }
 
+    /// How many raw bytes all requests have.
+    pub fn raw_len(&self) -> usize {
+        self.requests.last().map_or(0, |request| request.raw_end as usize)
+    }
+
     /// The raw bytes of all requests, for a stream that is passed on unchanged.
     pub fn into_raw(mut self) -> Vec<u8> {
-        let end = self.requests.last().map_or(0, |request| request.raw_end as usize);
-        self.bytes.truncate(end);
+        self.bytes.truncate(self.raw_len());
         self.bytes
     }
 

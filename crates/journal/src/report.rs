@@ -41,7 +41,8 @@ impl Journal {
             reply.array(3);
             reply.bulk(b"master");
             reply.integer(signed(facts.offset));
-            let online: Vec<&ReplicaFacts> = facts.replicas.iter().filter(|link| link.state == "online").collect();
+            let online: Vec<&ReplicaFacts> =
+                facts.replicas.iter().filter(|link| link.state == "online").collect();
             reply.array(online.len());
             for link in online {
                 reply.array(3);

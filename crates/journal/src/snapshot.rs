@@ -191,7 +191,10 @@ impl Saver {
                 return false;
             }
             Target::Links { .. } if turn.keyspace.snapshot_pending_bytes() as u64 > pending_max(settings) => {
-                turn.out.log(Level::Warning, "The replicas are too slow for what is written meanwhile: transfer given up");
+                turn.out.log(
+                    Level::Warning,
+                    "The replicas are too slow for what is written meanwhile: transfer given up",
+                );
                 links.abort_transfer(turn.out);
                 self.abort_walk(turn);
                 return false;

@@ -335,7 +335,7 @@ impl Reactor {
         let freed = connection.framer.feed(buffer, &mut batch);
         if buffers.len() < READ_BUFFERS_MAX
             && freed.capacity() > 0
-            && freed.capacity() <= 2 * ROOM_BYTES_MAX as usize
+            && freed.capacity() <= ROOM_BYTES_MAX as usize
         {
             buffers.push(freed);
         }

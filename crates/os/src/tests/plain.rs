@@ -6,10 +6,11 @@ use crate::config::{HostConfig, HostError, ListenAt};
 use crate::connections::{Connection, State};
 use crate::faults::{Call, Faults};
 use crate::host::Host;
-use machine::{ConnId, Listener};
+use machine::{Address, ConnId, Listener};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use wire::{Limits, Mode};
 
 #[test]
@@ -52,6 +53,58 @@ fn a_taken_port_is_an_error_before_anything_runs() {
     let Err(error @ HostError::Listen { .. }) = result else { panic!("bound twice") };
     assert!(error.to_string().contains(&address.to_string()), "{error}");
     assert!(error.to_string().contains("taken"), "{error}");
+}
+
+#[test]
+fn a_peer_that_takes_nothing_does_not_hold_a_close_up() {
+    let scratch = Scratch::new("stuck");
+    let Running { address, thread } = run(scratch.path(), None, Reference::new());
+    let mut stuck = TcpStream::connect(address).unwrap();
+    for _ in 0..8 {
+        stuck.write_all(b"*2\r\n$3\r\nBIG\r\n$7\r\n4000000\r\n").unwrap();
+    }
+    stuck.write_all(b"*2\r\n$3\r\nBYE\r\n$2\r\nno\r\n").unwrap();
+    // Nothing is read. The end shows as an error of a write, once the server has given up.
+    let until = Instant::now() + Duration::from_secs(20);
+    while stuck.write_all(b"*1\r\n").is_ok() {
+        assert!(Instant::now() < until, "the server waits for ever");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.write_all(b"*1\r\n$4\r\nSTOP\r\n").unwrap();
+    let mut reply = Vec::new();
+    socket.read_to_end(&mut reply).unwrap();
+    assert_eq!(reply, b"+stopped\r\n");
+    let (_, machine) = thread.join().unwrap();
+    assert_eq!(machine.closed, 1);
+}
+
+#[test]
+fn ipv6_stands_beside_ipv4_on_one_port() {
+    let ip6 = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return; // A machine without IPv6 has nothing to show here.
+    }
+    let host = |at: Vec<ListenAt>| {
+        let listeners = at.into_iter().map(|at| super::listener(Listener::Client, at)).collect();
+        Host::new(HostConfig { listeners, handle_signals: false, ..HostConfig::default() })
+    };
+    let first = host(vec![ListenAt::Inet(ip6, 0)]).unwrap();
+    let Address::Inet(_, port) = first.addresses()[0] else { panic!("TCP") };
+    // The same port is free for IPv4, because the first takes IPv6 alone.
+    host(vec![ListenAt::Inet(IpAddr::V4(Ipv4Addr::LOCALHOST), port)]).unwrap();
+}
+
+#[test]
+fn an_optional_address_of_another_machine_is_left_out() {
+    let at = ListenAt::Inet(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0);
+    let mut listener = super::listener(Listener::Client, at);
+    listener.is_optional = true;
+    let config =
+        |listener| HostConfig { listeners: vec![listener], handle_signals: false, ..HostConfig::default() };
+    assert!(Host::new(config(listener.clone())).unwrap().addresses().is_empty());
+    listener.is_optional = false;
+    assert!(matches!(Host::new(config(listener)), Err(HostError::Listen { .. })));
 }
 
 #[test]

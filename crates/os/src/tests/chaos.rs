@@ -4,12 +4,15 @@ use super::reference::{BIG_CHUNK, Reference, big_byte};
 use super::{Running, Scratch, run};
 use crate::faults::Faults;
 use base::Random;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// 20 s: a client that waits longer has found a lost wake.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What one client sends, what must come back, and where a failed write may end it.
 #[derive(Default)]
@@ -18,6 +21,8 @@ struct Script {
     expected: Vec<u8>,
     /// Offset in `expected` of the first reply that waits for the disk.
     first_gate: Option<usize>,
+    /// Texts that a file must hold before they are told, and where their replies end.
+    grown: Vec<(usize, String)>,
     half_closes: bool,
 }
 
@@ -69,17 +74,23 @@ impl Script {
     fn gated(&mut self, name: &str, text: &str) {
         self.first_gate.get_or_insert(self.expected.len());
         self.echo(name, text);
+        if name == "GROW" {
+            self.grown.push((self.expected.len(), text.to_string()));
+        }
     }
 }
 
 /// The two kinds of sockets, as far as the clients need them.
 trait Socket: Read + Write + Send + Sized + 'static {
+    /// The same socket, for another thread; neither waits for ever.
     fn twin(&self) -> Self;
     fn end_writing(&self);
 }
 
 impl Socket for TcpStream {
     fn twin(&self) -> TcpStream {
+        self.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.set_write_timeout(Some(PATIENCE)).unwrap();
         self.try_clone().unwrap()
     }
     fn end_writing(&self) {
@@ -90,6 +101,8 @@ impl Socket for TcpStream {
 
 impl Socket for UnixStream {
     fn twin(&self) -> UnixStream {
+        self.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.set_write_timeout(Some(PATIENCE)).unwrap();
         self.try_clone().unwrap()
     }
     fn end_writing(&self) {
@@ -97,8 +110,8 @@ impl Socket for UnixStream {
     }
 }
 
-/// Plays a script; true when every reply came.
-fn play<S: Socket>(socket: S, script: &Script, mut random: Random, seed: u64) -> bool {
+/// Plays a script; returns how many bytes came back.
+fn play<S: Socket>(socket: S, script: &Script, mut random: Random, seed: u64) -> usize {
     let mut writer = socket.twin();
     let mut reader = socket;
     let sent = script.sent.clone();
@@ -131,6 +144,7 @@ fn play<S: Socket>(socket: S, script: &Script, mut random: Random, seed: u64) ->
         match reader.read(&mut bytes[..room]) {
             Ok(0) => break,
             Ok(len) => received.extend_from_slice(&bytes[..len]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("seed {seed}: no answer in 20 s"),
             // A reset, after a failed write.
             Err(_) => break,
         }
@@ -145,7 +159,7 @@ fn play<S: Socket>(socket: S, script: &Script, mut random: Random, seed: u64) ->
         script.expected.len(),
         script.half_closes
     );
-    is_whole
+    received.len()
 }
 
 fn stop(address: SocketAddr) -> Vec<u8> {
@@ -157,7 +171,8 @@ fn stop(address: SocketAddr) -> Vec<u8> {
     reply
 }
 
-fn clients(dir: &Path, address: SocketAddr, seed: u64, count: u64) -> u64 {
+/// Plays all scripts at once; returns how many came back whole, and what the file must hold by now.
+fn clients(dir: &Path, address: SocketAddr, seed: u64, count: u64) -> (u64, Vec<String>) {
     let mut random = Random::new(seed);
     let threads: Vec<_> = (0..count)
         .map(|client| {
@@ -165,27 +180,41 @@ fn clients(dir: &Path, address: SocketAddr, seed: u64, count: u64) -> u64 {
             let path = dir.join("socket");
             std::thread::spawn(move || {
                 let script = script(&mut random, client);
-                if random.chance(1, 3) {
+                let received = if random.chance(1, 3) {
                     play(UnixStream::connect(path).unwrap(), &script, random, seed)
                 } else {
                     play(TcpStream::connect(address).unwrap(), &script, random, seed)
-                }
+                };
+                let is_told = |grown: &(usize, String)| grown.0 <= received;
+                let told: Vec<String> =
+                    script.grown.into_iter().filter(is_told).map(|(_, text)| text).collect();
+                (received == script.expected.len(), told)
             })
         })
         .collect();
-    threads.into_iter().map(|thread| u64::from(thread.join().unwrap())).sum()
+    let (mut whole, mut told) = (0, Vec::new());
+    for thread in threads {
+        let (is_whole, mut texts) = thread.join().unwrap();
+        whole += u64::from(is_whole);
+        told.append(&mut texts);
+    }
+    (whole, told)
 }
 
 fn check(name: &str, seed: u64, faults: Arc<Faults>) -> (u64, Reference) {
     let scratch = Scratch::new(&format!("{name}-{seed}"));
     let Running { address, thread } = run(scratch.path(), Some(faults), Reference::new());
-    let whole = clients(scratch.path(), address, seed, 24);
+    let (whole, told) = clients(scratch.path(), address, seed, 24);
     let reply = stop(address);
     let (code, machine) = thread.join().unwrap();
     assert_eq!(code, 7, "seed {seed}");
     let is_kept = std::fs::read(scratch.path().join("stopped")).is_ok_and(|bytes| bytes == b"stopped");
     assert!(reply.is_empty() || reply == b"+stopped\r\n", "seed {seed}");
     assert!(reply.is_empty() || is_kept, "seed {seed}: told before it was durable");
+    let grown = std::fs::read_to_string(scratch.path().join("growing")).unwrap_or_default();
+    for text in told {
+        assert!(grown.contains(&text), "seed {seed}: told, and not in the file");
+    }
     assert_eq!(machine.opened, 25, "seed {seed}");
     assert_eq!(machine.closed, 24, "seed {seed}: all but the one that stopped it");
     (whole, machine)

@@ -110,16 +110,16 @@ impl Kind {
 pub struct Flags(pub u16);
 
 impl Flags {
-    /// The node that speaks.
-    pub const MYSELF: Flags = Flags(1);
     /// A primary.
-    pub const PRIMARY: Flags = Flags(2);
+    pub const PRIMARY: Flags = Flags(1);
     /// A replica.
-    pub const REPLICA: Flags = Flags(4);
+    pub const REPLICA: Flags = Flags(2);
     /// Suspected by one node.
-    pub const PFAIL: Flags = Flags(8);
+    pub const PFAIL: Flags = Flags(4);
     /// Failed by agreement.
-    pub const FAIL: Flags = Flags(16);
+    pub const FAIL: Flags = Flags(8);
+    /// The node that speaks.
+    pub const MYSELF: Flags = Flags(16);
     /// Not yet known by its true id.
     pub const HANDSHAKE: Flags = Flags(32);
     /// Its address is not known.

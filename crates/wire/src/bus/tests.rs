@@ -86,9 +86,11 @@ fn every_kind_reads_back() {
 fn a_ping_of_redis_7_0_is_understood() {
     let frame = Frame::decode(PING).unwrap();
     assert_eq!((frame.header.port, frame.header.bus_port, frame.header.note), (27411, 42411, None));
+    assert_eq!(frame.header.flags, Flags::MYSELF.with(Flags::REPLICA));
     let Body::Gossip { kind: Kind::Ping, entries, extensions } = &frame.body else { panic!() };
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0].ip, "127.0.0.1");
+    assert!(entries.iter().any(|entry| entry.flags == Flags::PRIMARY));
     assert!(entries.iter().any(|entry| entry.port == 27413 && entry.bus_port == 37413));
     assert_eq!(extensions.hostname.as_deref(), Some("host0.example"));
     let mut again = vec![];
@@ -100,6 +102,7 @@ fn a_ping_of_redis_7_0_is_understood() {
 fn a_publish_of_redis_7_0_is_written_alike() {
     let frame = Frame::decode(PUBLISH).unwrap();
     assert_eq!(frame.body, Body::Publish { is_sharded: false, channel: b"chan", message: b"hello" });
+    assert_eq!(frame.header.flags, Flags::MYSELF.with(Flags::PRIMARY));
     let mut again = vec![];
     frame.encode(&mut again);
     assert_eq!(again, PUBLISH);

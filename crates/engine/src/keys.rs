@@ -145,15 +145,13 @@ impl<'a> Keys<'a> {
         match self.shared.keyspace.entry(self.db, key, hash) {
             Entry::Occupied(entry) => {
                 if self.expiry == Expiry::Show || !is_due(&entry.as_ref(), self.now_ms) {
-                    if let Some(clock) = self.clock {
-                        entry.as_ref().touch(clock);
-                    }
+                    used(&entry, self.clock);
                     return Place::Taken(entry);
                 }
                 expire(&mut self.shared.feed, self.watch, &mut self.expired, self.expiry, self.db, key);
-                Place::Free(Free::Stale(entry))
+                Place::Free(Free { place: FreePlace::Stale(entry), clock: self.clock })
             }
-            Entry::Vacant(entry) => Place::Free(Free::Vacant(entry)),
+            Entry::Vacant(entry) => Place::Free(Free { place: FreePlace::Vacant(entry), clock: self.clock }),
         }
     }
 
@@ -215,7 +213,12 @@ pub enum Place<'k> {
 }
 
 /// A free place.
-pub enum Free<'k> {
+pub struct Free<'k> {
+    place: FreePlace<'k>,
+    clock: Option<u32>,
+}
+
+enum FreePlace<'k> {
     /// Nothing is there.
     Vacant(VacantEntry<'k>),
     /// A key whose deadline has passed is there; to everyone it is gone.
@@ -226,50 +229,62 @@ impl<'k> Free<'k> {
     /// Puts a string there, as SET does.
     #[inline]
     pub fn insert_string(self, value: &[u8], deadline_ms: Option<u64>) {
-        match self {
-            Free::Vacant(entry) => {
-                entry.insert_string(value, deadline_ms);
+        let entry = match self.place {
+            FreePlace::Vacant(entry) => entry.insert_string(value, deadline_ms),
+            FreePlace::Stale(mut entry) => {
+                entry.store(value, deadline_ms);
+                entry
             }
-            Free::Stale(mut entry) => entry.store(value, deadline_ms),
-        }
+        };
+        used(&entry, self.clock);
     }
 
     /// Puts an integer there.
     pub fn insert_integer(self, value: i64) {
-        match self {
-            Free::Vacant(entry) => {
-                entry.insert_integer(value, None);
-            }
-            Free::Stale(mut entry) => {
+        let entry = match self.place {
+            FreePlace::Vacant(entry) => entry.insert_integer(value, None),
+            FreePlace::Stale(mut entry) => {
                 entry.set_integer(value);
                 entry.set_deadline(None);
+                entry
             }
-        }
+        };
+        used(&entry, self.clock);
     }
 
     /// Puts an empty hash there, to be filled.
     pub fn insert_hash(self, key: HashKey) -> OccupiedEntry<'k> {
-        match self {
-            Free::Vacant(entry) => entry.insert_hash(),
-            Free::Stale(mut entry) => {
+        let entry = match self.place {
+            FreePlace::Vacant(entry) => entry.insert_hash(),
+            FreePlace::Stale(mut entry) => {
                 entry.set_value(Value::Hash(Box::new(Hash::new(key))));
                 entry.set_deadline(None);
                 entry
             }
-        }
+        };
+        used(&entry, self.clock);
+        entry
     }
 
     /// Puts an owned value there.
     pub fn insert(self, value: Value, deadline_ms: Option<u64>) {
-        match self {
-            Free::Vacant(entry) => {
-                entry.insert(value, deadline_ms);
-            }
-            Free::Stale(mut entry) => {
+        let entry = match self.place {
+            FreePlace::Vacant(entry) => entry.insert(value, deadline_ms),
+            FreePlace::Stale(mut entry) => {
                 entry.set_value(value);
                 entry.set_deadline(deadline_ms);
+                entry
             }
-        }
+        };
+        used(&entry, self.clock);
+    }
+}
+
+/// Notes that a key was used.
+#[inline]
+fn used(entry: &OccupiedEntry<'_>, clock: Option<u32>) {
+    if let Some(clock) = clock {
+        entry.as_ref().touch(clock);
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Refusal {
     NotFloat,
     /// A number outside of what is allowed there.
     OutOfRange,
+    /// A number that does not fit 32 bits.
+    OutOfIntRange,
     /// A number outside of what is allowed there, which must also be positive.
     NotPositive,
     /// A value is below zero where this can not be.
@@ -317,6 +319,9 @@ impl Refusal {
             Refusal::NotInteger => "ERR value is not an integer or out of range",
             Refusal::NotFloat => "ERR value is not a valid float",
             Refusal::OutOfRange => "ERR value is out of range",
+            Refusal::OutOfIntRange => {
+                "ERR value is out of range, value must between -2147483648 and 2147483647"
+            }
             Refusal::NotPositive => "ERR value is out of range, must be positive",
             Refusal::Negative => "ERR value is negative",
             Refusal::Overflow => "ERR increment or decrement would overflow",

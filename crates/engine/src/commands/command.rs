@@ -163,7 +163,7 @@ fn command_info(call: &mut Call<'_>) -> Result<(), Refusal> {
     for name in call.args.from(2).iter() {
         match call.table.full(name) {
             Some(index) => describe(call, index),
-            None => call.reply.null_array(),
+            None => call.reply.null(),
         }
     }
     Ok(())
@@ -191,16 +191,16 @@ fn describe(call: &mut Call<'_>, index: RowIndex) {
     for category in acl.names() {
         reply.simple(&alloc::format!("@{category}"));
     }
-    reply.array(spec.tips.len());
+    reply.set(spec.tips.len());
     for tip in spec.tips {
         reply.bulk(tip.as_bytes());
     }
-    reply.array(spec.keys.count());
+    reply.set(spec.keys.count());
     for keys in spec.keys.specs() {
         describe_keys(reply, keys);
     }
     let subcommands = row.subcommands.clone();
-    reply.array(subcommands.len());
+    reply.set(subcommands.len());
     for subcommand in subcommands {
         describe(call, subcommand);
     }
@@ -397,7 +397,10 @@ fn keys_of<'a>(call: &Call<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], spec::A
         return Err(Refusal::InvalidCommandArity);
     }
     let mut found = Vec::new();
-    spec.keys.places(args.len(), |at| args.at(at), |at, access| found.push((args.at(at), access)));
+    // What SET does with its key depends on one option.
+    let shows = spec.name != "set" || args.from(3).iter().any(|arg| arg.eq_ignore_ascii_case(b"get"));
+    let exact = |access| if shows { access } else { spec::Access::OVERWRITE };
+    spec.keys.places(args.len(), |at| args.at(at), |at, access| found.push((args.at(at), exact(access))));
     if found.is_empty() && !spec.flags.has(Flags::NO_MANDATORY_KEYS) {
         return Err(Refusal::InvalidArguments);
     }

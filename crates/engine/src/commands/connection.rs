@@ -310,7 +310,7 @@ fn echo(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn select(call: &mut Call<'_>) -> Result<(), Refusal> {
     let index = number::parse_i64(call.args.at(1)).ok_or(Refusal::NotInteger)?;
-    let index = i32::try_from(index).map_err(|_| Refusal::OutOfRange)?;
+    let index = i32::try_from(index).map_err(|_| Refusal::OutOfIntRange)?;
     if call.keys.shared.routes.enabled && index != 0 {
         return Err(Refusal::SelectInCluster);
     }

@@ -1,0 +1,123 @@
+//! What commands answer. Texts and forms were compared with Redis 7.0.15.
+
+use crate::world::{World, check};
+
+#[test]
+fn strings() {
+    check("set a 1\n get a", "$1 1");
+    check("get a", "$-1");
+    check("set a 1 nx get", "$-1");
+    check("set a 1\n set a 2 nx", "$-1");
+    check("set a 1 ex 0", "-ERR invalid expire time in 'set' command");
+    check("set a 1 ex 10 px 10", "-ERR syntax error");
+    check("set a 1 ex 10\n ttl a", ":10");
+    check("set a 1 ex 10\n set a 2 keepttl\n ttl a", ":10");
+    check("set a 1\n append a 2\n get a", "$2 12");
+    check("setrange a 3 x\n strlen a", ":4");
+    check("set a hello\n getrange a -3 -1", "$3 llo");
+    check("mset a 1 b 2\n mget a b c", "*3 $1 1 $1 2 $-1");
+    check("mset a 1 b", "-ERR wrong number of arguments for 'mset' command");
+    check("hset h f v\n get h", "-WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+#[test]
+fn counters() {
+    check("incr hits", ":1");
+    check("incr hits\n incr hits", ":2");
+    check("set a 9223372036854775807\n incr a", "-ERR increment or decrement would overflow");
+    check("decrby a -9223372036854775808", "-ERR decrement would overflow");
+    check("set a x\n incr a", "-ERR value is not an integer or out of range");
+    check("incrbyfloat a 0.1\n incrbyfloat a 0.2", "$3 0.3");
+}
+
+#[test]
+fn hashes() {
+    check("hset h a 1 b 2", ":2");
+    check("hset h a 1\n hset h a 2", ":0");
+    check("hset h a 1\n hgetall h", "*2 $1 a $1 1");
+    check("hset h a 1\n hdel h a\n exists h", ":0");
+    check("hset h a x\n hincrby h a 1", "-ERR hash value is not an integer");
+    check("hmget h a b", "*2 $-1 $-1");
+    check("hset h a 1\n hscan h 0", "*2 $1 0 *2 $1 a $1 1");
+}
+
+#[test]
+fn keys() {
+    check("set a 1\n rename a b\n get b", "$1 1");
+    check("rename a b", "-ERR no such key");
+    check("set a 1\n set b 2\n renamenx a b", ":0");
+    check("set a 1\n expire a 100 gt", ":0");
+    check("set a 1\n expire a 100 lt\n ttl a", ":100");
+    check("set a 1\n expire a -1\n exists a", ":0");
+    check("expire a 1 nx xx", "-ERR NX and XX, GT or LT options at the same time are not compatible");
+    check("set a 1\n object encoding a", "$3 int");
+    check("object foo a", "-ERR unknown subcommand 'foo'. Try OBJECT HELP.");
+    check("scan x", "-ERR invalid cursor");
+    check("set a 1\n select 1\n dbsize", ":0");
+}
+
+#[test]
+fn unknown_commands_show_their_arguments() {
+    check("foo a b", "-ERR unknown command 'foo', with args beginning with: 'a' 'b'");
+    check("get", "-ERR wrong number of arguments for 'get' command");
+    check("config foo", "-ERR unknown subcommand 'foo'. Try CONFIG HELP.");
+}
+
+#[test]
+fn a_key_is_gone_after_its_deadline() {
+    let mut world = World::new();
+    world.ask("set a 1 px 10\n set b 1");
+    world.wait(11);
+    assert_eq!(world.ask("get a\n exists a\n mget a a"), "$-1 :0 *2 $-1 $-1");
+    assert_eq!(world.ask("dbsize"), ":1");
+}
+
+#[test]
+fn active_expiry_removes_what_nobody_asks_for() {
+    let mut world = World::new();
+    world.ask("set a 1 px 10\n set b 1 px 10\n set c 1");
+    world.fed();
+    world.wait(1_000);
+    for _ in 0..20 {
+        world.wait(100);
+        world.tick();
+    }
+    assert_eq!(world.ask("dbsize"), ":1");
+    let fed = world.fed();
+    assert!(fed.contains("DEL $1 a") && fed.contains("DEL $1 b"), "{fed}");
+}
+
+#[test]
+fn transactions() {
+    check("multi\n set a 1\n incr a\n exec", "*2 +OK :2");
+    check("multi\n foo\n exec", "-EXECABORT Transaction discarded because of previous errors.");
+    check("multi\n set a x\n incr a\n exec", "*2 +OK -ERR value is not an integer or out of range");
+    check("watch a\n set a 1\n multi\n get a\n exec", "*-1");
+    check("watch a\n multi\n get a\n exec", "*1 $-1");
+    check("multi\n multi", "-ERR MULTI calls can not be nested");
+    check("exec", "-ERR EXEC without MULTI");
+}
+
+#[test]
+fn a_watched_key_that_expires_breaks_the_transaction() {
+    let mut world = World::new();
+    world.ask("set a 1 px 10\n watch a");
+    world.wait(20);
+    assert_eq!(world.ask("multi\n ping\n exec"), "+OK +QUEUED *-1");
+}
+
+#[test]
+fn config_is_all_or_nothing() {
+    check("config set timeout 5 maxclients abc\n config get timeout", "*2 $7 timeout $1 0");
+    check("config set timeout 5\n config get timeout", "*2 $7 timeout $1 5");
+}
+
+#[test]
+fn the_digest_is_that_of_the_original() {
+    // Redis 7.0.15: DEBUG DIGEST after SET a 1, HSET h f v g w, SET b x, EXPIRE b 1000 (on database 0).
+    check(
+        "set a 1\n hset h f v g w\n set b x\n expire b 1000\n debug digest",
+        "+c6721eb1bbe5a9b0b57040a775f565d5847fbf89",
+    );
+    check("debug digest", "+0000000000000000000000000000000000000000");
+}

@@ -1,0 +1,9 @@
+//! The engine through its public interface: requests in, replies and effects out.
+
+mod apply;
+mod clients;
+mod cluster;
+mod commands;
+mod feed;
+mod golden;
+mod world;

@@ -176,7 +176,7 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
         return None;
     }
     let placed = place(call, is_exec);
-    let Some(slot) = placed.slot else { return None };
+    let slot = placed.slot?;
     if placed.is_crossed {
         return Some(Refusal::CrossSlot);
     }

@@ -429,10 +429,7 @@ impl Stage<'_> {
             && entry.is_plain
             && entry.spec().arity.fits(args.len())
             && is_served(&self.shared.routes, entry.has_key_first, planned.hash);
-        let first = match planned.hash {
-            Some(hash) => Some((args.at(1), hash)),
-            None => None,
-        };
+        let first = planned.hash.map(|hash| (args.at(1), hash));
         if !is_admitted {
             return self.slow_request(session, bytes, args, row, first);
         }
@@ -575,10 +572,9 @@ fn is_served(routes: &Routes, has_key: bool, hash: Option<KeyHash>) -> bool {
 pub fn is_plain(spec: &spec::Spec) -> bool {
     // EXEC goes by what is queued, DEBUG by a directive, CLIENT REPLY by what was asked before.
     let is_special = matches!(spec.name, "exec" | "debug" | "reply");
-    let keys_plain = match (spec.keys.count(), spec.keys.spec(0).map(|keys| (keys.begin, keys.find))) {
-        (0, _) => true,
-        (1, Some((Begin::Index(1), Find::Range { last: 0, .. }))) => true,
-        _ => false,
-    };
+    let keys_plain = matches!(
+        (spec.keys.count(), spec.keys.spec(0).map(|keys| (keys.begin, keys.find))),
+        (0, _) | (1, Some((Begin::Index(1), Find::Range { last: 0, .. })))
+    );
     !is_special && keys_plain && !spec.flags.has_any(Flags::NO_MULTI.and(Flags::ASKING))
 }

@@ -298,12 +298,12 @@ impl Line<'_> {
         let command = session.last_row.map_or("NULL", |row| &*self.table.row(row).full_name);
         let total = size_of::<Connection>() + inbox + pending + multi_memory;
         let (name, library) = (text(&session.name), text(&session.library_name));
-        let done = write!(
+        let done = writeln!(
             out,
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags} db={} sub={channels} \
              psub={patterns} ssub=0 multi={multi} qbuf={inbox} qbuf-free=0 argv-mem=0 multi-mem={multi_memory} \
              rbs=0 rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
-             user=default redir=-1 resp={} lib-name={library} lib-ver={}\n",
+             user=default redir=-1 resp={} lib-name={library} lib-ver={}",
             session.id,
             session.peer.remote,
             session.peer.local,

@@ -96,7 +96,7 @@ fn config_get(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
-    if call.args.len() % 2 != 0 {
+    if !call.args.len().is_multiple_of(2) {
         return Err(arity(call));
     }
     let args: Vec<&[u8]> = call.args.from(2).iter().collect();

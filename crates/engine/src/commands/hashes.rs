@@ -92,7 +92,6 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::HASH,
             tips: &["nondeterministic_output_order"],
             keys: Keys::One { at: 1, access: Access::READ },
-            ..Spec::USUAL
         },
         run: hgetall,
         subcommands: &[],
@@ -159,7 +158,6 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::HASH,
             tips: &["nondeterministic_output_order"],
             keys: Keys::One { at: 1, access: Access::READ },
-            ..Spec::USUAL
         },
         run: hkeys,
         subcommands: &[],
@@ -177,7 +175,6 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::HASH,
             tips: &["nondeterministic_output_order"],
             keys: Keys::One { at: 1, access: Access::READ },
-            ..Spec::USUAL
         },
         run: hvals,
         subcommands: &[],
@@ -259,7 +256,6 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::HASH,
             tips: &["nondeterministic_output"],
             keys: Keys::One { at: 1, access: Access::READ },
-            ..Spec::USUAL
         },
         run: hscan,
         subcommands: &[],
@@ -277,7 +273,6 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::HASH,
             tips: &["nondeterministic_output"],
             keys: Keys::One { at: 1, access: Access::READ },
-            ..Spec::USUAL
         },
         run: hrandfield,
         subcommands: &[],

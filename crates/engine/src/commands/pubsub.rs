@@ -3,7 +3,7 @@
 use crate::Question;
 use crate::call::Call;
 use crate::commands::{container, help};
-use crate::pubsub::{PubSub, Subscriptions};
+use crate::pubsub::PubSub;
 use crate::table::Command;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -233,7 +233,7 @@ fn punsubscribe(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 /// A client that listens to nothing any more is an ordinary one again.
 fn settle(call: &mut Call<'_>) {
-    if call.session.subscriptions.as_ref().is_some_and(|all: &Box<Subscriptions>| all.count() == 0) {
+    if call.session.subscriptions.as_ref().is_some_and(|all| all.count() == 0) {
         call.session.subscriptions = None;
     }
     call.session.settle();

@@ -44,7 +44,7 @@ pub enum Input {
         /// The next bytes in order.
         result: Result<Vec<u8>, DiskError>,
     },
-    /// The time of `Outbox::wake_at` has come, or `Outbox::again` was asked for.
+    /// The time of `Outbox::wake_at` has come, or `Outbox::again` was asked for. The first turn has one as well.
     Tick,
     /// The operator asks.
     Signal(Signal),

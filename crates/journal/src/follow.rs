@@ -285,7 +285,8 @@ impl Follow {
     ) -> Result<(), Fault> {
         let mut mode = Mode::Replies;
         for index in 0..batch.len() {
-            let reply = Line::read(batch, index).ok_or_else(|| Fault::Link("an empty reply".to_string()))?;
+            // An empty line is a sign of life of a primary that has to wait itself.
+            let Some(reply) = Line::read(batch, index) else { continue };
             let State::Greeting { asked, .. } = &mut self.state else {
                 return Err(Fault::Link("the primary talks when it should wait".to_string()));
             };
@@ -363,7 +364,7 @@ impl Follow {
 
     fn link(&mut self, conn: ConnId, rest: Option<Box<Framer>>, turn: &Turn<'_>) {
         let now = turn.now.mono;
-        (self.bad_data, self.down_since, self.last_error) = (0, None, None);
+        self.down_since = None;
         self.in_step_at = Some(now);
         self.state = State::Linked { conn, heard: now, ack_at: now, rest };
     }
@@ -481,6 +482,11 @@ impl Follow {
         }
     }
 
+    /// Commands of the primary were applied: what stood in the way is gone.
+    pub(crate) fn note_progress(&mut self) {
+        (self.bad_data, self.last_error) = (0, None);
+    }
+
     /// Commands of the primary can not be applied: replication ends here, loudly.
     pub(crate) fn refuse(&mut self, error: String, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
         self.fail(Fault::Data(error), turn, events);
@@ -499,8 +505,8 @@ impl Follow {
             Fault::Data(error) => {
                 let pause = RETRY.times(1 << self.bad_data.min(6)).min(RETRY_MAX);
                 self.bad_data += 1;
-                turn.out.log(Level::Warning, format!("Replication from {} stopped: {error}", self.primary));
-                (error, pause)
+                let seconds = pause.as_seconds();
+                (format!("REPLICATION STOPPED, next attempt in {seconds} s: {error}"), pause)
             }
         };
         self.state = State::Idle { retry_at: now + pause };
@@ -519,7 +525,7 @@ impl Follow {
         if !was_linked && let State::Idle { retry_at } = &mut self.state {
             *retry_at = (*retry_at).max(turn.now.mono + RETRY);
         }
-        turn.out.log(Level::Warning, error.clone());
+        turn.out.log(Level::Warning, format!("Link to the primary {} down: {error}", self.primary));
         self.last_error = Some(error.clone());
         events.push(Event::Down { was_linked, replaced, error });
     }

@@ -10,6 +10,7 @@
 //!   release(safe_offset)   the engine's replies, after that
 //! ```
 //!
+//! Before `follow` and `lead` the node appends what its engine has collected: it belongs to the role that ends.
 //! After `seal` the node sets the engine's `feed.offset` to `offset()` (PINGs were added), and `feed.enabled` to
 //! `wants_feed()` whenever it called anything here. Acts are carried out in order right after each call.
 
@@ -208,6 +209,9 @@ impl Journal {
             self.feed.data_end = start + end;
         }
         self.stream_db = applied.stream_db;
+        if applied.bytes_done > 0 && applied.error.is_none() {
+            follow.note_progress();
+        }
         if applied.wants_ack {
             follow.acknowledge(self.feed.end, turn);
         }
@@ -508,18 +512,27 @@ impl Journal {
         if self.boot.is_some() {
             self.work_boot(turn);
         } else if self.follow.is_some() {
-            let mut events = Vec::new();
-            if let Some(follow) = &mut self.follow {
-                follow.work(LOAD_SLICE, turn, &mut events);
-                follow.tick(&self.settings, self.feed.end, turn, &mut events);
-            }
-            self.on_events(events, turn);
+            self.with_follow(turn, |follow, _, _, turn, events| follow.work(LOAD_SLICE, turn, events));
+            // After what the work led to: an acknowledgement tells the offset that holds now.
+            self.with_follow(turn, |follow, settings, end, turn, events| follow.tick(settings, end, turn, events));
         }
         self.settle_waits(turn);
         if self.cron_at <= turn.now.mono {
             self.cron_at = turn.now.mono + CRON;
             self.cron(turn);
         }
+    }
+
+    fn with_follow(
+        &mut self,
+        turn: &mut Turn<'_>,
+        call: impl FnOnce(&mut Follow, &Settings, u64, &mut Turn<'_>, &mut Vec<Event>),
+    ) {
+        let mut events = Vec::new();
+        if let Some(follow) = &mut self.follow {
+            call(follow, &self.settings, self.feed.end, turn, &mut events);
+        }
+        self.on_events(events, turn);
     }
 
     fn cron(&mut self, turn: &mut Turn<'_>) {

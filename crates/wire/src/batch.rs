@@ -21,7 +21,7 @@ pub enum Mode {
     /// The command stream of a primary: requests without the clients' limits.
     Stream,
     /// The replies of a primary in a handshake: each line is one request with one argument, the line with its
-    /// type byte and without its end (`+OK`, `-ERR no`, `$1234`). An empty line is a sign of life and skipped.
+    /// type byte and without its end (`+OK`, `-ERR no`, `$1234`). An empty line is a sign of life: one empty argument.
     /// A reply that opens a payload (`+FULLRESYNC`, `+CONTINUE`, `$<length>`, `$EOF:`) ends the batch `Held`.
     Replies,
     /// Cluster bus frames: each whole frame is one request with one argument.

@@ -1,5 +1,6 @@
 //! The journal from outside: nodes that synchronise, lose each other and find each other again.
 
+mod script;
 mod world;
 
 use base::{Random, Span};
@@ -351,6 +352,62 @@ fn a_shutdown_saves_and_waits_for_replicas() {
     assert!(world.nodes[0].has_logged("1 of 1 replicas are in sync"));
     assert!(world.nodes[0].files.contains_key("dump.rdb"));
     assert_eq!(world.nodes[0].journal.offset(), world.nodes[1].journal.offset());
+}
+
+#[test]
+fn a_replica_that_takes_nothing_is_dropped() {
+    // By the limit of its class.
+    let settings = Settings { replica_hard_limit: 300_000, backlog_bytes: 20_000, ..settings() };
+    let mut world = pair(3, 2, settings);
+    world.is_stuck = true;
+    while world.nodes[0].journal.facts(world.now).replicas.len() == 1 {
+        some_writes(&mut world, 0, 50);
+        world.step();
+    }
+    assert!(world.nodes[0].has_logged("overcoming of output buffer limits"));
+    let facts = world.nodes[0].journal.facts(world.now);
+    assert!(facts.backlog_memory < 400_000, "{}", facts.backlog_memory);
+
+    // By time.
+    let mut world = pair(3, 2, self::settings());
+    world.is_stuck = true;
+    world.run(Span::seconds(65));
+    // Whichever end notices first.
+    let by_primary = world.nodes[0].has_logged("Disconnecting timedout replica (streaming sync)");
+    assert!(by_primary || world.nodes[1].has_logged("MASTER timeout: no data nor PING received..."));
+    world.is_stuck = false;
+    world.until("in step", |world| in_step(world, 1, 0));
+    assert_equal(&world, 0, 1);
+}
+
+#[test]
+fn keys_that_expired_meanwhile_are_left_out_and_their_end_is_told() {
+    let mut world = pair(5, 2, settings());
+    let soon = world.now.unix.as_ms() + 60_000;
+    for node in 0..2 {
+        // A deadline comes to a replica by the stream; here it is set at both ends by hand.
+        let keyspace = &mut world.nodes[node].keyspace;
+        world::set(keyspace, 0, b"brief", Some(b"1"));
+        let hash = keyspace.hash(b"brief");
+        if let data::Entry::Occupied(mut entry) = keyspace.entry(0, b"brief", hash) {
+            entry.set_deadline(Some(soon));
+        }
+        world.nodes[node].journal.save(None).unwrap();
+    }
+    world.until("saved", |world| world.nodes.iter().all(|node| node.saves.len() == 1));
+    world.is_split = true;
+    world.cut();
+    world.run(Span::seconds(61));
+    world.is_split = false;
+    world.restart(1, Some(0));
+    world.until("loaded", |world| world.nodes[1].loads.len() == 1);
+    assert!(world.nodes[1].contents().contains_key(&(0, b"brief".to_vec())), "a replica keeps it");
+    world.restart(0, None);
+    world.until("loaded", |world| world.nodes[0].loads.len() == 1);
+    assert_eq!(world.nodes[0].loads[0].1.as_ref().unwrap().expired, 1);
+    world.until("in step", |world| in_step(world, 1, 0));
+    assert_equal(&world, 0, 1);
+    assert_eq!(syncs(&world, 0), [0, 1, 0]);
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub struct World {
     pub settings: Settings,
     /// No connection can be made.
     pub is_split: bool,
+    /// Nothing arrives anywhere.
+    pub is_stuck: bool,
     pipes: Vec<Pipe>,
 }
 
@@ -90,7 +92,8 @@ pub fn address(node: usize) -> Address {
 }
 
 impl Node {
-    fn new(settings: &Settings, seed: u64, now: Now, files: BTreeMap<String, Vec<u8>>) -> Node {
+    /// A node with these files.
+    pub fn new(settings: &Settings, seed: u64, now: Now, files: BTreeMap<String, Vec<u8>>) -> Node {
         let mut random = Random::new(seed);
         Node {
             keyspace: Keyspace::new([random.word(), random.word()], 16, false),
@@ -132,6 +135,11 @@ impl Node {
             self.on_act(now, act);
         }
         result
+    }
+
+    /// What was put out and not carried out.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        core::mem::take(&mut self.out.outputs)
     }
 
     fn on_act(&mut self, now: Now, act: Act) {
@@ -287,7 +295,7 @@ impl World {
         let mut random = Random::new(seed);
         let now = Now { mono: Time(1_000_000), unix: Unix::from_ms(1_700_000_000_000) };
         let nodes = (0..nodes).map(|_| Node::new(&settings, random.word(), now, BTreeMap::new())).collect();
-        World { nodes, random, now, settings, is_split: false, pipes: Vec::new() }
+        World { nodes, random, now, settings, is_split: false, is_stuck: false, pipes: Vec::new() }
     }
 
     /// Lets a node follow another.
@@ -422,7 +430,7 @@ impl World {
             }
             return;
         }
-        if end.is_paused || end.framer.is_held() || end.bytes.is_empty() {
+        if self.is_stuck || end.is_paused || end.framer.is_held() || end.bytes.is_empty() {
             return;
         }
         let count =

@@ -22,14 +22,14 @@ pub(super) fn replies(bytes: &[u8], place: &mut Place, batch: &mut Batch) -> Sto
         let line = &bytes[start..next - 1];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match line.first() {
-            None => continue,
-            Some(b'+' | b'-' | b':' | b'$') => push_whole(start, start + line.len(), batch),
+            // An empty line is a keepalive: a sign of life, with an empty argument.
+            None | Some(b'+' | b'-' | b':' | b'$') => push_whole(start, start + line.len(), batch),
             Some(_) => return Stop::Broken(ProtocolError::BadReply),
         }
         if let Some(Bounds { raw_end, .. }) = batch.requests.last_mut() {
             *raw_end = next as u32;
         }
-        if line[0] == b'$' || line.starts_with(b"+FULLRESYNC") || line.starts_with(b"+CONTINUE") {
+        if line.starts_with(b"$") || line.starts_with(b"+FULLRESYNC") || line.starts_with(b"+CONTINUE") {
             return Stop::Held;
         }
     }

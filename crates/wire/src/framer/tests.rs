@@ -273,8 +273,18 @@ fn a_handshake_holds_before_each_payload() {
     host.read(b"+PONG\r\n\n\n-NOAUTH x\r\n:1\r\n+FULLRESYNC id 1\r\n\n$EOF:abc\r\n", 16 << 10, held);
     host.read(b"+CONTINUE id\r\n*1\r\n$4\r\nPING\r\n", 16 << 10, held);
     let lines: Vec<_> = host.framed.requests.iter().map(|request| request.concat()).collect();
-    let expected: [&[u8]; 7] =
-        [b"+PONG", b"-NOAUTH x", b":1", b"+FULLRESYNC id 1", b"$EOF:abc", b"+CONTINUE id", b"PING"];
+    let expected: [&[u8]; 10] = [
+        b"+PONG",
+        b"",
+        b"",
+        b"-NOAUTH x",
+        b":1",
+        b"+FULLRESYNC id 1",
+        b"",
+        b"$EOF:abc",
+        b"+CONTINUE id",
+        b"PING",
+    ];
     assert_eq!(lines, expected);
     assert_eq!(host.framed.holds, 3);
     assert_eq!(host.framed.raw.concat(), b"*1\r\n$4\r\nPING\r\n", "the stream starts behind the reply");

@@ -514,7 +514,9 @@ impl Journal {
         } else if self.follow.is_some() {
             self.with_follow(turn, |follow, _, _, turn, events| follow.work(LOAD_SLICE, turn, events));
             // After what the work led to: an acknowledgement tells the offset that holds now.
-            self.with_follow(turn, |follow, settings, end, turn, events| follow.tick(settings, end, turn, events));
+            self.with_follow(turn, |follow, settings, end, turn, events| {
+                follow.tick(settings, end, turn, events)
+            });
         }
         self.settle_waits(turn);
         if self.cron_at <= turn.now.mono {

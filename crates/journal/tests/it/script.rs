@@ -51,7 +51,9 @@ impl Script {
                     self.node.call(self.now, |journal, turn| journal.on_connected(conn, Ok(peer), turn));
                     self.seal();
                 }
-                Output::Send { conn, bytes, .. } if self.conn.as_ref().is_some_and(|(own, _)| *own == conn) => {
+                Output::Send { conn, bytes, .. }
+                    if self.conn.as_ref().is_some_and(|(own, _)| *own == conn) =>
+                {
                     self.said.extend_from_slice(bytes.as_slice());
                 }
                 Output::Close { conn, .. } => {

@@ -151,6 +151,12 @@ impl RawEntry {
         prefetch(address.wrapping_add(64));
     }
 
+    /// Asks for the line of header and key alone.
+    #[inline(always)]
+    pub fn prefetch_key(self) {
+        prefetch(self.0.as_ptr());
+    }
+
     #[inline(always)]
     fn read<T: Copy>(self, offset: usize) -> T {
         // SAFETY: the entry lives (module invariant); callers pass offsets of fields within its size, of plain types.

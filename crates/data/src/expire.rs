@@ -92,7 +92,7 @@ impl Database {
             if is_over {
                 self.round.table += 1;
                 self.round.place = 0;
-                if self.round.table % GROUP == 0 || self.round.table == self.tables.len() {
+                if self.round.table.is_multiple_of(GROUP) || self.round.table == self.tables.len() {
                     self.group_due[group] = self.group_due[group].min(least);
                     self.round.group_least = None;
                 }

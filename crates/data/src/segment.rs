@@ -352,7 +352,7 @@ impl Segment {
             if empty != 0 {
                 let at = empty.trailing_zeros() as usize;
                 self.write(bucket, at, word.without_reach());
-                if steps > self.reach(home) {
+                if steps > 0 && steps > self.reach(home) {
                     self.set_reach(home, steps);
                 }
                 return Some(self.place(bucket, at));

@@ -42,7 +42,7 @@ const SHRINK_BELOW_PERCENT: usize = 30;
 /// Two neighbours with at most so many entries become one: half of what makes the largest split.
 const MERGE_MAX: usize = 400;
 /// How many entries ahead a walk through a segment prefetches.
-pub(crate) const PREFETCH_AHEAD: usize = 12;
+pub(crate) const PREFETCH_AHEAD: usize = 16;
 
 /// A hash table that owns its entries.
 #[derive(Debug)]
@@ -300,7 +300,7 @@ impl Table {
         let mut counts = [0; 2];
         for (at, &word) in words.iter().enumerate() {
             if let Some(ahead) = words.get(at + PREFETCH_AHEAD) {
-                ahead.entry().prefetch();
+                ahead.entry().prefetch_key();
             }
             let side = (key.hash(word.entry().key()) >> (64 - depth) & 1) as usize;
             halves[side][counts[side]] = word;

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 thread_local! {
     /// What the encoder saw.
-    static SEEN: RefCell<State> = RefCell::new(State::new());
+    static SEEN: RefCell<State> = const { RefCell::new(State::new()) };
 }
 
 /// Gathers what a dump would hold. A key must come once.

@@ -46,8 +46,8 @@ type Parts = (*mut u8, usize, usize);
 /// What an entry holds, on its way in.
 pub(crate) enum Payload<'a> {
     Integer(i64),
-    /// At most `INLINE_MAX` bytes.
-    Inline(&'a [u8]),
+    /// Inline, or in a buffer when it is longer than `INLINE_MAX`.
+    Text(&'a [u8]),
     Buffer(Vec<u8>),
     Hash(Box<Hash>),
 }
@@ -58,14 +58,8 @@ impl<'a> Payload<'a> {
     pub fn string(text: &'a [u8]) -> Payload<'a> {
         match crate::value::integer_of(text) {
             Some(number) => Payload::Integer(number),
-            None => Payload::bytes(text),
+            None => Payload::Text(text),
         }
-    }
-
-    /// A string that stays bytes.
-    #[inline]
-    pub fn bytes(text: &'a [u8]) -> Payload<'a> {
-        if text.len() <= INLINE_MAX { Payload::Inline(text) } else { Payload::Buffer(text.to_vec()) }
     }
 
     /// An owned value. A short string is copied into the entry from `value`, which stays with the caller.
@@ -82,7 +76,7 @@ impl<'a> Payload<'a> {
         }
         match value {
             Value::Integer(number) => Payload::Integer(*number),
-            Value::String(text) => Payload::Inline(text),
+            Value::String(text) => Payload::Text(text),
             Value::Hash(_) => unreachable!("a hash was taken out above"),
         }
     }
@@ -90,7 +84,8 @@ impl<'a> Payload<'a> {
     fn type_bits(&self) -> u32 {
         match self {
             Payload::Integer(_) => INTEGER,
-            Payload::Inline(_) => INLINE,
+            Payload::Text(text) if text.len() <= INLINE_MAX => INLINE,
+            Payload::Text(_) => BUFFER,
             Payload::Buffer(_) => BUFFER,
             Payload::Hash(_) => HASH,
         }
@@ -98,7 +93,7 @@ impl<'a> Payload<'a> {
 
     fn len(&self) -> usize {
         match self {
-            Payload::Inline(text) => text.len(),
+            Payload::Text(text) => payload_len(self.type_bits(), text.len()),
             other => payload_len(other.type_bits(), 0),
         }
     }
@@ -330,10 +325,11 @@ impl RawEntry {
         }
         match payload {
             Payload::Integer(number) => self.write(start, number),
-            Payload::Inline(text) => {
+            Payload::Text(text) if text.len() <= INLINE_MAX => {
                 self.write(8, text.len() as u32);
                 self.copy_in(start, text);
             }
+            Payload::Text(text) => self.write(start, into_parts(buffer_of(text))),
             Payload::Buffer(buffer) => self.write(start, into_parts(buffer)),
             Payload::Hash(hash) => self.write(start, Box::into_raw(hash)),
         }
@@ -358,7 +354,15 @@ impl RawEntry {
         let new_start = HEADER + if deadline.is_some() { 8 } else { 0 };
         let old_total = self.total();
         let new_total = new_start + self.key_len() + payload.len();
-        let old_value = self.take_owned();
+        let (old_value, payload) = match (self.take_owned(), payload) {
+            // A long string of about the same length goes into the same buffer.
+            (Some(Value::String(mut buffer)), Payload::Text(text)) if is_room_for(&buffer, text) => {
+                buffer.clear();
+                buffer.extend_from_slice(text);
+                (None, Payload::Buffer(buffer))
+            }
+            other => other,
+        };
         if size_class(old_total) == size_class(new_total) {
             self.shift(old_start, new_start, self.key_len());
             self.put(deadline, payload);
@@ -437,7 +441,7 @@ impl RawEntry {
                 lengthen(&mut buffer, len);
                 change(&mut buffer);
                 if len <= INLINE_MAX {
-                    self.replace(deadline, Payload::Inline(&buffer)).0
+                    self.replace(deadline, Payload::Text(&buffer)).0
                 } else {
                     self.replace(deadline, Payload::Buffer(buffer)).0
                 }
@@ -497,6 +501,20 @@ fn into_parts(buffer: Vec<u8>) -> Parts {
 fn from_parts((address, len, capacity): Parts) -> Vec<u8> {
     // SAFETY: the parts come from `into_parts`, once; the entry that held them gives them up.
     unsafe { Vec::from_raw_parts(address, len, capacity) }
+}
+
+/// A buffer with the text that fills its size class.
+fn buffer_of(text: &[u8]) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(size_class(text.len()));
+    buffer.extend_from_slice(text);
+    buffer
+}
+
+/// True when a long text fits the buffer and would not get a smaller one of its own.
+fn is_room_for(buffer: &Vec<u8>, text: &[u8]) -> bool {
+    text.len() > INLINE_MAX
+        && text.len() <= buffer.capacity()
+        && size_class(text.len()) == size_class(buffer.capacity())
 }
 
 /// Lengthens with zeros; room to spare is bounded.

@@ -258,11 +258,11 @@ fn set_in_table(table: &mut Table, key: HashKey, field: &[u8], value: &[u8]) -> 
     if let Some(place) = table.find(hash, field) {
         let entry = place.entry();
         let before = entry.memory();
-        let (entry, _) = entry.replace(None, Payload::bytes(value));
+        let (entry, _) = entry.replace(None, Payload::Text(value));
         table.replaced(place, entry, before, entry.memory());
         return false;
     }
-    table.insert(hash, RawEntry::new(field, None, Payload::bytes(value)), key, false);
+    table.insert(hash, RawEntry::new(field, None, Payload::Text(value)), key, false);
     true
 }
 

@@ -11,7 +11,7 @@ use crate::{Answer, Asked, Outside, Question, Shared};
 use alloc::vec::Vec;
 use base::{Now, Random};
 use data::KeyHash;
-use machine::{HostFacts, Outbox};
+use machine::{ConnId, HostFacts, Outbox};
 use spec::Refusal;
 use wire::batch::Args;
 use wire::reply::Reply;
@@ -34,6 +34,8 @@ pub struct Core {
     pub started: Now,
     /// Figures of the world.
     pub host: HostFacts,
+    /// Clients whose next write is held, in the order in which they came.
+    pub held: Vec<ConnId>,
     /// The most memory that the keyspace has had.
     pub peak_bytes: u64,
 }

@@ -115,6 +115,7 @@ impl Engine {
                 expires_actively: true,
                 started: now,
                 host: HostFacts::default(),
+                held: Vec::new(),
                 peak_bytes: 0,
             },
             watch: Watch::default(),
@@ -378,7 +379,8 @@ impl Engine {
         let settings = &self.core.settings;
         for connection in self.core.sessions.iter_mut() {
             let session = &connection.session;
-            let may_idle = session.is_replica || session.is_blocked || session.is_subscribed();
+            let may_idle =
+                session.is_replica || session.is_blocked || session.is_held || session.is_subscribed();
             let idle = now.mono.since(session.active);
             if settings.idle > Span::ZERO && !may_idle && idle > settings.idle {
                 out.log(Level::Verbose, "Closing idle client");
@@ -408,7 +410,7 @@ impl Engine {
     /// Removes keys whose time has come, with a DEL for each. True when there are more.
     fn expire_actively(&mut self, now: Now, out: &mut Outbox) -> bool {
         let standing = &self.shared.standing;
-        if standing.is_replica || standing.loading || !self.core.expires_actively {
+        if standing.is_replica || standing.loading || standing.holds_writes || !self.core.expires_actively {
             return false;
         }
         let now_ms = now.unix.as_ms();

@@ -18,6 +18,7 @@ mod commands;
 mod digest;
 mod engine;
 mod feed;
+mod hold;
 mod keys;
 mod multi;
 mod outside;

@@ -50,6 +50,8 @@ pub struct Session {
     pub no_touch: bool,
     /// Waits for an answer; its requests wait with it.
     pub is_blocked: bool,
+    /// Its next request is a write, and writes are held.
+    pub is_held: bool,
     /// No request runs any more; the connection is closed once its output is out.
     pub is_closing: bool,
     /// Which replies it wants.
@@ -104,6 +106,7 @@ impl Session {
             no_evict: false,
             no_touch: false,
             is_blocked: false,
+            is_held: false,
             is_closing: false,
             replies: Replies::On,
             multi: None,
@@ -125,6 +128,11 @@ impl Session {
             && self.multi.is_none()
             && self.replies == Replies::On
             && (self.resp3 || self.subscriptions.is_none());
+    }
+
+    /// True when none of its requests may run now.
+    pub fn is_stuck(&self) -> bool {
+        self.is_blocked || self.is_held || self.is_closing
     }
 
     /// True in the context in which a RESP2 client may run few commands.

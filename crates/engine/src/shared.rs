@@ -42,6 +42,8 @@ pub struct Standing {
     pub save_failed: bool,
     /// Fewer good replicas than `min-replicas-to-write` asks for.
     pub lacks_replicas: bool,
+    /// Clients' writes are held for a manual failover.
+    pub holds_writes: bool,
     /// The node has set itself apart: it serves no slot and its own data must not lead (a restart without its data).
     pub is_apart: bool,
 }
@@ -49,6 +51,6 @@ pub struct Standing {
 impl Standing {
     /// True when nothing of the node's state can make admission refuse a request.
     pub(crate) fn is_open(&self) -> bool {
-        !self.is_replica && !self.loading && !self.save_failed && !self.lacks_replicas
+        !self.is_replica && !self.loading && !self.save_failed && !self.lacks_replicas && !self.holds_writes
     }
 }

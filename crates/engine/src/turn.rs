@@ -112,6 +112,7 @@ impl Engine {
             let Some(place) = self.core.sessions.ready.pop_front() else { break };
             let Some(connection) = self.core.sessions.place_mut(place) else { continue };
             let is_stuck = connection.session.is_blocked
+                || connection.session.is_held
                 || connection.session.is_closing
                 || connection.outgoing.pending() > UNREAD_BYTES_MAX;
             if is_stuck {
@@ -168,6 +169,11 @@ impl Engine {
         if let Some(batch) = &inbox.batch {
             for planned in &self.plan[plan] {
                 let args = batch.request(inbox.next);
+                if stage.shared.standing.holds_writes && stage.is_write(session, planned) {
+                    session.is_held = true;
+                    stage.core.held.push(session.conn);
+                    break;
+                }
                 inbox.next += 1;
                 flow = stage.request(session, &mut outgoing.bytes, args, planned, is_open);
                 if flow == Flow::Yield || session.is_blocked || session.is_closing {
@@ -186,7 +192,7 @@ impl Engine {
         }
         match flow {
             Flow::Yield => Left::Yield,
-            Flow::Next if connection.session.is_blocked || connection.session.is_closing => Left::Nothing,
+            Flow::Next if connection.session.is_stuck() => Left::Nothing,
             Flow::Next if connection.inbox.batch.is_some() => Left::More,
             Flow::Next => Left::Nothing,
         }
@@ -195,7 +201,7 @@ impl Engine {
     /// Goes on to the next batch where one is done; a batch that ended for a reason of its own is answered.
     fn end_batch(&mut self, connection: &mut Connection, out: &mut Outbox) {
         let is_closing = connection.session.is_closing;
-        while !connection.session.is_closing && !connection.session.is_blocked {
+        while !connection.session.is_stuck() {
             let Some(batch) = &connection.inbox.batch else { break };
             if connection.inbox.next < batch.len() {
                 break;
@@ -409,6 +415,14 @@ impl Planned {
 }
 
 impl Stage<'_> {
+    /// True for a request that may change data: what waits while writes are held.
+    fn is_write(&self, session: &crate::session::Session, planned: &Planned) -> bool {
+        let Found::Row(row) = planned.found else { return false };
+        let spec = self.table.row(row).spec();
+        let queued = session.multi.as_ref().is_some_and(|multi| multi.flags.has(Flags::WRITE));
+        spec.flags.has(Flags::WRITE) || (spec.name == "exec" && queued)
+    }
+
     /// Admits and runs one request.
     #[inline]
     fn request(

@@ -1,0 +1,67 @@
+//! Hold: what the rest of the node does to clients and keys from outside of any request.
+//!
+//! While writes are held (a manual failover is about to hand the slots over) a client's next write stays where
+//! it is, and the client with it; reads go on. Nothing is refused and nothing is answered twice.
+
+use crate::Engine;
+use crate::call::Class;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use machine::Outbox;
+
+impl Engine {
+    /// Holds all writes of clients, and all expiry, until `resume_writes`.
+    pub fn hold_writes(&mut self) {
+        self.shared.standing.holds_writes = true;
+    }
+
+    /// The hold is over: what waited runs with the next `run`, in the order in which it came.
+    pub fn resume_writes(&mut self) {
+        self.shared.standing.holds_writes = false;
+        for conn in core::mem::take(&mut self.core.held) {
+            if let Some(connection) = self.core.sessions.at_mut(conn) {
+                connection.session.is_held = false;
+                self.core.sessions.wake(conn);
+            }
+        }
+    }
+
+    /// Deletes all keys of these slots, with their effects: the slots are another node's now.
+    pub fn drop_slots(&mut self, slots: &[u16], out: &mut Outbox) {
+        let is_replica = self.shared.standing.is_replica;
+        for &slot in slots {
+            let mut keys: Vec<Box<[u8]>> = Vec::new();
+            let count = usize::try_from(self.shared.keyspace.slot_len(slot)).unwrap_or(usize::MAX);
+            self.shared.keyspace.keys_in_slot(slot, count, |key| keys.push(key.into()));
+            for key in &keys {
+                if !is_replica {
+                    self.shared.feed.begin_unit();
+                    self.shared.feed.effect(0, [b"DEL".as_slice(), key].into_iter());
+                    self.shared.feed.end_unit();
+                }
+                self.watch.touch(0, key);
+                if self.core.settings.notify != 0 {
+                    let needed = self.shared.feed.offset;
+                    self.core.notify(0, Class::GENERIC, "del", key, needed, None, out);
+                }
+            }
+            self.shared.feed.changes += keys.len() as u64;
+            let detached = self.shared.keyspace.remove_slot(slot);
+            self.shared.keyspace.dispose(detached);
+        }
+    }
+
+    /// Drops all data, without an effect: the node starts anew as another's replica or without a cluster.
+    pub fn drop_data(&mut self) {
+        self.touch_everything();
+        let detached = self.shared.keyspace.flush_all();
+        self.shared.keyspace.dispose(detached);
+    }
+
+    /// All data is replaced from outside (a synchronisation): whoever watches a key has seen it change.
+    pub fn touch_everything(&mut self) {
+        let keyspace = &self.shared.keyspace;
+        let exists = |db: u32, key: &[u8]| keyspace.find(db, key, keyspace.hash(key)).is_some();
+        self.watch.touch_all(None, exists);
+    }
+}

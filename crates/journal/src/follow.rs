@@ -133,6 +133,17 @@ impl Follow {
     }
 
     /// The link stands.
+    /// When the primary was last heard while the data was in step with it.
+    pub(crate) fn heard_at(&self) -> Option<Time> {
+        match &self.state {
+            State::Linked { heard, .. } => Some(*heard),
+            State::Idle { .. }
+            | State::Connecting { .. }
+            | State::Greeting { .. }
+            | State::Transfer { .. } => self.in_step_at,
+        }
+    }
+
     pub(crate) fn is_linked(&self) -> bool {
         matches!(self.state, State::Linked { .. })
     }

@@ -306,6 +306,21 @@ impl Journal {
         self.follow.as_ref().is_some_and(Follow::is_linked)
     }
 
+    /// On a replica: when the primary was last heard while the data was in step with it.
+    pub fn heard_at(&self) -> Option<Time> {
+        self.follow.as_ref().and_then(Follow::heard_at)
+    }
+
+    /// The database that the stream has selected at the journal's end.
+    pub fn stream_db(&self) -> u32 {
+        self.stream_db
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&mut self) {
+        self.links.syncs = Default::default();
+    }
+
     /// True while a load runs.
     pub fn is_loading(&self) -> bool {
         self.boot.is_some() || self.follow.as_ref().is_some_and(Follow::is_loading)

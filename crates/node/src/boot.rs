@@ -1,0 +1,150 @@
+//! Boot: from the first input to a node that serves.
+//!
+//! ```text
+//!   NotBegun --first input--> Conf (cluster: nodes.conf is read) --> Data (dump.rdb is loaded) --> Over
+//! ```
+//!
+//! The bus machine is made only when the data is loaded: what was loaded decides whether a primary that owned
+//! slots may lead again.
+
+use crate::node::Node;
+use crate::settings;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::Now;
+use cluster::Cluster;
+use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Outbox, Output};
+
+/// How far the start is.
+#[derive(Debug)]
+pub(crate) enum Boot {
+    /// No input yet.
+    NotBegun,
+    /// nodes.conf is being read.
+    Conf { file: FileId, bytes: Vec<u8> },
+    /// The data is being loaded; the content of nodes.conf waits.
+    Data { conf: Option<Vec<u8>> },
+    /// The node serves.
+    Over,
+}
+
+/// nodes.conf of a thousand nodes is under 1 MiB; a file beyond this is not one.
+const CONF_BYTES_MAX: usize = 64 << 20;
+/// Bytes asked for at once.
+const READ_BYTES: usize = 64 << 10;
+
+impl Node {
+    /// Begins with the first input.
+    pub(crate) fn boot_step(&mut self, now: Now, out: &mut Outbox) {
+        if !matches!(self.rest.boot, Boot::NotBegun) {
+            return;
+        }
+        self.rest.started = now;
+        self.engine.shared.standing.loading = true;
+        if self.rest.is_clustered {
+            let file = self.rest.numbers.file();
+            let path = settings::nodes_conf(&self.engine.shared.config);
+            out.put(Output::Disk(DiskOp::Open { file, path }));
+            out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+            self.rest.boot = Boot::Conf { file, bytes: Vec::new() };
+        } else {
+            self.load(now, None, out);
+        }
+    }
+
+    fn load(&mut self, now: Now, conf: Option<Vec<u8>>, out: &mut Outbox) {
+        self.rest.boot = Boot::Data { conf };
+        if let Some(primary) = settings::replicaof(&self.engine.shared.config) {
+            self.with_turn(now, out, |journal, turn| journal.follow(primary, turn));
+        }
+        self.with_turn(now, out, |journal, turn| journal.boot(turn));
+    }
+
+    /// Bytes of nodes.conf, or of a file of the journal.
+    pub(crate) fn on_file_read(
+        &mut self,
+        now: Now,
+        file: FileId,
+        result: Result<Vec<u8>, DiskError>,
+        out: &mut Outbox,
+    ) {
+        let Boot::Conf { file: conf, bytes } = &mut self.rest.boot else {
+            self.with_turn(now, out, |journal, turn| journal.on_file_read(file, result, turn));
+            return;
+        };
+        if *conf != file {
+            return;
+        }
+        match result {
+            Ok(more) if more.is_empty() => {
+                let bytes = core::mem::take(bytes);
+                out.put(Output::Disk(DiskOp::Close { file }));
+                // An empty file is left by a start that was cut short before the first save: there is no history yet.
+                self.load(now, Some(bytes).filter(|bytes| !bytes.is_empty()), out);
+            }
+            Ok(more) => {
+                bytes.extend_from_slice(&more);
+                if bytes.len() > CONF_BYTES_MAX {
+                    self.fail(
+                        format!("the cluster configuration file is over {CONF_BYTES_MAX} bytes: it is none"),
+                        out,
+                    );
+                    return;
+                }
+                out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+            }
+            Err(error) if error.fault == DiskFault::Missing => {
+                out.put(Output::Disk(DiskOp::Close { file }));
+                self.load(now, None, out);
+            }
+            Err(error) => self.fail(format!("the cluster configuration file can not be read: {error}"), out),
+        }
+    }
+
+    /// The data is there (or there is none): the node takes its place.
+    pub(crate) fn loaded(&mut self, now: Now, result: Result<journal::Loaded, String>, out: &mut Outbox) {
+        let Boot::Data { conf } = &mut self.rest.boot else { return };
+        let conf = conf.take();
+        let loaded = match result {
+            Ok(loaded) => loaded,
+            Err(text) => return self.fail(format!("the data can not be loaded: {text}"), out),
+        };
+        if loaded.found {
+            out.log(
+                Level::Notice,
+                format!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired),
+            );
+        }
+        self.rest.boot = Boot::Over;
+        self.engine.shared.standing.loading = false;
+        if self.rest.is_clustered && !self.join(now, conf.as_deref(), out) {
+            return;
+        }
+        out.log(Level::Notice, "Ready to accept connections");
+    }
+
+    /// Makes the bus machine and lets it take its first step.
+    fn join(&mut self, now: Now, conf: Option<&[u8]>, out: &mut Outbox) -> bool {
+        let facts = self.bus_facts();
+        let boot = cluster::Boot { nodes_conf: conf, facts };
+        let settings = settings::cluster(&self.engine.shared.config);
+        match Cluster::new(settings, boot, self.rest.random.fork()) {
+            Ok(cluster) => {
+                self.rest.cluster = Some(cluster);
+                self.bus(now, cluster::Event::Tick);
+                self.take_routes();
+                true
+            }
+            Err(error) => {
+                self.fail(format!("{error}"), out);
+                false
+            }
+        }
+    }
+
+    fn fail(&mut self, text: String, out: &mut Outbox) {
+        out.log(Level::Warning, format!("Fatal: {text}"));
+        out.put(Output::Exit { code: 1 });
+    }
+}

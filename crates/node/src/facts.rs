@@ -1,0 +1,219 @@
+//! Facts: what the journal and the cluster say in INFO and ROLE, and what an observer may see.
+
+use crate::node::Node;
+use crate::outside::Rest;
+use alloc::vec::Vec;
+use base::{Id, Now};
+use cluster::Role;
+use data::ValueRef;
+use wire::reply::Reply;
+
+/// What an observer (the simulator's checkers) may see of a node that is a cluster member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The node's id.
+    pub id: Id,
+    /// The primary that it follows; none for a primary.
+    pub primary: Option<Id>,
+    /// The epoch of its slots.
+    pub config_epoch: u64,
+    /// It serves its slots, as far as the cluster decides that.
+    pub is_ok: bool,
+    /// The history that its data belongs to.
+    pub replid: Id,
+    /// Where in that history.
+    pub offset: u64,
+    /// Full synchronisations that it has begun to receive since it started.
+    pub full_syncs: u64,
+    /// A replica's link stands.
+    pub is_link_up: bool,
+    /// Data is being loaded.
+    pub is_loading: bool,
+}
+
+impl Node {
+    /// What can be seen from outside; none before the node has joined its cluster.
+    pub fn sight(&self) -> Option<Sight> {
+        let (cluster, journal) = (self.rest.cluster.as_ref()?, &self.rest.journal);
+        let primary = match cluster.role() {
+            Role::Primary => None,
+            Role::Replica(primary) => Some(primary),
+        };
+        Some(Sight {
+            id: cluster.my_id(),
+            primary,
+            config_epoch: cluster.config_epoch(),
+            is_ok: cluster.serving() == cluster::Serving::Ok,
+            replid: journal.replid(),
+            offset: journal.offset(),
+            full_syncs: self.rest.full_syncs,
+            is_link_up: journal.is_linked(),
+            is_loading: journal.is_loading(),
+        })
+    }
+
+    /// The id of a slot's owner in this node's view.
+    pub fn owner(&self, slot: u16) -> Option<Id> {
+        let cluster = self.rest.cluster.as_ref()?;
+        Some(cluster.endpoint(cluster.owner(slot)?)?.id)
+    }
+
+    /// True when the keyspace has this key.
+    pub fn holds(&self, key: &[u8]) -> bool {
+        let keyspace = &self.engine.shared.keyspace;
+        keyspace.find(0, key, keyspace.hash(key)).is_some()
+    }
+
+    /// A digest of all data that does not depend on the order of the table.
+    pub fn digest(&self) -> u64 {
+        let mut sum = 0u64;
+        let keyspace = &self.engine.shared.keyspace;
+        for db in 0..keyspace.databases() {
+            keyspace.for_each(db, |entry| {
+                let mut crc = base::crc64::Crc64::default();
+                crc.update(entry.key());
+                crc.update(&entry.deadline_ms().unwrap_or(0).to_le_bytes());
+                match entry.value() {
+                    ValueRef::Str(text) => crc.update(text.bytes(&mut Default::default())),
+                    ValueRef::Hash(hash) => hash_digest(hash, &mut crc),
+                }
+                sum = sum.wrapping_add(crc.value());
+            });
+        }
+        sum
+    }
+}
+
+fn hash_digest(hash: &data::Hash, crc: &mut base::crc64::Crc64) {
+    let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for (field, value) in hash.iter() {
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        field.write_to(&mut one);
+        value.write_to(&mut other);
+        fields.push((one, other));
+    }
+    fields.sort();
+    for (field, value) in fields {
+        crc.update(&field);
+        crc.update(&value);
+    }
+}
+
+impl Rest {
+    /// ROLE.
+    pub(crate) fn role(&self, now: Now, reply: &mut Reply<'_>) {
+        let facts = self.journal.facts(now);
+        match &facts.primary {
+            Some(primary) => {
+                let (host, port) = crate::settings::host_and_port(&primary.address);
+                reply.array(5);
+                reply.bulk(b"slave");
+                reply.bulk(host.as_bytes());
+                reply.integer(i64::from(port));
+                reply.bulk(primary.state.as_bytes());
+                let offset = if primary.link_up { primary.applied_offset as i64 } else { -1 };
+                reply.integer(offset);
+            }
+            None => {
+                reply.array(3);
+                reply.bulk(b"master");
+                reply.integer(facts.offset as i64);
+                reply.array(facts.replicas.len());
+                for replica in &facts.replicas {
+                    reply.array(3);
+                    reply.bulk(replica.ip.as_bytes());
+                    reply.bulk_display(replica.port);
+                    reply.bulk_display(replica.acked);
+                }
+            }
+        }
+    }
+}
+
+impl Rest {
+    /// What the journal, the cluster and the host have to say in INFO.
+    pub(crate) fn fill(&self, now: Now, facts: &mut spec::info::Facts) {
+        let journal = self.journal.facts(now);
+        fill_replication(&journal, &mut facts.replication);
+        fill_persistence(&journal, &mut facts.persistence);
+        facts.stats.sync_full = journal.syncs[0];
+        facts.stats.sync_partial_ok = journal.syncs[1];
+        facts.stats.sync_partial_refused = journal.syncs[2];
+        facts.memory.backlog_bytes = journal.backlog_memory;
+        facts.cluster.enabled = self.is_clustered;
+        if let Some(cluster) = &self.cluster {
+            facts.clients.cluster_links = cluster.link_count() as u64;
+        }
+        let host = &self.host;
+        facts.cpu.system_us = host.cpu_system_us;
+        facts.cpu.user_us = host.cpu_user_us;
+        facts.cpu.system_main_us = host.cpu_system_main_us;
+        facts.cpu.user_main_us = host.cpu_user_main_us;
+        facts.stats.input_bytes = host.input_bytes;
+        facts.stats.output_bytes = host.output_bytes;
+        let server = &mut facts.server;
+        server.mode = if self.is_clustered { "cluster" } else { "standalone" };
+        server.os = self.identity.os.clone().into_bytes();
+        server.process_id = u64::from(self.identity.process_id);
+        server.executable = self.identity.executable.clone().into_bytes();
+        server.config_file = self.identity.config_file.clone().into_bytes();
+        server.uptime_seconds = now.mono.since(self.started.mono).as_seconds();
+    }
+}
+
+fn fill_replication(journal: &journal::Facts, facts: &mut spec::info::Replication) {
+    facts.primary = journal.primary.as_ref().map(|primary| {
+        let (host, port) = crate::settings::host_and_port(&primary.address);
+        spec::info::PrimaryLink {
+            host: host.into_bytes(),
+            port,
+            is_up: primary.link_up,
+            last_io_seconds: primary.silent_seconds,
+            is_loading: primary.sync_in_progress,
+            read_offset: primary.read_offset as i64,
+            offset: primary.applied_offset as i64,
+            load_total_bytes: primary.sync_total_bytes,
+            load_done_bytes: primary.sync_read_bytes,
+            load_last_io_seconds: primary.sync_silent_seconds,
+            down_seconds: primary.down_seconds,
+            // The directives are the engine's to fill in.
+            ..facts.primary.clone().unwrap_or_default()
+        }
+    });
+    let replicas = journal.replicas.iter().map(|replica| spec::info::Replica {
+        address: replica.ip.clone().into_bytes(),
+        port: replica.port,
+        state: replica.state,
+        offset: replica.acked,
+        lag_seconds: replica.lag_seconds,
+    });
+    facts.replicas = replicas.collect();
+    facts.failover_state = "no-failover";
+    facts.replid = journal.replid.as_bytes().to_vec();
+    facts.replid2 = journal.second_replid.as_bytes().to_vec();
+    facts.offset = journal.offset as i64;
+    facts.offset2 = journal.second_offset;
+    facts.backlog_active = journal.backlog_active;
+    facts.backlog_size_bytes = journal.backlog_bytes;
+    facts.backlog_first = journal.backlog_first as i64;
+    facts.backlog_bytes = journal.backlog_len;
+}
+
+fn fill_persistence(journal: &journal::Facts, facts: &mut spec::info::Persistence) {
+    if let Some(loading) = &journal.loading {
+        facts.loading = true;
+        facts.load_started_seconds = loading.started_seconds;
+        facts.load_total_bytes = loading.total_bytes;
+        facts.load_done_bytes = loading.loaded_bytes;
+    }
+    let saving = &journal.saving;
+    facts.changes_since_save = saving.changes;
+    facts.saving = saving.in_progress;
+    facts.last_save_seconds = saving.last_save.as_seconds();
+    facts.last_save_failed = !saving.last_ok;
+    facts.last_save_took_seconds = saving.last_seconds;
+    facts.save_runs_seconds = saving.current_seconds;
+    facts.saves = saving.saves;
+    facts.load_keys_expired = saving.loaded_expired;
+    facts.load_keys = saving.loaded_keys;
+}

@@ -1,0 +1,193 @@
+//! Node: one server, driven by inputs.
+
+use crate::boot::Boot;
+use crate::outside::{Identity, Rest};
+use crate::settings;
+use alloc::vec::Vec;
+use base::{Now, Random, Time};
+use engine::{Engine, Ran};
+use machine::{Closing, ConnId, HostFacts, Input, Level, Listener, Machine, Outbox, Output, Signal};
+use spec::Config;
+use wire::Batch;
+use wire::batch::Ending;
+
+/// One server: a data node, with the cluster bus if its configuration says so.
+pub struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) rest: Rest,
+    /// When the engine wants its next regular work.
+    engine_wake_at: Time,
+}
+
+/// Rounds of engine and consequences in one input, at most: each round makes progress, so reaching it is a bug.
+const ROUNDS_MAX: u32 = 1_000_000;
+
+impl Node {
+    /// A server with this configuration. `seed` fixes all its chance, its hash key and ids included: the host
+    /// takes it from the system, the simulator from its own seed. Nothing happens before the first input,
+    /// which must be `Input::Tick`.
+    pub fn new(config: Config, identity: Identity, seed: u64) -> Node {
+        let mut random = Random::new(seed);
+        let is_clustered = settings::is_clustered(&config);
+        let engine = Engine::new(config, random.fork(), is_clustered, Now::default());
+        let rest = Rest::new(&engine.shared, identity, random);
+        Node { engine, rest, engine_wake_at: Time::START }
+    }
+
+    fn route(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        match input {
+            Input::Opened { conn, listener: Listener::Bus, peer } => {
+                self.on_bus_opened(now, conn, &peer, out)
+            }
+            Input::Opened { conn, listener: listener @ (Listener::Client | Listener::Unix), peer } => {
+                self.engine.on_opened(now, conn, listener, peer, out);
+            }
+            Input::Connected { conn, result } => self.on_connected(now, conn, result, out),
+            Input::Batches(batches) => {
+                for (conn, batch) in batches {
+                    self.on_batch(now, conn, batch, out);
+                }
+            }
+            Input::Closed { conn } => self.on_closed(now, conn, out),
+            Input::Unsent(connections) => {
+                for (conn, bytes) in connections {
+                    self.engine.on_unsent(now, conn, bytes, out);
+                    self.rest.journal.on_unsent(conn, bytes);
+                }
+            }
+            Input::Disk(disk) => self.on_disk(now, disk, out),
+            Input::FileRead { file, result } => self.on_file_read(now, file, result, out),
+            Input::Tick => {}
+            Input::Signal(signal) => self.on_signal(now, signal, out),
+            Input::Host(facts) => self.on_host(facts),
+        }
+    }
+
+    fn on_batch(&mut self, now: Now, conn: ConnId, batch: Batch, out: &mut Outbox) {
+        if self.rest.is_bus(conn) {
+            self.on_bus_batch(now, conn, batch, out);
+            return;
+        }
+        if conn.is_outbound() {
+            if self.rest.journal.owns_conn(conn) {
+                self.with_turn(now, out, |journal, turn| journal.on_batch(conn, batch, turn));
+                self.settle(now, out);
+            } else {
+                out.pool.recycle_batch(batch);
+            }
+            return;
+        }
+        self.rest.journal.heard(conn, now);
+        if let Err(batch) = self.engine.on_batch(now, conn, batch, out) {
+            out.pool.recycle_batch(batch);
+        }
+    }
+
+    fn on_bus_batch(&mut self, now: Now, conn: ConnId, batch: Batch, out: &mut Outbox) {
+        for index in 0..batch.len() {
+            let Some(frame) = batch.request(index).get(0) else { continue };
+            self.bus(now, cluster::Event::Frame { conn, bytes: frame });
+            self.settle(now, out);
+        }
+        if let Ending::Broken(error) = batch.ending() {
+            out.log(Level::Verbose, alloc::format!("bus connection closed: {error}"));
+            out.put(Output::Close { conn, closing: Closing::Now });
+        }
+        out.pool.recycle_batch(batch);
+    }
+
+    fn on_closed(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+        if self.rest.forget_bus(conn) {
+            self.bus(now, cluster::Event::Closed { conn });
+        } else {
+            self.engine.on_closed(now, conn, out);
+            self.with_turn(now, out, |journal, turn| journal.on_closed(conn, turn));
+        }
+        if conn.is_outbound() {
+            self.rest.dialer.closed(conn);
+        }
+        self.settle(now, out);
+    }
+
+    fn on_signal(&mut self, now: Now, signal: Signal, out: &mut Outbox) {
+        let name = match signal {
+            Signal::Terminate => "SIGTERM",
+            Signal::Interrupt => "SIGINT",
+        };
+        if self.rest.is_stopping() {
+            out.log(Level::Warning, "You insist... exiting now.");
+            out.put(Output::Exit { code: 1 });
+            return;
+        }
+        out.log(Level::Warning, alloc::format!("Received {name} scheduling shutdown..."));
+        self.rest.begin_shutdown(now, journal::ShutdownWish { save: None, now: false, force: false }, None);
+    }
+
+    fn on_host(&mut self, facts: HostFacts) {
+        self.rest.host = facts.clone();
+        self.engine.on_host(facts);
+    }
+
+    /// Runs requests, and after each one that changed the node itself carries the consequences out.
+    fn work(&mut self, now: Now, out: &mut Outbox) {
+        self.settle(now, out);
+        for _ in 0..ROUNDS_MAX {
+            if !self.engine.has_work() {
+                return;
+            }
+            match self.engine.run(now, &mut self.rest, out) {
+                Ran::Idle => {
+                    self.settle(now, out);
+                    return;
+                }
+                Ran::Yield => self.settle(now, out),
+                Ran::Budget => {
+                    out.again = true;
+                    self.settle(now, out);
+                    return;
+                }
+            }
+        }
+        panic!("requests and their consequences do not come to an end");
+    }
+}
+
+impl Machine for Node {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        self.boot_step(now, out);
+        self.route(now, input, out);
+        if self.engine_wake_at <= now.mono && self.rest.boot.is_over() {
+            self.engine_wake_at = self.engine.tick(now, out);
+        }
+        self.tick_parts(now, out);
+        self.work(now, out);
+    }
+
+    /// File first, then the stream to replicas, then replies: the order is the promise.
+    fn seal(&mut self, now: Now, out: &mut Outbox) {
+        self.pass_effects_on();
+        self.with_turn(now, out, |journal, turn| journal.seal(turn));
+        self.settle(now, out);
+        self.observe(now, out);
+        self.note_standing(now);
+        self.engine.release(now, self.rest.journal.safe_offset(), out);
+        out.wake(self.engine_wake_at);
+        if let Some(cluster) = &self.rest.cluster {
+            out.wake(cluster.wake_at());
+        }
+        if self.engine.has_work() {
+            out.again = true;
+        }
+    }
+}
+
+impl Boot {
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Boot::Over)
+    }
+}
+
+/// A list that is drained while its owner works: taken out, and its memory given back.
+pub(crate) fn drained<T>(list: &mut Vec<T>) -> Vec<T> {
+    core::mem::take(list)
+}

@@ -1,0 +1,325 @@
+//! Rest: all of a node but its engine; it answers the engine's questions.
+
+use crate::boot::Boot;
+use crate::replication;
+use crate::settings;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base::{Now, Random, Span, Time};
+use cluster::Cluster;
+use engine::{Answer, Asked, Outside, Question, Shared, Shutdown};
+use hashbrown::HashSet;
+use journal::{Journal, ShutdownWish, Turn};
+use machine::{ConnId, Dialer, DiskNumbers, HostFacts, Level, Outbox};
+use spec::Refusal;
+use wire::batch::Args;
+use wire::reply::Reply;
+
+/// What the program knows of its process, for INFO.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The process id.
+    pub process_id: u32,
+    /// The system's name, release and machine.
+    pub os: String,
+    /// Path of the program.
+    pub executable: String,
+    /// Path of the configuration file; empty when there is none.
+    pub config_file: String,
+}
+
+/// What the engine does not know.
+pub(crate) struct Rest {
+    pub(crate) journal: Journal,
+    /// None on a server without `cluster-enabled`, and until the data is loaded.
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) is_clustered: bool,
+    pub(crate) boot: Boot,
+    pub(crate) dialer: Dialer,
+    pub(crate) numbers: DiskNumbers,
+    pub(crate) random: Random,
+    /// Consequences that wait for `settle`.
+    pub(crate) journal_acts: Vec<journal::Act>,
+    pub(crate) cluster_acts: Vec<cluster::Act>,
+    /// Connections of the bus, in both directions.
+    pub(crate) buses: HashSet<ConnId>,
+    pub(crate) host: HostFacts,
+    pub(crate) identity: Identity,
+    /// Full synchronisations that were begun as a replica.
+    pub(crate) full_syncs: u64,
+    pub(crate) started: Now,
+    /// A shutdown is under way: who asked (none: a signal).
+    pub(crate) stopping: Option<Stopping>,
+    /// Changes of data that the journal was told of.
+    pub(crate) changes_told: u64,
+    /// Clients' writes are held until then (a manual failover).
+    pub(crate) paused_until: Option<Time>,
+    /// Directives whose change another part must hear of.
+    pub(crate) settings_changed: bool,
+}
+
+/// A shutdown that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopping {
+    pub(crate) wish: ShutdownWish,
+    pub(crate) asker: Option<ConnId>,
+    /// The journal was told.
+    pub(crate) is_begun: bool,
+}
+
+impl Rest {
+    pub(crate) fn new(shared: &Shared, identity: Identity, mut random: Random) -> Rest {
+        let settings = settings::journal(&shared.config);
+        Rest {
+            journal: Journal::new(settings, random.fork(), Now::default()),
+            cluster: None,
+            is_clustered: settings::is_clustered(&shared.config),
+            boot: Boot::NotBegun,
+            dialer: Dialer::default(),
+            numbers: DiskNumbers::default(),
+            random,
+            journal_acts: Vec::new(),
+            cluster_acts: Vec::new(),
+            buses: HashSet::new(),
+            host: HostFacts::default(),
+            identity,
+            full_syncs: 0,
+            started: Now::default(),
+            stopping: None,
+            changes_told: 0,
+            paused_until: None,
+            settings_changed: false,
+        }
+    }
+
+    pub(crate) fn is_bus(&self, conn: ConnId) -> bool {
+        self.buses.contains(&conn)
+    }
+
+    pub(crate) fn forget_bus(&mut self, conn: ConnId) -> bool {
+        self.buses.remove(&conn)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
+    pub(crate) fn begin_shutdown(&mut self, _now: Now, wish: ShutdownWish, asker: Option<ConnId>) {
+        self.stopping = Some(Stopping { wish, asker, is_begun: false });
+    }
+
+    fn turn<'a>(
+        &'a mut self,
+        now: Now,
+        shared: &'a mut Shared,
+        out: &'a mut Outbox,
+    ) -> (&'a mut Journal, Turn<'a>) {
+        let Rest { journal, dialer, numbers, journal_acts, .. } = self;
+        (journal, Turn { now, dialer, numbers, keyspace: &mut shared.keyspace, out, acts: journal_acts })
+    }
+
+    /// A question whose answer may have consequences: they are carried out before the next request.
+    fn yielding(&self) -> Answer {
+        if self.journal_acts.is_empty() && self.cluster_acts.is_empty() && !self.has_pending_work() {
+            Answer::Done
+        } else {
+            Answer::Yield
+        }
+    }
+
+    fn has_pending_work(&self) -> bool {
+        self.settings_changed || self.stopping.is_some_and(|stopping| !stopping.is_begun)
+    }
+
+    fn on_cluster(&mut self, asked: &mut Asked<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Answer {
+        let Some(cluster) = &mut self.cluster else {
+            let text = if self.is_clustered {
+                "LOADING Redis is loading the dataset in memory"
+            } else {
+                "ERR This instance has cluster support disabled"
+            };
+            reply.error(text);
+            return Answer::Done;
+        };
+        let keys = replication::KeysOf(&asked.shared.keyspace);
+        let asker = cluster::Asker::default();
+        cluster.ask(asked.now, args, asker, &keys, reply, &mut self.cluster_acts);
+        self.yielding()
+    }
+
+    fn on_psync(&mut self, asked: &mut Asked<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Answer {
+        if self.cluster.as_ref().is_some_and(Cluster::refuses_psync) {
+            reply.error("NOMASTERLINK this primary may lack data that its replica has; ask again");
+            return Answer::Done;
+        }
+        let (conn, peer) = (asked.conn, asked.peer);
+        let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+        match journal.psync(conn, peer, args, &mut turn) {
+            Ok(()) => Answer::Link,
+            Err(text) => {
+                reply.error(text);
+                self.yielding()
+            }
+        }
+    }
+
+    fn on_replconf(&mut self, asked: &mut Asked<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Answer {
+        let conn = asked.conn;
+        let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+        match journal.replconf(conn, args, &mut turn) {
+            journal::Replconf::Ok => reply.ok(),
+            journal::Replconf::Silent => {}
+            journal::Replconf::Refused(text) => reply.error(text),
+        }
+        self.yielding()
+    }
+
+    fn on_replicaof(&mut self, asked: &mut Asked<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Answer {
+        let (Some(host), Some(port)) = (args.get(1), args.get(2)) else {
+            reply.error("ERR syntax error");
+            return Answer::Done;
+        };
+        if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
+            if self.journal.primary().is_some() {
+                let peer = asked.peer.remote.to_string();
+                asked.out.log(
+                    Level::Notice,
+                    alloc::format!("MASTER MODE enabled (user request from 'addr={peer}')"),
+                );
+                let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+                journal.lead(&mut turn);
+            }
+            reply.ok();
+            return Answer::Yield;
+        }
+        let Some(address) = settings::primary_address(host, port) else {
+            reply.error("ERR Invalid master port");
+            return Answer::Done;
+        };
+        if self.journal.primary() == Some(&address) {
+            reply.simple("OK Already connected to specified master");
+            return Answer::Done;
+        }
+        let peer = asked.peer.remote.to_string();
+        asked.out.log(
+            Level::Notice,
+            alloc::format!("REPLICAOF {address} enabled (user request from 'addr={peer}')"),
+        );
+        let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+        journal.follow(address, &mut turn);
+        reply.ok();
+        Answer::Yield
+    }
+
+    fn on_save(
+        &mut self,
+        asked: &Asked<'_>,
+        is_background: bool,
+        schedule: bool,
+        reply: &mut Reply<'_>,
+    ) -> Answer {
+        let conn = (!is_background).then_some(asked.conn);
+        if schedule && !self.journal.schedule_save() {
+            reply.simple("Background saving scheduled");
+            return Answer::Done;
+        }
+        let result = if schedule { Ok(()) } else { self.journal.save(conn) };
+        match (result, is_background) {
+            (Ok(()), true) => {
+                reply.simple("Background saving started");
+                Answer::Done
+            }
+            (Ok(()), false) => Answer::Block,
+            (Err(text), _) => {
+                reply.error(text);
+                Answer::Done
+            }
+        }
+    }
+
+    fn on_shutdown(&mut self, asked: &mut Asked<'_>, wish: Shutdown, reply: &mut Reply<'_>) -> Answer {
+        if wish.abort {
+            let was_stopping = self.stopping.take().is_some() && self.journal.abort_shutdown(asked.out);
+            if was_stopping {
+                reply.ok();
+            } else {
+                reply.error("ERR No shutdown in progress.");
+            }
+            return Answer::Done;
+        }
+        asked.out.log(Level::Warning, "User requested shutdown...");
+        let wish = ShutdownWish { save: wish.save, now: wish.now, force: wish.force };
+        self.begin_shutdown(asked.now, wish, Some(asked.conn));
+        Answer::Block
+    }
+
+    fn on_wait(
+        &mut self,
+        asked: &Asked<'_>,
+        replicas: u64,
+        offset: u64,
+        timeout: Option<Span>,
+        reply: &mut Reply<'_>,
+    ) -> Answer {
+        match self.journal.wait(asked.conn, offset, replicas, timeout, asked.now) {
+            Some(acked) => {
+                reply.integer(i64::from(acked));
+                Answer::Done
+            }
+            None => Answer::Block,
+        }
+    }
+}
+
+impl Outside for Rest {
+    fn ask(&mut self, asked: &mut Asked<'_>, question: Question<'_>, reply: &mut Reply<'_>) -> Answer {
+        match question {
+            Question::Cluster(args) => self.on_cluster(asked, args, reply),
+            Question::Psync(args) => self.on_psync(asked, args, reply),
+            Question::Replconf(args) => self.on_replconf(asked, args, reply),
+            Question::Replicaof(args) => self.on_replicaof(asked, args, reply),
+            Question::Failover(_) => {
+                Answer::Refused(Refusal::Text("ERR FAILOVER is not part of this version; use REPLICAOF"))
+            }
+            Question::Role => {
+                self.role(asked.now, reply);
+                Answer::Done
+            }
+            Question::Wait { replicas, offset, timeout } => {
+                self.on_wait(asked, replicas, offset, timeout, reply)
+            }
+            Question::Save => self.on_save(asked, false, false, reply),
+            Question::Bgsave { schedule } => self.on_save(asked, true, schedule, reply),
+            Question::Lastsave => {
+                reply.integer(self.journal.last_save().as_seconds() as i64);
+                Answer::Done
+            }
+            Question::Shutdown(wish) => self.on_shutdown(asked, wish, reply),
+            Question::Info(facts) => {
+                self.fill(asked.now, facts);
+                Answer::Done
+            }
+            Question::ConfigChanged(_) => {
+                self.settings_changed = true;
+                Answer::Yield
+            }
+            Question::ResetStats => {
+                self.journal.reset_stats();
+                Answer::Done
+            }
+            Question::Publish { channel, message, is_sharded } => {
+                if let Some(cluster) = &mut self.cluster {
+                    let event = cluster::Event::Publish { channel, message, is_sharded };
+                    cluster.handle(asked.now, event, &mut self.dialer, &mut self.cluster_acts);
+                }
+                self.yielding()
+            }
+            Question::FlushedAll => Answer::Done,
+        }
+    }
+}
+
+/// The reason of a refusal as a client reads it.
+pub(crate) fn shutdown_refused() -> String {
+    String::from("ERR Errors trying to SHUTDOWN. Check logs.")
+}

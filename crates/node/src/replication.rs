@@ -1,0 +1,203 @@
+//! The journal's consequences: loads, the primary's commands, ends of waits and saves; and the settling of all acts.
+
+use crate::node::{Node, drained};
+use crate::outside::{Rest, shutdown_refused};
+use crate::settings;
+use alloc::format;
+use alloc::string::ToString;
+use base::Now;
+use data::Keyspace;
+use journal::{Act, Journal, Source, StreamApplied, Turn};
+use machine::{Level, Outbox, Output};
+
+/// Consequences of consequences, at most: each round empties both lists, so reaching it is a bug.
+const ROUNDS_MAX: u32 = 10_000;
+
+impl Node {
+    /// Lends the journal what it needs for one call.
+    pub(crate) fn with_turn<R>(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        call: impl FnOnce(&mut Journal, &mut Turn<'_>) -> R,
+    ) -> R {
+        let Rest { journal, dialer, numbers, journal_acts, .. } = &mut self.rest;
+        let keyspace = &mut self.engine.shared.keyspace;
+        call(journal, &mut Turn { now, dialer, numbers, keyspace, out, acts: journal_acts })
+    }
+
+    /// Carries out everything that the parts have decided, and what follows from it.
+    pub(crate) fn settle(&mut self, now: Now, out: &mut Outbox) {
+        for _ in 0..ROUNDS_MAX {
+            self.apply_settings(out);
+            self.go_on_stopping(now, out);
+            let had_cluster = self.settle_cluster(now, out);
+            let had_journal = self.settle_journal(now, out);
+            if !had_cluster && !had_journal {
+                self.note_standing(now);
+                return;
+            }
+        }
+        panic!("the consequences of one input do not come to an end");
+    }
+
+    /// The regular work of the parts other than the engine.
+    pub(crate) fn tick_parts(&mut self, now: Now, out: &mut Outbox) {
+        self.with_turn(now, out, |journal, turn| journal.tick(turn));
+        self.settle(now, out);
+        if self.rest.cluster.as_ref().is_some_and(|cluster| cluster.wake_at() <= now.mono) {
+            self.bus(now, cluster::Event::Tick);
+            self.settle(now, out);
+        }
+    }
+
+    /// The effects of this turn's commands become the journal's.
+    pub(crate) fn pass_effects_on(&mut self) {
+        let feed = &mut self.engine.shared.feed;
+        if !feed.bytes.is_empty() {
+            let bytes = core::mem::take(&mut feed.bytes);
+            feed.bytes = self.rest.journal.append(bytes);
+        }
+        let changes = feed.changes - self.rest.changes_told;
+        if changes > 0 {
+            self.rest.changes_told = feed.changes;
+            self.rest.journal.changed(changes);
+        }
+    }
+
+    /// Keeps the engine's idea of this node true.
+    pub(crate) fn note_standing(&mut self, now: Now) {
+        let journal = &self.rest.journal;
+        let shared = &mut self.engine.shared;
+        shared.feed.enabled = journal.wants_feed() && journal.primary().is_none();
+        shared.feed.offset = journal.offset() + shared.feed.bytes.len() as u64;
+        shared.standing.is_replica = journal.primary().is_some();
+        shared.standing.link_up = journal.primary().is_none() || journal.is_linked();
+        shared.standing.save_failed = journal.stops_writes();
+        let wanted = settings::replicas_to_write(&shared.config);
+        shared.standing.lacks_replicas =
+            wanted > 0 && journal.primary().is_none() && journal.good_replicas(now) < wanted;
+    }
+
+    fn settle_journal(&mut self, now: Now, out: &mut Outbox) -> bool {
+        let acts = drained(&mut self.rest.journal_acts);
+        let had_some = !acts.is_empty();
+        for act in acts {
+            self.carry_out_journal(now, act, out);
+        }
+        had_some
+    }
+
+    fn carry_out_journal(&mut self, now: Now, act: Act, out: &mut Outbox) {
+        match act {
+            Act::LoadBegan(source) => {
+                self.engine.shared.standing.loading = true;
+                if source == Source::Primary {
+                    self.rest.full_syncs += 1;
+                    self.engine.touch_everything();
+                }
+            }
+            Act::LoadEnded(Source::File, result) => self.loaded(now, result, out),
+            Act::LoadEnded(Source::Primary, result) => {
+                self.engine.shared.standing.loading = false;
+                self.engine.apply_reset();
+                match result {
+                    Ok(loaded) => {
+                        self.engine.set_apply_db(loaded.stream_db);
+                        let text =
+                            format!("PRIMARY <-> REPLICA sync: Finished with success, {} keys", loaded.keys);
+                        out.log(Level::Notice, text);
+                    }
+                    Err(text) => out.log(Level::Warning, format!("PRIMARY <-> REPLICA sync failed: {text}")),
+                }
+            }
+            Act::SelectAgain => self.engine.shared.feed.forget_selection(),
+            Act::StreamBatch { conn: _, batch } => {
+                let mut told = StreamApplied::default();
+                match self.engine.apply(now, &batch, &mut self.rest, out) {
+                    Ok(applied) => {
+                        (told.bytes_done, told.wants_ack) = (applied.bytes_done, applied.wants_ack)
+                    }
+                    Err(error) => (told.bytes_done, told.error) = (error.bytes_done, Some(error.to_string())),
+                }
+                told.stream_db = self.engine.apply_db();
+                self.with_turn(now, out, |journal, turn| journal.applied(batch, told, turn));
+            }
+            Act::PrimaryLinkUp => self.engine.set_apply_db(self.rest.journal.stream_db()),
+            Act::PrimaryLinkDown => self.engine.apply_reset(),
+            Act::WaitDone { conn, acked } => {
+                self.engine.unblock(conn, |reply| reply.integer(i64::from(acked)));
+            }
+            Act::WaitBroken { conn } => {
+                self.engine.unblock(conn, |reply| {
+                    reply.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+                });
+            }
+            Act::SaveDone { conn: Some(conn), result } => {
+                self.engine.unblock(conn, |reply| match result {
+                    Ok(()) => reply.ok(),
+                    Err(text) => reply.error(format!("ERR {text}")),
+                });
+            }
+            Act::SaveDone { conn: None, .. } => {}
+            Act::ShutdownReady => {
+                out.log(Level::Warning, "redan is now ready to exit, bye bye...");
+                out.put(Output::Exit { code: 0 });
+            }
+            Act::ShutdownFailed(text) => {
+                out.log(Level::Warning, format!("Errors trying to shut down the server: {text}"));
+                if let Some(asker) = self.rest.stopping.take().and_then(|stopping| stopping.asker) {
+                    self.engine.unblock(asker, |reply| reply.error(shutdown_refused()));
+                }
+            }
+        }
+    }
+
+    /// Tells the parts that a shutdown was asked for.
+    fn go_on_stopping(&mut self, now: Now, out: &mut Outbox) {
+        let Some(stopping) = &mut self.rest.stopping else { return };
+        if stopping.is_begun {
+            return;
+        }
+        stopping.is_begun = true;
+        let wish = stopping.wish;
+        if self.rest.cluster.is_some() {
+            self.bus(now, cluster::Event::Stopping);
+        }
+        self.with_turn(now, out, |journal, turn| journal.shutdown(wish, turn));
+    }
+
+    /// CONFIG SET changed something that other parts heed.
+    fn apply_settings(&mut self, out: &mut Outbox) {
+        if !core::mem::take(&mut self.rest.settings_changed) {
+            return;
+        }
+        let config = &self.engine.shared.config;
+        let (for_journal, for_cluster) = (settings::journal(config), settings::cluster(config));
+        for setting in settings::host(config) {
+            out.put(Output::Host(setting));
+        }
+        self.rest.journal.configure(for_journal);
+        if let Some(cluster) = &mut self.rest.cluster {
+            cluster.configure(for_cluster);
+        }
+        self.take_routes();
+    }
+}
+
+/// The keyspace as CLUSTER subcommands ask about it.
+pub(crate) struct KeysOf<'a>(pub(crate) &'a Keyspace);
+
+impl cluster::Keys for KeysOf<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn count_in_slot(&self, slot: u16) -> u64 {
+        self.0.slot_len(slot)
+    }
+
+    fn keys_in_slot(&self, slot: u16, count: u64, each: &mut dyn FnMut(&[u8])) {
+        self.0.keys_in_slot(slot, usize::try_from(count).unwrap_or(usize::MAX), each);
+    }
+}

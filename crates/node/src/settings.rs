@@ -1,0 +1,134 @@
+//! Settings: the directives of the configuration as each part wants them.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base::Span;
+use core::net::IpAddr;
+use data::HashLimits;
+use journal::SavePoint;
+use machine::{Address, HostSetting, Level};
+use spec::Config;
+use spec::directive::id;
+
+/// Text of a directive; bytes that are no UTF-8 were refused where names need it, and are shown replaced elsewhere.
+fn text(config: &Config, directive: spec::DirectiveId) -> String {
+    String::from_utf8_lossy(config.text(directive)).into_owned()
+}
+
+fn seconds(config: &Config, directive: spec::DirectiveId) -> Span {
+    Span::seconds(config.count(directive))
+}
+
+pub(crate) fn is_clustered(config: &Config) -> bool {
+    config.yes(id::CLUSTER_ENABLED)
+}
+
+/// The file's name within the data directory.
+pub(crate) fn nodes_conf(config: &Config) -> String {
+    text(config, id::CLUSTER_CONFIG_FILE)
+}
+
+pub(crate) fn replicaof(config: &Config) -> Option<Address> {
+    let (host, port) = config.replicaof()?;
+    primary_address(host, port.to_string().as_bytes())
+}
+
+pub(crate) fn reads_when_down(config: &Config) -> bool {
+    config.yes(id::CLUSTER_ALLOW_READS_WHEN_DOWN)
+}
+
+pub(crate) fn replicas_to_write(config: &Config) -> u32 {
+    u32::try_from(config.count(id::MIN_REPLICAS_TO_WRITE)).unwrap_or(u32::MAX)
+}
+
+/// An address from a host's name or number and a port.
+pub(crate) fn primary_address(host: &[u8], port: &[u8]) -> Option<Address> {
+    let host = core::str::from_utf8(host).ok()?;
+    let port: u16 = core::str::from_utf8(port).ok()?.parse().ok()?;
+    match host.parse::<IpAddr>() {
+        Ok(ip) => Some(Address::Inet(ip, port)),
+        Err(_) => Some(Address::Name(host.to_string(), port)),
+    }
+}
+
+/// The two parts of an address, as ROLE and INFO print them.
+pub(crate) fn host_and_port(address: &Address) -> (String, u16) {
+    match address {
+        Address::Inet(ip, port) => (ip.to_string(), *port),
+        Address::Name(name, port) => (name.clone(), *port),
+        Address::Unix(path) => (path.clone(), 0),
+    }
+}
+
+pub(crate) fn journal(config: &Config) -> journal::Settings {
+    let port = config.port(id::PORT);
+    let announced = config.port(id::REPLICA_ANNOUNCE_PORT);
+    let limits = config.output_limits()[1];
+    let points = config.save_points().iter();
+    journal::Settings {
+        announced_port: if announced == 0 { port } else { announced },
+        announced_ip: text(config, id::REPLICA_ANNOUNCE_IP),
+        primary_user: text(config, id::MASTERUSER),
+        primary_password: text(config, id::MASTERAUTH),
+        ping_period: seconds(config, id::REPL_PING_REPLICA_PERIOD),
+        timeout: seconds(config, id::REPL_TIMEOUT),
+        backlog_bytes: config.bytes(id::REPL_BACKLOG_SIZE),
+        backlog_ttl: seconds(config, id::REPL_BACKLOG_TTL),
+        diskless_delay: seconds(config, id::REPL_DISKLESS_SYNC_DELAY),
+        diskless_replicas_max: u32::try_from(config.count(id::REPL_DISKLESS_SYNC_MAX_REPLICAS))
+            .unwrap_or(u32::MAX),
+        replica_hard_limit: limits.hard_bytes,
+        replica_soft_limit: limits.soft_bytes,
+        replica_soft_span: Span::seconds(limits.soft_seconds),
+        min_replicas_max_lag: seconds(config, id::MIN_REPLICAS_MAX_LAG),
+        dump_file: text(config, id::DBFILENAME),
+        save_points: points
+            .map(|point| SavePoint { seconds: point.seconds, changes: point.changes })
+            .collect(),
+        stop_writes_on_save_error: config.yes(id::STOP_WRITES_ON_BGSAVE_ERROR),
+        checksum: config.yes(id::RDBCHECKSUM),
+        compression: config.yes(id::RDBCOMPRESSION),
+        hash_limits: HashLimits {
+            entries: usize::try_from(config.count(id::HASH_MAX_LISTPACK_ENTRIES)).unwrap_or(usize::MAX),
+            value_bytes: usize::try_from(config.bytes(id::HASH_MAX_LISTPACK_VALUE)).unwrap_or(usize::MAX),
+        },
+        shutdown_timeout: seconds(config, id::SHUTDOWN_TIMEOUT),
+    }
+}
+
+pub(crate) fn cluster(config: &Config) -> cluster::Settings {
+    cluster::Settings {
+        port: config.port(id::PORT),
+        bus_port: config.port(id::CLUSTER_PORT),
+        announce_ip: text(config, id::CLUSTER_ANNOUNCE_IP),
+        announce_port: config.port(id::CLUSTER_ANNOUNCE_PORT),
+        announce_bus_port: config.port(id::CLUSTER_ANNOUNCE_BUS_PORT),
+        node_timeout: Span::ms(config.count(id::CLUSTER_NODE_TIMEOUT)),
+        validity_factor: config.count(id::CLUSTER_REPLICA_VALIDITY_FACTOR),
+        is_failover_off: config.yes(id::CLUSTER_REPLICA_NO_FAILOVER),
+        needs_full_coverage: config.yes(id::CLUSTER_REQUIRE_FULL_COVERAGE),
+        replica_ping_period: seconds(config, id::REPL_PING_REPLICA_PERIOD),
+        ..cluster::Settings::default()
+    }
+}
+
+/// What the host applies while it runs.
+pub(crate) fn host(config: &Config) -> Vec<HostSetting> {
+    let level = match config.choice(id::LOGLEVEL) {
+        "debug" => Level::Debug,
+        "verbose" => Level::Verbose,
+        "notice" => Level::Notice,
+        _ => Level::Warning,
+    };
+    let clients = u32::try_from(config.count(id::MAXCLIENTS)).unwrap_or(u32::MAX);
+    [
+        HostSetting::TcpKeepalive(u32::try_from(config.count(id::TCP_KEEPALIVE)).unwrap_or(0)),
+        HostSetting::LogLevel(level),
+        HostSetting::Dir(text(config, id::DIR)),
+        HostSetting::ConnectionsMax(clients.saturating_add(OWN_CONNECTIONS)),
+    ]
+    .into()
+}
+
+/// Connections beyond `maxclients` that a node needs itself: bus links, the primary, files.
+const OWN_CONNECTIONS: u32 = 4_096;

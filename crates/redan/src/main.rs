@@ -1,3 +1,52 @@
-//! The program.
+//! The program: the name that it is called by, or the first argument, chooses the applet.
+//!
+//! ```text
+//!   redis-server x.conf      --\
+//!   redan server x.conf      ---+--> server::run
+//!   valkey-server x.conf     --/
+//!   redan up                 -----> up::run
+//!   redan links DIR          -----> links::run
+//! ```
+//!
+//! Called by an original's name, the arguments, files, exit codes and the shape of the output are those
+//! of the original. A name whose job is not built yet says so and exits with 1: it never pretends.
 
-fn main() {}
+mod client;
+mod links;
+mod names;
+mod server;
+mod up;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// jemalloc, as in the originals: its size classes are what the keyspace counts in.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let called_as = args.next().unwrap_or_else(|| OsString::from("redan"));
+    let args: Vec<OsString> = args.collect();
+    match names::applet(&called_as, &args) {
+        names::Choice::Applet(names::Applet::Server, rest) => server::run(rest),
+        names::Choice::Applet(names::Applet::Up, rest) => up::run(rest),
+        names::Choice::Applet(names::Applet::Links, rest) => links::run(rest),
+        names::Choice::Applet(names::Applet::NotYet(job), _) => {
+            eprintln!("redan: {job} is not part of this version. Use the original tool for now.");
+            ExitCode::FAILURE
+        }
+        names::Choice::Help => {
+            print!("{}", names::help());
+            ExitCode::SUCCESS
+        }
+        names::Choice::Version => {
+            println!("redan {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        names::Choice::Unknown(word) => {
+            eprintln!("redan: there is no '{word}'. 'redan --help' lists what there is.");
+            ExitCode::from(2)
+        }
+    }
+}

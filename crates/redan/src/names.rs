@@ -1,0 +1,177 @@
+//! The names of the applets, and the originals' names that lead to them: one table.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// What can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applet {
+    /// A data node.
+    Server,
+    /// A whole set-up on this machine.
+    Up,
+    /// Symbolic links under the originals' names.
+    Links,
+    /// A job that is designed and not built: it is refused with its description.
+    NotYet(&'static str),
+}
+
+/// One row: our word, the originals' names, the applet, and its line in the help.
+struct Row {
+    word: &'static str,
+    aliases: &'static [&'static str],
+    applet: Applet,
+    about: &'static str,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        word: "up",
+        aliases: &[],
+        applet: Applet::Up,
+        about: "start a highly available cluster on this machine",
+    },
+    Row {
+        word: "server",
+        aliases: &["redis-server", "valkey-server"],
+        applet: Applet::Server,
+        about: "run one data node: [FILE] [--directive value ...]",
+    },
+    Row {
+        word: "links",
+        aliases: &[],
+        applet: Applet::Links,
+        about: "make links under the originals' names: DIR",
+    },
+    Row {
+        word: "sentinel",
+        aliases: &["redis-sentinel", "valkey-sentinel"],
+        applet: Applet::NotYet("the sentinel"),
+        about: "",
+    },
+    Row {
+        word: "cli",
+        aliases: &["redis-cli", "valkey-cli"],
+        applet: Applet::NotYet("the command line client"),
+        about: "",
+    },
+    Row {
+        word: "cluster",
+        aliases: &["redis-trib.rb"],
+        applet: Applet::NotYet("the cluster tool"),
+        about: "",
+    },
+    Row {
+        word: "benchmark",
+        aliases: &["redis-benchmark", "valkey-benchmark"],
+        applet: Applet::NotYet("the load generator"),
+        about: "",
+    },
+    Row {
+        word: "check-rdb",
+        aliases: &["redis-check-rdb", "valkey-check-rdb"],
+        applet: Applet::NotYet("the RDB checker"),
+        about: "",
+    },
+    Row {
+        word: "check-aof",
+        aliases: &["redis-check-aof", "valkey-check-aof"],
+        applet: Applet::NotYet("the append-only file checker"),
+        about: "",
+    },
+    Row { word: "proxy", aliases: &["nutcracker"], applet: Applet::NotYet("the sharding proxy"), about: "" },
+    Row {
+        word: "vip",
+        aliases: &["keepalived"],
+        applet: Applet::NotYet("the virtual IP manager"),
+        about: "",
+    },
+];
+
+/// What the name and the first argument ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Choice<'a> {
+    /// An applet with its own arguments.
+    Applet(Applet, &'a [OsString]),
+    /// `redan`, `redan help` or `redan --help`.
+    Help,
+    /// `redan --version`.
+    Version,
+    /// A word that is none of ours.
+    Unknown(String),
+}
+
+/// Chooses by the file name of `called_as`, else by the first argument.
+pub fn applet<'a>(called_as: &OsStr, args: &'a [OsString]) -> Choice<'a> {
+    let name = Path::new(called_as).file_name().unwrap_or(called_as).to_string_lossy();
+    if let Some(row) = ROWS.iter().find(|row| row.aliases.contains(&name.as_ref())) {
+        return Choice::Applet(row.applet, args);
+    }
+    let Some((first, rest)) = args.split_first() else { return Choice::Help };
+    let word = first.to_string_lossy();
+    match word.as_ref() {
+        "help" | "--help" | "-h" => return Choice::Help,
+        "version" | "--version" | "-V" | "-v" => return Choice::Version,
+        _ => {}
+    }
+    match ROWS.iter().find(|row| row.word == word || row.aliases.contains(&word.as_ref())) {
+        Some(row) => Choice::Applet(row.applet, rest),
+        None => Choice::Unknown(word.into_owned()),
+    }
+}
+
+/// The names under which `redan links` links those applets that work.
+pub fn links() -> impl Iterator<Item = &'static str> {
+    let works = |row: &&Row| !matches!(row.applet, Applet::NotYet(_));
+    ROWS.iter().filter(works).flat_map(|row| row.aliases.iter().copied())
+}
+
+/// The text of `redan --help`.
+pub fn help() -> String {
+    let mut text = String::from(
+        "redan: the high-availability Redis stack as one program\n\n\
+         usage: redan APPLET [ARGUMENTS]\n\napplets:\n",
+    );
+    for row in ROWS.iter().filter(|row| !row.about.is_empty()) {
+        text.push_str(&format!("  {:<10} {}\n", row.word, row.about));
+    }
+    text.push_str(
+        "\nexamples:\n\
+         \x20 redan up                                   three primaries and three replicas on 7001-7006\n\
+         \x20 redan up --primaries 3 --replicas 2 --port 9001 --dir /var/lib/redan\n\
+         \x20 redan server /etc/redis/redis.conf         one node from an existing configuration\n\
+         \x20 redan server --port 6380 --replicaof '127.0.0.1 6379'\n\
+         \x20 redan links /usr/local/bin                 redis-server, valkey-server, ... as links\n\n\
+         'redan APPLET --help' says more.\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_name_of_a_link_chooses() {
+        let args = words("a.conf --port 7000");
+        let choice = applet(OsStr::new("/usr/bin/redis-server"), &args);
+        assert_eq!(choice, Choice::Applet(Applet::Server, &args[..]));
+    }
+
+    #[test]
+    fn the_first_argument_chooses() {
+        let args = words("server a.conf");
+        assert_eq!(applet(OsStr::new("redan"), &args), Choice::Applet(Applet::Server, &args[1..]));
+        assert_eq!(applet(OsStr::new("redan"), &words("frob")), Choice::Unknown("frob".into()));
+        assert_eq!(applet(OsStr::new("redan"), &[]), Choice::Help);
+    }
+
+    #[test]
+    fn only_working_applets_are_linked() {
+        assert_eq!(links().collect::<Vec<_>>(), ["redis-server", "valkey-server"]);
+    }
+}

@@ -1,1 +1,15 @@
-//! The simulator: one seed, one run.
+//! The simulator: thousands of failovers from seeds, with the code of production.
+//!
+//! ```text
+//!   seed -> scenario (shape, settings, faults) -> world (clock, net, disks) -> machines -> checkers
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod checkers;
+pub mod client;
+pub mod disk;
+pub mod net;
+pub mod scenario;
+pub mod settings;
+pub mod trace;
+pub mod world;

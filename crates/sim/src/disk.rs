@@ -1,0 +1,179 @@
+//! Disk: one host's files, with what a crash does to them.
+//!
+//! ```text
+//!   machine --DiskOp--> pending --(delay)--> done: durable, answered
+//!                          \---crash---> each operation that was not answered has happened or not, by chance
+//! ```
+//!
+//! A mutation for the checkers: a *lying* disk reports a replaced file as durable at once and writes it
+//! later; a crash in between loses what was promised. The product has no switch for that: the world lies.
+
+use base::Random;
+use machine::{Disk as DiskDone, DiskError, DiskFault, DiskOp, FileId, Input};
+use std::collections::BTreeMap;
+
+/// One host's disk.
+#[derive(Debug, Default)]
+pub struct Disk {
+    files: BTreeMap<String, Vec<u8>>,
+    /// Files that are being written or read: name, content so far, read position.
+    open: BTreeMap<FileId, Open>,
+    /// Replacements that a lying disk reported and has not made.
+    lies: Vec<(String, Vec<u8>)>,
+    /// Reports replacements before they are durable.
+    pub is_lying: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    path: String,
+    content: Vec<u8>,
+    position: usize,
+    is_missing: bool,
+}
+
+impl Disk {
+    /// Carries an operation out, at the time when it is durable; the machine's answer, if there is one.
+    pub fn carry_out(&mut self, op: DiskOp) -> Option<Input> {
+        match op {
+            DiskOp::Replace { write, path, bytes } => {
+                if self.is_lying {
+                    self.lies.push((path, bytes));
+                } else {
+                    self.files.insert(path, bytes);
+                }
+                done(write)
+            }
+            DiskOp::Create { file, path } => {
+                self.open.insert(file, Open { path, content: Vec::new(), position: 0, is_missing: false });
+                None
+            }
+            DiskOp::Append { file, write, bytes } => match self.open.get_mut(&file) {
+                Some(open) => {
+                    open.content.extend_from_slice(bytes.as_slice());
+                    done(write)
+                }
+                None => Some(failed(write)),
+            },
+            DiskOp::Sync { file, write } => match self.open.get(&file) {
+                Some(open) => {
+                    self.files.insert(open.path.clone(), open.content.clone());
+                    done(write)
+                }
+                None => Some(failed(write)),
+            },
+            DiskOp::Commit { file, write, path } => match self.open.remove(&file) {
+                Some(open) => {
+                    self.files.remove(&open.path);
+                    self.files.insert(path, open.content);
+                    done(write)
+                }
+                None => Some(failed(write)),
+            },
+            DiskOp::Abandon { file } => {
+                if let Some(open) = self.open.remove(&file) {
+                    self.files.remove(&open.path);
+                }
+                None
+            }
+            DiskOp::Open { file, path } => {
+                let found = self.read_through_lies(&path);
+                let is_missing = found.is_none();
+                let content = found.unwrap_or_default();
+                self.open.insert(file, Open { path, content, position: 0, is_missing });
+                None
+            }
+            DiskOp::Read { file, bytes_max } => Some(self.read(file, bytes_max)),
+            DiskOp::Close { file } => {
+                self.open.remove(&file);
+                None
+            }
+            DiskOp::Remove { write, path } => {
+                self.files.remove(&path);
+                done(write)
+            }
+        }
+    }
+
+    /// The kernel's cache hides the lie until the crash.
+    fn read_through_lies(&self, path: &str) -> Option<Vec<u8>> {
+        let lie = self.lies.iter().rev().find(|(name, _)| name == path).map(|(_, bytes)| bytes);
+        lie.or_else(|| self.files.get(path)).cloned()
+    }
+
+    fn read(&mut self, file: FileId, bytes_max: usize) -> Input {
+        let result = match self.open.get_mut(&file) {
+            Some(open) if !open.is_missing => {
+                let end = open.content.len().min(open.position + bytes_max);
+                let part = open.content[open.position..end].to_vec();
+                open.position = end;
+                Ok(part)
+            }
+            _ => Err(DiskError { fault: DiskFault::Missing, text: "no such file".into() }),
+        };
+        Input::FileRead { file, result }
+    }
+
+    /// The host dies. `pending` are the operations that were asked for and not answered, in order.
+    pub fn crash(&mut self, pending: Vec<DiskOp>, random: &mut Random) {
+        for op in pending {
+            // An atomic step has happened or not; the machine was not told, so it can rely on neither.
+            if random.chance(1, 2) {
+                let was_lying = std::mem::replace(&mut self.is_lying, false);
+                let _nobody_is_left_to_hear = self.carry_out(op);
+                self.is_lying = was_lying;
+            }
+        }
+        self.open.clear();
+        self.lies.clear();
+    }
+
+    /// Puts a durable file there before the host is switched on.
+    pub fn write(&mut self, path: &str, content: Vec<u8>) {
+        self.files.insert(path.to_string(), content);
+    }
+
+    /// The content of a durable file, for checkers.
+    pub fn file(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(Vec::as_slice)
+    }
+
+    /// A lying disk catches up: what it reported becomes true. Called at random times by the world.
+    pub fn catch_up(&mut self) {
+        for (path, bytes) in self.lies.drain(..) {
+            self.files.insert(path, bytes);
+        }
+    }
+}
+
+fn done(write: machine::WriteId) -> Option<Input> {
+    Some(Input::Disk(DiskDone { write, result: Ok(()) }))
+}
+
+fn failed(write: machine::WriteId) -> Input {
+    let error = DiskError { fault: DiskFault::Other, text: "the file is not open".into() };
+    Input::Disk(DiskDone { write, result: Err(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use machine::WriteId;
+
+    fn replace(disk: &mut Disk, content: &[u8]) {
+        disk.carry_out(DiskOp::Replace { write: WriteId(1), path: "a".into(), bytes: content.to_vec() });
+    }
+
+    #[test]
+    fn a_durable_file_survives_a_crash_and_a_lie_does_not() {
+        let mut disk = Disk::default();
+        replace(&mut disk, b"one");
+        disk.crash(Vec::new(), &mut Random::new(1));
+        assert_eq!(disk.file("a"), Some(&b"one"[..]));
+        disk.is_lying = true;
+        replace(&mut disk, b"two");
+        assert_eq!(disk.read_through_lies("a"), Some(b"two".to_vec()));
+        disk.crash(Vec::new(), &mut Random::new(1));
+        assert_eq!(disk.file("a"), Some(&b"one"[..]));
+    }
+}

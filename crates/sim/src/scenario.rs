@@ -1,0 +1,474 @@
+//! Scenario: a cluster of three primaries with replicas, put through faults, healed, and judged.
+//!
+//! ```text
+//!   draw shape and settings -> boot -> all ok? -> faults and writes -> heal -> all in step by the deadline?
+//!                                   checkers look after every step of 20 ms
+//! ```
+
+use crate::checkers::confirmed::ConfirmedWrites;
+use crate::checkers::convergence;
+use crate::checkers::double_vote::{DoubleVote, is_vote};
+use crate::checkers::offsets::Offsets;
+use crate::checkers::one_primary::OnePrimary;
+use crate::checkers::{SAMPLES, Sight, Violation};
+use crate::client::Client;
+use crate::net::HostIndex;
+use crate::world::{BUS_PORT, CLIENT_PORT, World};
+use base::{Id, Now, Random};
+use machine::{Input, Machine, Outbox};
+use node::Node;
+use spec::Config;
+use wire::bus::{Flags, SlotSet};
+use wire::nodes_conf::{ConfNode, NodesConf};
+
+/// A node or a writer.
+pub enum Actor {
+    /// A server, the code of production.
+    Node(Box<Node>),
+    /// A writer.
+    Client(Box<Client>),
+}
+
+impl Machine for Actor {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        match self {
+            Actor::Node(node) => node.handle(now, input, out),
+            Actor::Client(client) => client.handle(now, input, out),
+        }
+    }
+
+    fn seal(&mut self, now: Now, out: &mut Outbox) {
+        match self {
+            Actor::Node(node) => node.seal(now, out),
+            Actor::Client(client) => client.seal(now, out),
+        }
+    }
+}
+
+/// The checkers look so often.
+const LOOK_EVERY_US: u64 = 20_000;
+/// A fresh cluster is ok by then.
+const FORMED_WITHIN_US: u64 = 30_000_000;
+/// After healing, so many node timeouts and this constant are enough for everything.
+const HEALED_WITHIN_US: u64 = 90_000_000;
+
+/// How a run is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Disks report a replaced file before it is durable: a mutation of the world, not of the product.
+    pub lying_disks: bool,
+    /// Keep the nodes' log lines.
+    pub keeps_log: bool,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The first rule that was broken.
+    pub violation: Option<Violation>,
+    /// The hash of everything that happened.
+    pub trace: u64,
+    /// Simulated time.
+    pub simulated_us: u64,
+    /// Elections that were won, as far as the checkers saw them.
+    pub takeovers: u64,
+    /// Writes that were acknowledged, and promises that were tested at a takeover.
+    pub writes: u64,
+    /// Promises that were tested.
+    pub promises_tested: u64,
+    /// The nodes' log lines, when kept.
+    pub log: Vec<(u64, HostIndex, String)>,
+}
+
+/// What the seed decides before anything runs.
+#[derive(Clone, Debug)]
+struct Shape {
+    primaries: usize,
+    replicas: usize,
+    node_timeout_ms: u64,
+    directives: String,
+    faults_us: u64,
+    fault_every_us: u64,
+    writers: usize,
+}
+
+impl Shape {
+    fn draw(random: &mut Random) -> Shape {
+        let replicas = random.between(1, 2) as usize;
+        let node_timeout_ms = random.between(400, 3_000);
+        let pick =
+            |random: &mut Random, values: &[&'static str]| values[random.below(values.len() as u64) as usize];
+        let directives = [
+            ("repl-backlog-size", pick(random, &["16kb", "64kb", "1mb"])),
+            ("repl-ping-replica-period", pick(random, &["1", "3", "10"])),
+            ("repl-timeout", pick(random, &["5", "10", "60"])),
+            ("repl-diskless-sync-delay", pick(random, &["0", "0", "1"])),
+            ("cluster-replica-validity-factor", pick(random, &["0", "10", "10"])),
+            ("cluster-require-full-coverage", pick(random, &["yes", "no"])),
+            ("save", pick(random, &["\"\"", "3 1", "10 5"])),
+            ("hz", pick(random, &["10", "100"])),
+        ];
+        let directives = directives.map(|(name, value)| format!("{name} {value}\n")).concat();
+        Shape {
+            primaries: 3,
+            replicas,
+            node_timeout_ms,
+            directives,
+            faults_us: random.between(10_000_000, 40_000_000),
+            fault_every_us: random.between(300_000, 5_000_000),
+            writers: random.between(1, 3) as usize,
+        }
+    }
+
+    fn nodes(&self) -> usize {
+        self.primaries * (self.replicas + 1)
+    }
+
+    fn config(&self) -> Config {
+        let text = format!(
+            "port {CLIENT_PORT}\ncluster-enabled yes\ncluster-node-timeout {}\nprotected-mode no\n{}",
+            self.node_timeout_ms, self.directives
+        );
+        crate::settings::config(&text)
+    }
+}
+
+/// One run.
+pub struct Run {
+    world: World<Actor>,
+    shape: Shape,
+    random: Random,
+    /// When each dead host is switched on again.
+    restarts: Vec<(u64, HostIndex)>,
+    heal_at_us: u64,
+    one_primary: OnePrimary,
+    double_vote: DoubleVote,
+    offsets: Offsets,
+    confirmed: ConfirmedWrites,
+    sights: Vec<Sight>,
+    was_primary: Vec<Option<(u32, bool)>>,
+    takeovers: u64,
+    options: Options,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, options: Options) -> Outcome {
+    let mut run = Run::new(seed, options);
+    let violation = run.play().err();
+    let writes = (run.shape.nodes()..run.shape.nodes() + run.shape.writers)
+        .map(|host| match run.world.machine(host) {
+            Some(Actor::Client(client)) => client.acknowledged,
+            _ => 0,
+        })
+        .sum();
+    Outcome {
+        violation,
+        trace: run.world.trace.hash(),
+        simulated_us: run.world.now_us(),
+        takeovers: run.takeovers,
+        writes,
+        promises_tested: run.confirmed.tested,
+        log: std::mem::take(&mut run.world.log),
+    }
+}
+
+impl Run {
+    fn new(seed: u64, options: Options) -> Run {
+        let mut world: World<Actor> = World::new(seed, is_vote);
+        world.keeps_log = options.keeps_log;
+        let mut random = world.random.fork();
+        let shape = Shape::draw(&mut random);
+        for _ in 0..shape.nodes() + shape.writers {
+            world.add_host();
+        }
+        let was_primary = vec![None; shape.nodes()];
+        Run {
+            world,
+            shape,
+            random,
+            restarts: Vec::new(),
+            heal_at_us: u64::MAX,
+            one_primary: OnePrimary::default(),
+            double_vote: DoubleVote::default(),
+            offsets: Offsets::default(),
+            confirmed: ConfirmedWrites::default(),
+            sights: Vec::new(),
+            was_primary,
+            takeovers: 0,
+            options,
+        }
+    }
+
+    fn play(&mut self) -> Result<(), Violation> {
+        self.write_first_conf();
+        for host in 0..self.shape.nodes() {
+            if self.options.lying_disks {
+                self.world.disk_mut(host).is_lying = true;
+            }
+            self.boot(host);
+        }
+        self.converge(FORMED_WITHIN_US, "a new cluster forms")?;
+        self.start_writers();
+        let end_us = self.world.now_us() + self.shape.faults_us;
+        let mut next_fault_us = self.world.now_us() + self.fault_gap_us();
+        while self.world.now_us() < end_us {
+            self.step()?;
+            if self.world.now_us() >= next_fault_us {
+                self.fault();
+                next_fault_us = self.world.now_us() + self.fault_gap_us();
+            }
+        }
+        self.heal();
+        self.converge(HEALED_WITHIN_US, "a healed cluster converges")
+    }
+
+    fn fault_gap_us(&mut self) -> u64 {
+        self.random.between(self.shape.fault_every_us / 4, self.shape.fault_every_us * 2)
+    }
+
+    /// A cluster as its operator left it: every node has the same nodes.conf, and no data.
+    fn write_first_conf(&mut self) {
+        let count = self.shape.nodes();
+        let ids: Vec<Id> = (0..count).map(|_| Id::random(&mut self.random)).collect();
+        for me in 0..count {
+            let nodes = (0..count)
+                .map(|place| {
+                    let primary = (place >= self.shape.primaries).then(|| ids[place % self.shape.primaries]);
+                    let mut flags = if primary.is_some() { Flags::REPLICA } else { Flags::PRIMARY };
+                    if place == me {
+                        flags.set(Flags::MYSELF);
+                    }
+                    let mut slots = SlotSet::default();
+                    if primary.is_none() {
+                        let share =
+                            |at: usize| (at * 16_384 + self.shape.primaries / 2) / self.shape.primaries;
+                        (share(place)..share(place + 1)).for_each(|slot| slots.insert(slot as u16));
+                    }
+                    ConfNode {
+                        id: ids[place],
+                        ip: self.world.ip(place).to_string(),
+                        port: CLIENT_PORT,
+                        bus_port: BUS_PORT,
+                        hostname: String::new(),
+                        shard: None,
+                        flags,
+                        primary,
+                        ping_sent_ms: 0,
+                        pong_received_ms: 0,
+                        config_epoch: (place % self.shape.primaries) as u64 + 1,
+                        is_connected: true,
+                        slots,
+                        migrating: Vec::new(),
+                        importing: Vec::new(),
+                    }
+                })
+                .collect();
+            let conf = NodesConf { nodes, current_epoch: self.shape.primaries as u64, last_vote_epoch: 0 };
+            self.world.disk_mut(me).write("nodes.conf", conf.format());
+        }
+    }
+
+    fn boot(&mut self, host: HostIndex) {
+        let node = Node::new(self.shape.config(), node::Identity::default(), self.random.word());
+        self.world.boot(host, Actor::Node(Box::new(node)));
+    }
+
+    fn start_writers(&mut self) {
+        let nodes: Vec<_> = (0..self.shape.nodes()).map(|host| self.world.ip(host)).collect();
+        for writer in 0..self.shape.writers {
+            let seed = self.random.word();
+            let client = Client::new(
+                format!("w{writer}"),
+                nodes.clone(),
+                CLIENT_PORT,
+                self.shape.replicas as u64,
+                seed,
+            );
+            self.world.boot(self.shape.nodes() + writer, Actor::Client(Box::new(client)));
+        }
+    }
+
+    /// One step of time, with everything that is due, and a look at all nodes.
+    fn step(&mut self) -> Result<(), Violation> {
+        self.world.run_until(self.world.now_us() + LOOK_EVERY_US);
+        let now_us = self.world.now_us();
+        if now_us >= self.heal_at_us {
+            self.world.net.heal();
+            self.heal_at_us = u64::MAX;
+        }
+        for tapped in std::mem::take(&mut self.world.tapped) {
+            self.double_vote.see(&tapped)?;
+            self.harass_voter(tapped.from, tapped.life);
+        }
+        for host in 0..self.shape.nodes() {
+            let is_planned = self.restarts.iter().any(|(_, planned)| *planned == host);
+            if self.world.machine(host).is_none() && !is_planned {
+                // It ended by itself: a supervisor starts it again.
+                self.restarts.push((now_us + 100_000, host));
+            }
+        }
+        let due: Vec<HostIndex> =
+            self.restarts.iter().filter(|(at, _)| *at <= now_us).map(|(_, host)| *host).collect();
+        self.restarts.retain(|(at, _)| *at > now_us);
+        for host in due {
+            self.boot(host);
+        }
+        self.look()
+    }
+
+    fn look(&mut self) -> Result<(), Violation> {
+        self.sights.clear();
+        for host in 0..self.shape.nodes() {
+            let Some(Actor::Node(node)) = self.world.machine(host) else { continue };
+            let Some(sight) = sight(host, self.world.life(host), node) else { continue };
+            self.one_primary.see(&sight)?;
+            self.offsets.see(&sight)?;
+            self.confirmed.see(&sight, |key| node.holds(key.as_bytes()))?;
+            let before = self.was_primary[host].replace((sight.life, sight.is_primary));
+            if before == Some((sight.life, false)) && sight.is_primary {
+                self.takeovers += 1;
+            }
+            self.sights.push(sight);
+        }
+        self.take_confirmations();
+        Ok(())
+    }
+
+    fn take_confirmations(&mut self) {
+        let replicas = self.shape.replicas as i64;
+        for host in self.shape.nodes()..self.shape.nodes() + self.shape.writers {
+            let confirmed = match self.world.machine_mut(host) {
+                Some(Actor::Client(client)) => std::mem::take(&mut client.confirmed),
+                _ => continue,
+            };
+            let world = &self.world;
+            for write in &confirmed {
+                self.confirmed.confirm(write, &self.sights, |host| world.ip(host), replicas);
+            }
+        }
+    }
+
+    /// Right after a vote is the worst time for a crash: the disk must have what was promised.
+    fn harass_voter(&mut self, host: HostIndex, life: u32) {
+        let is_up = self.world.machine(host).is_some() && self.world.life(host) == life;
+        if is_up && self.heal_at_us != 0 && self.random.chance(1, 4) && !self.is_healing() {
+            self.crash(host, 1_000, 100_000);
+        }
+    }
+
+    fn is_healing(&self) -> bool {
+        self.shape.faults_us == 0
+    }
+
+    fn crash(&mut self, host: HostIndex, down_min_us: u64, down_max_us: u64) {
+        if self.world.machine(host).is_none() {
+            return;
+        }
+        let is_silent = self.random.chance(1, 3);
+        self.world.crash(host, is_silent);
+        let at = self.world.now_us() + self.random.between(down_min_us, down_max_us);
+        self.restarts.push((at, host));
+    }
+
+    fn fault(&mut self) {
+        let count = self.shape.nodes() as u64;
+        let host = self.random.below(count) as usize;
+        let timeout_us = self.shape.node_timeout_ms * 1_000;
+        match self.random.below(8) {
+            0 | 1 => self.crash(host, 10_000, timeout_us * 3),
+            2 => {
+                // The same moment for a primary and another: the worst that a shard must live with, or not.
+                let other = self.random.below(count) as usize;
+                self.crash(host, 10_000, timeout_us * 2);
+                self.crash(other, 10_000, timeout_us * 2);
+            }
+            3 => {
+                let span_us = self.random.between(10_000, timeout_us * 2);
+                self.world.pause(host, span_us);
+            }
+            4 | 5 => self.partition(timeout_us),
+            6 => self.world.break_connection(),
+            _ => {
+                if self.options.lying_disks {
+                    self.world.disk_mut(host).catch_up();
+                }
+                self.world.give_host_facts();
+            }
+        }
+    }
+
+    fn partition(&mut self, timeout_us: u64) {
+        let all: Vec<HostIndex> = (0..self.shape.nodes() + self.shape.writers).collect();
+        let size = self.random.between(1, all.len() as u64 / 2) as usize;
+        let mut others = all;
+        let mut side = Vec::new();
+        for _ in 0..size {
+            side.push(others.remove(self.random.below(others.len() as u64) as usize));
+        }
+        let (out, back) = match self.random.below(4) {
+            0 => (true, false),
+            1 => (false, true),
+            _ => (true, true),
+        };
+        self.world.net.partition(&side, &others, out, back);
+        self.heal_at_us = self.world.now_us() + self.random.between(timeout_us / 2, timeout_us * 4);
+    }
+
+    /// No more faults, no more writes, everybody on.
+    fn heal(&mut self) {
+        self.world.net.heal();
+        self.heal_at_us = u64::MAX;
+        self.shape.faults_us = 0;
+        let now_us = self.world.now_us();
+        for (at, _) in &mut self.restarts {
+            *at = (*at).min(now_us);
+        }
+        for host in self.shape.nodes()..self.shape.nodes() + self.shape.writers {
+            if let Some(Actor::Client(client)) = self.world.machine_mut(host) {
+                client.is_stopped = true;
+            }
+        }
+        if self.options.lying_disks {
+            for host in 0..self.shape.nodes() {
+                self.world.disk_mut(host).catch_up();
+            }
+        }
+    }
+
+    fn converge(&mut self, within_us: u64, rule: &'static str) -> Result<(), Violation> {
+        let deadline = self.world.now_us() + within_us;
+        loop {
+            self.step()?;
+            let world = &self.world;
+            let digest = |host: HostIndex| match world.machine(host) {
+                Some(Actor::Node(node)) => node.digest(),
+                _ => 0,
+            };
+            let missing = convergence::missing(&self.sights, self.shape.nodes(), digest);
+            match missing {
+                None => return Ok(()),
+                Some(text) if self.world.now_us() > deadline => return Err(Violation { rule, text }),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+fn sight(host: HostIndex, life: u32, node: &Node) -> Option<Sight> {
+    let seen = node.sight()?;
+    Some(Sight {
+        host,
+        life,
+        id: seen.id,
+        is_primary: seen.primary.is_none(),
+        primary: seen.primary,
+        config_epoch: seen.config_epoch,
+        owners: SAMPLES.map(|slot| node.owner(slot)),
+        is_ok: seen.is_ok,
+        replid: seen.replid,
+        offset: seen.offset,
+        full_syncs: seen.full_syncs,
+        is_link_up: seen.is_link_up,
+        is_loading: seen.is_loading,
+    })
+}

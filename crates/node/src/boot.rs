@@ -106,15 +106,8 @@ impl Node {
     pub(crate) fn loaded(&mut self, now: Now, result: Result<journal::Loaded, String>, out: &mut Outbox) {
         let Boot::Data { conf } = &mut self.rest.boot else { return };
         let conf = conf.take();
-        let loaded = match result {
-            Ok(loaded) => loaded,
-            Err(text) => return self.fail(format!("the data can not be loaded: {text}"), out),
-        };
-        if loaded.found {
-            out.log(
-                Level::Notice,
-                format!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired),
-            );
+        if let Err(text) = result {
+            return self.fail(format!("the data can not be loaded: {text}"), out);
         }
         self.rest.boot = Boot::Over;
         self.engine.shared.standing.loading = false;

@@ -4,8 +4,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::Span;
 use core::net::IpAddr;
-use data::HashLimits;
-use journal::SavePoint;
 use machine::{Address, HostSetting, Level};
 use spec::Config;
 use spec::directive::id;
@@ -61,39 +59,7 @@ pub(crate) fn host_and_port(address: &Address) -> (String, u16) {
 }
 
 pub(crate) fn journal(config: &Config) -> journal::Settings {
-    let port = config.port(id::PORT);
-    let announced = config.port(id::REPLICA_ANNOUNCE_PORT);
-    let limits = config.output_limits()[1];
-    let points = config.save_points().iter();
-    journal::Settings {
-        announced_port: if announced == 0 { port } else { announced },
-        announced_ip: text(config, id::REPLICA_ANNOUNCE_IP),
-        primary_user: text(config, id::MASTERUSER),
-        primary_password: text(config, id::MASTERAUTH),
-        ping_period: seconds(config, id::REPL_PING_REPLICA_PERIOD),
-        timeout: seconds(config, id::REPL_TIMEOUT),
-        backlog_bytes: config.bytes(id::REPL_BACKLOG_SIZE),
-        backlog_ttl: seconds(config, id::REPL_BACKLOG_TTL),
-        diskless_delay: seconds(config, id::REPL_DISKLESS_SYNC_DELAY),
-        diskless_replicas_max: u32::try_from(config.count(id::REPL_DISKLESS_SYNC_MAX_REPLICAS))
-            .unwrap_or(u32::MAX),
-        replica_hard_limit: limits.hard_bytes,
-        replica_soft_limit: limits.soft_bytes,
-        replica_soft_span: Span::seconds(limits.soft_seconds),
-        min_replicas_max_lag: seconds(config, id::MIN_REPLICAS_MAX_LAG),
-        dump_file: text(config, id::DBFILENAME),
-        save_points: points
-            .map(|point| SavePoint { seconds: point.seconds, changes: point.changes })
-            .collect(),
-        stop_writes_on_save_error: config.yes(id::STOP_WRITES_ON_BGSAVE_ERROR),
-        checksum: config.yes(id::RDBCHECKSUM),
-        compression: config.yes(id::RDBCOMPRESSION),
-        hash_limits: HashLimits {
-            entries: usize::try_from(config.count(id::HASH_MAX_LISTPACK_ENTRIES)).unwrap_or(usize::MAX),
-            value_bytes: usize::try_from(config.bytes(id::HASH_MAX_LISTPACK_VALUE)).unwrap_or(usize::MAX),
-        },
-        shutdown_timeout: seconds(config, id::SHUTDOWN_TIMEOUT),
-    }
+    journal::Settings::read(config)
 }
 
 pub(crate) fn cluster(config: &Config) -> cluster::Settings {

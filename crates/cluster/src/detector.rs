@@ -87,13 +87,16 @@ impl Cluster {
     /// Marks a node that is silent for the node timeout; true when that is new.
     ///
     /// Silent means: a ping is open for that long; or the last sign of life is that old and a ping is open for half of it.
+    /// A node whose address refuses connections is not slow but gone: three quarters of the timeout are enough.
     fn suspect_if_silent(&mut self, turn: &mut Turn<'_>, index: u32) -> bool {
         let (now, timeout) = (turn.now.mono, self.settings.node_timeout);
         let node = self.view.node(index);
         let Some(sent) = node.ping_sent else { return false };
         let heard = node.heard_at.max(node.pong_at);
         let open = now.since(sent.max(node.heard_at));
-        let is_silent = open > timeout || (now.since(heard) > timeout && open.0 >= timeout.0 / 2);
+        let is_silent = open > timeout
+            || (now.since(heard) > timeout && open.0 >= timeout.0 / 2)
+            || (node.is_refusing && open.0 >= timeout.0 / 4 * 3);
         if !is_silent || node.is_suspected_or_failed() {
             return false;
         }

@@ -35,9 +35,9 @@ fn storm(seed: u64, lies: bool) -> World {
         }
     }
     world.heal();
-    for node in 0..count {
+    for (node, facts) in kept.into_iter().enumerate() {
         if world.hosts[node].is_none() {
-            world.start(node, Facts { heard_at: None, is_link_up: false, ..kept[node] });
+            world.start(node, Facts { heard_at: None, is_link_up: false, ..facts });
         }
     }
     world

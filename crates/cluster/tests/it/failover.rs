@@ -152,8 +152,8 @@ fn all_restarted_nodes_are_what_they_were() {
         let facts: Vec<Facts> = (0..6).map(|node| world.host(node).facts).collect();
         (0..6).for_each(|node| world.kill(node));
         world.run(Span::seconds(1));
-        for node in 0..6 {
-            world.start(node, Facts { is_link_up: false, heard_at: None, ..facts[node] });
+        for (node, facts) in facts.into_iter().enumerate() {
+            world.start(node, Facts { is_link_up: false, heard_at: None, ..facts });
         }
         let took = world.run_until(Span::seconds(3), "settled", |world| World::is_settled(world));
         println!("seed {seed}: all back after {} ms", took.as_ms());

@@ -33,6 +33,9 @@ enum Coming {
     Replicate,
 }
 
+/// A frame and the write that it waits for.
+type Held = (Vec<u8>, Option<WriteId>);
+
 pub struct Host {
     pub cluster: Cluster,
     pub facts: Facts,
@@ -43,7 +46,7 @@ pub struct Host {
     dialer: Dialer,
     accepted: u32,
     /// Frames that wait for a write, by connection, in order.
-    held: BTreeMap<ConnId, VecDeque<(Vec<u8>, Option<WriteId>)>>,
+    held: BTreeMap<ConnId, VecDeque<Held>>,
     durable: u64,
     disk_free_at: Time,
     /// Outbound connections that were not reported closed yet: that is done once.

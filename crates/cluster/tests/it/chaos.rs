@@ -89,3 +89,35 @@ fn voters(seed: u64, lies: bool) -> World {
     world.run(Span::seconds(1));
     world
 }
+
+/// Damaged frames that still decode say wrong things: that may confuse a cluster, and must not stop a machine.
+#[test]
+fn damaged_frames_do_not_stop_a_machine() {
+    for seed in 0..40 {
+        let mut world = World::cluster(seed, 6);
+        world.garbles = true;
+        for _ in 0..10 {
+            world.run(Span::seconds(1));
+            let _ = world.ask((seed % 6) as usize, "CLUSTER FAILOVER FORCE");
+        }
+        assert!((0..6).all(|node| world.ask(node, "CLUSTER NODES").contains("myself")));
+    }
+}
+
+/// Frames of bytes that nobody meant: a stranger's connection is closed, and nothing else happens.
+#[test]
+fn garbage_closes_its_connection() {
+    use cluster::{Act, Event};
+    use machine::{Address, ConnId, Dialer, Peer};
+    let mut world = World::cluster(1, 3);
+    let now = world.now();
+    let cluster = &mut world.hosts[0].as_mut().unwrap().cluster;
+    let (mut dialer, mut acts) = (Dialer::default(), vec![]);
+    let conn = ConnId::inbound(99, 9);
+    let address = Address::Inet([10, 9, 9, 9].into(), 5);
+    let peer = Peer { remote: address.clone(), local: address };
+    cluster.handle(now, Event::Accepted { conn, peer: &peer }, &mut dialer, &mut acts);
+    cluster.handle(now, Event::Frame { conn, bytes: b"RCmb\0\0\0\x10garbage!" }, &mut dialer, &mut acts);
+    assert!(acts.iter().any(|act| matches!(act, Act::Close { conn: closed } if *closed == conn)));
+    assert!(!acts.iter().any(|act| matches!(act, Act::RoutesChanged | Act::SaveConf { .. })));
+}

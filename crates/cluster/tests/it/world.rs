@@ -67,6 +67,8 @@ pub struct World {
     lives: Vec<u64>,
     /// Reports a write as done and does it a second later: the mutation that the vote's checker must catch.
     pub lies: bool,
+    /// Changes bytes of a third of all frames on their way.
+    pub garbles: bool,
     votes: BTreeMap<(Id, u64), usize>,
     owners: BTreeMap<(u16, u64), Id>,
     pub violations: Vec<String>,
@@ -102,6 +104,7 @@ impl World {
             arrival: BTreeMap::new(),
             lives: vec![0; count],
             lies: false,
+            garbles: false,
             votes: BTreeMap::new(),
             owners: BTreeMap::new(),
             violations: vec![],
@@ -300,17 +303,24 @@ impl World {
         let Some(host) = &mut self.hosts[node] else { return };
         match act {
             Act::Connect { conn, to: Address::Inet(to, port) } => {
-                assert_eq!(port, 17_000);
                 host.dialled.insert(conn);
-                let IpAddr::V4(to) = to else { panic!() };
-                let to = usize::from(to.octets()[3]) - 1;
                 let dialler = End { node, conn };
+                let count = self.hosts.len();
+                let Some(to) = (0..count).find(|&other| ip(other) == to && port == 17_000) else {
+                    // A damaged frame gave a wrong address.
+                    self.plan_arrival(dialler, Coming::Refused(dialler));
+                    return;
+                };
                 // A cut host answers nothing; a dead process refuses.
                 if !self.is_cut(node, to) && !self.is_cut(to, node) {
                     self.plan_arrival(dialler, Coming::Accepted { dialler, node: to });
                 }
             }
-            Act::Connect { .. } => panic!("names are not used here"),
+            Act::Connect { conn, .. } => {
+                host.dialled.insert(conn);
+                let dialler = End { node, conn };
+                self.plan_arrival(dialler, Coming::Refused(dialler));
+            }
             Act::Send { conn, bytes, after } => {
                 let bytes = bytes.as_slice().to_vec();
                 host.held.entry(conn).or_default().push_back((bytes, after));
@@ -345,7 +355,8 @@ impl World {
                 }
             }
             Act::Follow { ip: to, .. } => {
-                host.followed = Some(to.parse::<std::net::Ipv4Addr>().unwrap().octets()[3].into());
+                let to = to.parse::<std::net::Ipv4Addr>().map_or(0, |ip| ip.octets()[3]);
+                host.followed = Some(to.into());
             }
             Act::Promote => {
                 host.followed = None;
@@ -375,9 +386,23 @@ impl World {
                 // The connection is stuck from here on: nothing that comes later may overtake what was lost.
                 self.pairs.remove(&End { node, conn });
             } else {
+                let bytes = if self.garbles { self.garble(bytes) } else { bytes };
                 self.plan_arrival(other, Coming::Frame(other, bytes));
             }
         }
+    }
+
+    fn garble(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        if self.random.chance(1, 3) {
+            for _ in 0..self.random.between(1, 4) {
+                // Often in the header, where it hurts, not always in the slots.
+                let end = if self.random.chance(1, 2) { 80 } else { bytes.len() as u64 };
+                let start = if self.random.chance(1, 2) { 0 } else { 2_128.min(end - 1) };
+                let at = self.random.between(start.min(end - 1), end - 1) as usize;
+                bytes[at] ^= 1 << self.random.below(8);
+            }
+        }
+        bytes
     }
 
     fn check_vote(&mut self, bytes: &[u8], receiver: usize) {
@@ -549,9 +574,9 @@ impl World {
 
     fn replicate(&mut self, node: usize) {
         let Some(host) = &self.hosts[node] else { return };
-        let source = host.followed.map(|octet| usize::from(octet) - 1);
+        let source = host.followed.and_then(|octet| usize::from(octet).checked_sub(1));
         let facts = source.and_then(|source| {
-            let primary = self.hosts[source].as_ref()?;
+            let primary = self.hosts.get(source)?.as_ref()?;
             let is_cut = self.is_cut(source, node) || self.is_cut(node, source);
             let leads = primary.cluster.role() == Role::Primary && !primary.cluster.refuses_psync();
             (leads && !is_cut).then_some(primary.facts)

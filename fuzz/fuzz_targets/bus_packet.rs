@@ -1,0 +1,7 @@
+//! `bus_packet` of crates/fuzz.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let target = fuzz::target("bus_packet").expect("the target is declared");
+    (target.run)(input);
+});

@@ -1,0 +1,7 @@
+//! `nodes_conf` of crates/fuzz.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let target = fuzz::target("nodes_conf").expect("the target is declared");
+    (target.run)(input);
+});

@@ -60,11 +60,9 @@ fn round(space: &mut Keyspace, seed: u64, prefetched: bool, write: bool) -> f64 
             let mut hashes = [space.hash(b""); BATCH];
             for (key, hash) in batch.iter().zip(&mut hashes) {
                 *hash = space.hash(key);
-                if prefetched {
-                    space.prefetch_bucket(0, *hash);
-                }
             }
             if prefetched {
+                hashes.iter().for_each(|hash| space.prefetch_bucket(0, *hash));
                 hashes.iter().for_each(|hash| space.prefetch_entry(0, *hash));
             }
             for (key, hash) in batch.iter().zip(hashes) {

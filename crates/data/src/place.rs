@@ -156,7 +156,10 @@ impl<'a> OccupiedEntry<'a> {
         let table_before = database.tables[slot].memory();
         database.tables[slot].replaced(self.place, new, before, after);
         database.count_deadline(slot, self.hash.bits(), old_deadline, new_deadline);
-        *used = *used - table_before as u64 + database.tables[slot].memory() as u64;
+        let table_after = database.tables[slot].memory();
+        if table_before != table_after {
+            *used = *used - table_before as u64 + table_after as u64;
+        }
         if let Some(value) = old_value {
             garbage.add_value(value);
         }

@@ -33,6 +33,8 @@ impl HashKey {
     }
 }
 
+const _: () = assert!(size_of::<Table>() == 64);
+
 /// In `Table::due`: no deadline.
 pub(crate) const NEVER: u32 = u32::MAX;
 /// Bits of the hash that a directory may use. Cursors have room for so many.
@@ -44,8 +46,9 @@ const MERGE_MAX: usize = 400;
 /// How many entries ahead a walk through a segment prefetches.
 pub(crate) const PREFETCH_AHEAD: usize = 16;
 
-/// A hash table that owns its entries.
+/// A hash table that owns its entries. Its head is one cache line: in cluster mode there are 16,384 in a row.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Table {
     /// The only segment while the depth is 0.
     root: Segment,
@@ -251,7 +254,10 @@ impl Table {
     /// An entry owned `before` bytes and owns `after`.
     #[inline]
     pub fn count_memory(&mut self, before: usize, after: usize) {
-        self.bytes = self.bytes - before + after;
+        // Most overwrites change nothing; then the line of the head stays clean.
+        if before != after {
+            self.bytes = self.bytes - before + after;
+        }
     }
 
     /// Takes an entry out. May rebuild the segment smaller: all places are void after it.

@@ -13,7 +13,8 @@
 //!
 //! Invariant: what was received and not applied is no part of the offset. A cut link asks for it again.
 
-use crate::load::{Loader, Step};
+use crate::load::Step;
+use crate::transfer::{Frame, Transfer};
 use crate::{Loaded, PrimaryFacts, Settings, Turn};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -28,8 +29,6 @@ use wire::{Batch, Ending, Framer, Mode};
 const RETRY: Span = Span::seconds(1);
 /// 60 s: the longest pause, after repeated attempts that ended with data that can not be understood.
 const RETRY_MAX: Span = Span::seconds(60);
-/// 8 MiB: so much of a snapshot may wait to be decoded before the primary's connection is not read any more.
-const QUEUE_BYTES_MAX: usize = 8 << 20;
 /// 1 s: between two acknowledgements, and between two signs of life during a load.
 const ACK_PERIOD: Span = Span::seconds(1);
 
@@ -79,36 +78,6 @@ enum Ask {
     Psync,
     /// The announcement of the payload.
     Payload(Id, u64),
-}
-
-/// How a payload ends.
-#[derive(Debug)]
-enum Frame {
-    /// After so many bytes.
-    Length(u64),
-    /// After this mark.
-    Mark([u8; 40]),
-}
-
-/// A snapshot of the primary on its way into the keyspace.
-struct Transfer {
-    replid: Id,
-    offset: u64,
-    frame: Frame,
-    loader: Loader,
-    queue: VecDeque<Vec<u8>>,
-    queued: usize,
-    received: u64,
-    /// Given to the loader.
-    pushed: u64,
-    is_paused: bool,
-    /// The own data is gone.
-    replaced: bool,
-    /// The loader stopped for its budget, not for want of bytes.
-    has_more: bool,
-    is_done: bool,
-    /// What came after the snapshot itself: the mark, and the stream.
-    tail: Vec<u8>,
 }
 
 /// Why an attempt ends.
@@ -585,116 +554,6 @@ impl Follow {
                 Some((total, transfer.received - transfer.queued as u64))
             }
             _ => None,
-        }
-    }
-}
-
-impl Transfer {
-    fn new(replid: Id, offset: u64, frame: Frame, settings: &Settings) -> Transfer {
-        Transfer {
-            replid,
-            offset,
-            frame,
-            loader: Loader::new(true, settings),
-            queue: VecDeque::new(),
-            queued: 0,
-            received: 0,
-            pushed: 0,
-            is_paused: false,
-            replaced: false,
-            has_more: false,
-            is_done: false,
-            tail: Vec::new(),
-        }
-    }
-
-    fn has_work(&self) -> bool {
-        self.has_more || !self.queue.is_empty()
-    }
-
-    fn take(&mut self, conn: ConnId, batch: &Batch, turn: &mut Turn<'_>) {
-        for index in 0..batch.len() {
-            for bytes in batch.request(index).iter() {
-                self.received += bytes.len() as u64;
-                self.queued += bytes.len();
-                self.queue.push_back(bytes.to_vec());
-            }
-        }
-        if self.queued > QUEUE_BYTES_MAX && !self.is_paused {
-            self.is_paused = true;
-            turn.out.put(Output::Pause(conn));
-        }
-    }
-
-    /// Decodes and loads on.
-    fn step(&mut self, conn: ConnId, budget: usize, turn: &mut Turn<'_>) -> Result<Step, String> {
-        if self.is_done {
-            self.tail.extend(self.queue.drain(..).flatten());
-            self.queued = 0;
-            return Ok(Step::Done);
-        }
-        let now_ms = turn.now.unix.as_ms();
-        loop {
-            let step = self.loader.step(budget, now_ms, turn.keyspace, &mut Vec::new())?;
-            self.has_more = matches!(step, Step::More | Step::Ready);
-            self.is_done = step == Step::Done;
-            if step == Step::Done {
-                self.tail = self.loader.rest().to_vec();
-            }
-            if step != Step::Starved || !self.push_next() {
-                break self.after_step(conn, step, turn);
-            }
-        }
-    }
-
-    fn after_step(&mut self, conn: ConnId, step: Step, turn: &mut Turn<'_>) -> Result<Step, String> {
-        if self.is_paused && self.queued < QUEUE_BYTES_MAX / 4 {
-            self.is_paused = false;
-            turn.out.put(Output::Resume(conn));
-        }
-        if self.is_done {
-            self.tail.extend(self.queue.drain(..).flatten());
-            self.queued = 0;
-        }
-        let is_short = matches!(self.frame, Frame::Length(bytes) if self.pushed == bytes);
-        if step == Step::Starved && is_short {
-            return Err("the primary's snapshot ends before its last key".to_string());
-        }
-        Ok(step)
-    }
-
-    /// Gives the next received bytes to the loader; false when there are none for it.
-    fn push_next(&mut self) -> bool {
-        let room = match self.frame {
-            Frame::Length(bytes) => usize::try_from(bytes - self.pushed).unwrap_or(usize::MAX),
-            Frame::Mark(_) => usize::MAX,
-        };
-        if room == 0 {
-            return false;
-        }
-        let Some(mut bytes) = self.queue.pop_front() else { return false };
-        if bytes.len() > room {
-            self.queue.push_front(bytes.split_off(room));
-        }
-        self.queued -= bytes.len();
-        self.pushed += bytes.len() as u64;
-        self.loader.push(&bytes);
-        true
-    }
-
-    /// After the snapshot's end: true once what must follow it is here; `tail` is then the stream.
-    fn finish(&mut self) -> Result<bool, String> {
-        match self.frame {
-            Frame::Length(bytes) if bytes != self.pushed => {
-                Err(format!("the primary announced {bytes} bytes and its snapshot has {}", self.pushed))
-            }
-            Frame::Length(_) => Ok(true),
-            Frame::Mark(_) if self.tail.len() < 40 => Ok(false),
-            Frame::Mark(mark) if self.tail[..40] == mark => {
-                self.tail.drain(..40);
-                Ok(true)
-            }
-            Frame::Mark(_) => Err("the primary's snapshot does not end with its mark".to_string()),
         }
     }
 }

@@ -33,6 +33,7 @@ mod load;
 mod report;
 pub mod settings;
 mod snapshot;
+mod transfer;
 
 pub use act::{Act, Loaded, Source};
 pub use facts::{Facts, LoadingFacts, PrimaryFacts, ReplicaFacts, SavingFacts};

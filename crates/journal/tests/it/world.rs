@@ -137,6 +137,12 @@ impl Node {
         result
     }
 
+    /// Takes what was written into the journal.
+    fn append(&mut self) {
+        let bytes = core::mem::take(&mut self.feed);
+        self.feed = self.journal.append(bytes);
+    }
+
     /// What was put out and not carried out.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         core::mem::take(&mut self.out.outputs)
@@ -301,6 +307,7 @@ impl World {
     /// Lets a node follow another.
     pub fn follow(&mut self, node: usize, primary: usize) {
         let now = self.now;
+        self.nodes[node].append();
         self.nodes[node].call(now, |journal, turn| journal.follow(address(primary), turn));
     }
 
@@ -389,8 +396,7 @@ impl World {
             this.call(now, |journal, turn| journal.tick(turn));
         }
         this.out.wake_at = Time::NEVER;
-        let bytes = core::mem::take(&mut this.feed);
-        this.feed = this.journal.append(bytes);
+        this.append();
         this.call(now, |journal, turn| journal.seal(turn));
         assert!(this.journal.safe_offset() == this.journal.offset());
         for output in core::mem::take(&mut self.nodes[node].out.outputs) {

@@ -68,7 +68,8 @@ pub enum Event<'a> {
 pub enum Act {
     /// Open a bus connection (`Mode::Bus`); answered by `Event::Connected`.
     Connect {
-        /// Its number, taken from the lent `Dialer`. The node gives it back after `Closed`, or after a failed `Connected`.
+        /// Its number, taken from the lent `Dialer`. The node gives it back once, when the world has reported its end:
+        /// after `Closed`, or after a failed `Connected`; also when the end was our own `Act::Close`.
         conn: ConnId,
         /// Where to.
         to: Address,
@@ -82,7 +83,7 @@ pub enum Act {
         /// Not before this write of nodes.conf is durable.
         after: Option<WriteId>,
     },
-    /// Close a bus connection at once. `Event::Closed` is not awaited and may come.
+    /// Close a bus connection at once. `Event::Closed` is not awaited and may still come.
     Close {
         /// Which.
         conn: ConnId,
@@ -223,6 +224,7 @@ pub struct Facts {
     /// Replication offset: a primary's journal end, a replica's processed offset.
     pub offset: u64,
     /// Journal offset of the end of the last real write (pings and acknowledgement requests excluded).
+    /// Zero while a full synchronisation is under way: a replica with half a data set must not be asked to lead.
     pub data_offset: u64,
     /// True when the keyspace has no key.
     pub is_empty: bool,

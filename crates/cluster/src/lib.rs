@@ -135,7 +135,8 @@ impl Cluster {
     /// # Errors
     /// When nodes.conf makes no sense: the node must not start with a guess.
     pub fn new(settings: Settings, boot: Boot<'_>, mut random: Random) -> Result<Cluster, BootError> {
-        let mut view = match boot.nodes_conf {
+        // The originals create the file empty before they write it: an empty one is none.
+        let mut view = match boot.nodes_conf.filter(|bytes| !bytes.is_empty()) {
             Some(bytes) => save::view_from(bytes)?,
             None => {
                 let flags = Flags::MYSELF.with(Flags::PRIMARY);

@@ -6,7 +6,7 @@ use cluster::{Facts, Role};
 
 #[test]
 fn a_killed_primary_is_replaced_in_time() {
-    for seed in 0..20 {
+    for seed in 0..10 {
         let mut world = World::cluster(seed, 6);
         world.write(0);
         world.run(Span::ms(100 + 37 * seed));
@@ -72,7 +72,7 @@ fn the_replica_with_more_data_wins() {
 
 #[test]
 fn two_equal_replicas_do_not_split_the_vote() {
-    for seed in 0..20 {
+    for seed in 0..10 {
         let mut world = World::cluster(seed, 9);
         world.write(0);
         world.run(Span::seconds(1));

@@ -5,7 +5,7 @@ use crate::listpack::{Listpack, Malformed};
 use crate::memory::size_class;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
-use crate::value::{Encoding, StrRef};
+use crate::value::{Encoding, IntText, StrRef};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
@@ -66,18 +66,19 @@ impl Hash {
         if count % 2 != 0 {
             return Err(Malformed);
         }
-        let is_small =
-            count / 2 <= limits.entries && list.iter().all(|text| text.len() <= limits.value_bytes);
-        // Inserted into a table in any case: that is the cheap way to find a repeated field.
-        let mut hash = Hash { body: Body::List(list), key };
-        let table = hash.to_table();
-        if table.len() != count / 2 {
+        let hash = Hash { body: Body::List(list), key };
+        // Two fields of one hash of 64 bits under a secret key are the same field.
+        let mut hashes: Vec<u64> =
+            hash.iter().map(|(field, _)| key.hash(field.bytes(&mut IntText::default()))).collect();
+        hashes.sort_unstable();
+        if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Malformed);
         }
-        if !is_small {
-            hash.body = Body::Table(Box::new(table));
-        }
-        Ok(hash)
+        let is_text_small = |text: StrRef<'_>| text.len() <= limits.value_bytes;
+        let is_small = count / 2 <= limits.entries
+            && hash.iter().all(|(field, value)| is_text_small(field) && is_text_small(value));
+        let body = if is_small { hash.body } else { Body::Table(Box::new(hash.to_table())) };
+        Ok(Hash { body, key })
     }
 
     /// How many fields.

@@ -78,3 +78,11 @@ fn a_listpack_of_a_dump_is_checked() {
     list.push(b"2");
     assert!(load(list.as_bytes().to_vec(), 9).is_err());
 }
+
+#[test]
+fn what_leaves_the_keyspace_may_be_dropped_by_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Keyspace>();
+    is_send::<data::Detached>();
+    is_send::<data::Value>();
+}

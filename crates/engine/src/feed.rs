@@ -13,7 +13,8 @@ use alloc::vec::Vec;
 pub struct Feed {
     /// Off: nobody listens and there is no backlog. Nothing is encoded and the offset stands still.
     pub enabled: bool,
-    /// What was appended since `bytes` was last taken. Always whole units between two requests.
+    /// What was appended since `bytes` was last taken. Always whole units between two requests; do not take it
+    /// while a question is answered.
     pub bytes: Vec<u8>,
     /// The journal's end: the replication offset after `bytes`.
     pub offset: u64,
@@ -59,7 +60,7 @@ impl Feed {
         }
         const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
         // A SELECT that the first effect needed stands inside, as in the original.
-        let at = self.unit.start;
+        let at = self.unit.start.min(self.bytes.len());
         let tail = self.bytes.len();
         self.bytes.extend_from_slice(MULTI);
         let added = self.bytes.len() - tail;

@@ -66,12 +66,10 @@ impl Node {
             self.bus(now, Event::Connected { conn, result: told });
             if has_failed {
                 self.rest.forget_bus(conn);
+                self.rest.give_back(conn);
             }
         } else if self.rest.journal.owns_conn(conn) {
             self.with_turn(now, out, |journal, turn| journal.on_connected(conn, result, turn));
-        }
-        if has_failed {
-            self.rest.dialer.closed(conn);
         }
         self.settle(now, out);
     }

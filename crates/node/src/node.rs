@@ -99,12 +99,10 @@ impl Node {
     fn on_closed(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
         if self.rest.forget_bus(conn) {
             self.bus(now, cluster::Event::Closed { conn });
+            self.rest.give_back(conn);
         } else {
             self.engine.on_closed(now, conn, out);
             self.with_turn(now, out, |journal, turn| journal.on_closed(conn, turn));
-        }
-        if conn.is_outbound() {
-            self.rest.dialer.closed(conn);
         }
         self.settle(now, out);
     }
@@ -165,7 +163,6 @@ impl Machine for Node {
 
     /// File first, then the stream to replicas, then replies: the order is the promise.
     fn seal(&mut self, now: Now, out: &mut Outbox) {
-        self.pass_effects_on();
         self.with_turn(now, out, |journal, turn| journal.seal(turn));
         self.settle(now, out);
         self.observe(now, out);

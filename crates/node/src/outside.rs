@@ -100,6 +100,13 @@ impl Rest {
         self.buses.remove(&conn)
     }
 
+    /// The number of a bus connection that is gone may be used again. (The journal gives its own back itself.)
+    pub(crate) fn give_back(&mut self, conn: ConnId) {
+        if conn.is_outbound() {
+            self.dialer.closed(conn);
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.is_some()
     }
@@ -108,14 +115,36 @@ impl Rest {
         self.stopping = Some(Stopping { wish, asker, is_begun: false });
     }
 
-    fn turn<'a>(
+    /// Lends the journal what it needs for one call. Whatever the call asks, the journal's end is right: the effects of
+    /// the commands so far are its own before (a role that ends in this turn takes none of them with it).
+    pub(crate) fn turn<'a>(
         &'a mut self,
         now: Now,
         shared: &'a mut Shared,
         out: &'a mut Outbox,
     ) -> (&'a mut Journal, Turn<'a>) {
+        self.pass_effects_on(&mut shared.feed);
         let Rest { journal, dialer, numbers, journal_acts, .. } = self;
         (journal, Turn { now, dialer, numbers, keyspace: &mut shared.keyspace, out, acts: journal_acts })
+    }
+
+    /// The effects of commands become the journal's.
+    fn pass_effects_on(&mut self, feed: &mut engine::Feed) {
+        if !feed.bytes.is_empty() {
+            let bytes = core::mem::take(&mut feed.bytes);
+            assert!(
+                self.journal.primary().is_none(),
+                "effects on a replica: {} {}",
+                feed.enabled,
+                String::from_utf8_lossy(&bytes)
+            );
+            feed.bytes = self.journal.append(bytes);
+        }
+        let changes = feed.changes - self.changes_told;
+        if changes > 0 {
+            self.changes_told = feed.changes;
+            self.journal.changed(changes);
+        }
     }
 
     /// A question whose answer may have consequences: they are carried out before the next request.

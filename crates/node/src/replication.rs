@@ -1,7 +1,7 @@
 //! The journal's consequences: loads, the primary's commands, ends of waits and saves; and the settling of all acts.
 
 use crate::node::{Node, drained};
-use crate::outside::{Rest, shutdown_refused};
+use crate::outside::shutdown_refused;
 use crate::settings;
 use alloc::format;
 use alloc::string::ToString;
@@ -21,9 +21,8 @@ impl Node {
         out: &mut Outbox,
         call: impl FnOnce(&mut Journal, &mut Turn<'_>) -> R,
     ) -> R {
-        let Rest { journal, dialer, numbers, journal_acts, .. } = &mut self.rest;
-        let keyspace = &mut self.engine.shared.keyspace;
-        call(journal, &mut Turn { now, dialer, numbers, keyspace, out, acts: journal_acts })
+        let (journal, mut turn) = self.rest.turn(now, &mut self.engine.shared, out);
+        call(journal, &mut turn)
     }
 
     /// Carries out everything that the parts have decided, and what follows from it.
@@ -48,20 +47,6 @@ impl Node {
         if self.rest.cluster.as_ref().is_some_and(|cluster| cluster.wake_at() <= now.mono) {
             self.bus(now, cluster::Event::Tick);
             self.settle(now, out);
-        }
-    }
-
-    /// The effects of this turn's commands become the journal's.
-    pub(crate) fn pass_effects_on(&mut self) {
-        let feed = &mut self.engine.shared.feed;
-        if !feed.bytes.is_empty() {
-            let bytes = core::mem::take(&mut feed.bytes);
-            feed.bytes = self.rest.journal.append(bytes);
-        }
-        let changes = feed.changes - self.rest.changes_told;
-        if changes > 0 {
-            self.rest.changes_told = feed.changes;
-            self.rest.journal.changed(changes);
         }
     }
 

@@ -154,7 +154,16 @@ pub struct Run {
 /// Runs one seed.
 pub fn run(seed: u64, options: Options) -> Outcome {
     let mut run = Run::new(seed, options);
-    let violation = run.play().err();
+    // A bug that an assertion finds is a finding of this seed, not the end of all runs.
+    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.play()));
+    let violation = match played {
+        Ok(played) => played.err(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+            Some(Violation { rule: "no assertion fails", text: text.unwrap_or_default() })
+        }
+    };
     let writes = (run.shape.nodes()..run.shape.nodes() + run.shape.writers)
         .map(|host| match run.world.machine(host) {
             Some(Actor::Client(client)) => client.acknowledged,

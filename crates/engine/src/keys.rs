@@ -6,7 +6,7 @@
 use crate::watch::Watch;
 use crate::{Feed, Shared};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::collections::BTreeSet;
 use core::ptr;
 use data::{
     Entry, EntryRef, Hash, HashKey, HashMut, KeyHash, OccupiedEntry, StrRef, VacantEntry, Value, ValueRef,
@@ -38,7 +38,7 @@ pub struct Keys<'a> {
     /// What happens to expired keys.
     pub expiry: Expiry,
     /// Keys that this request found expired and removed.
-    pub expired: Vec<Box<[u8]>>,
+    pub expired: BTreeSet<Box<[u8]>>,
     /// Lookups of readers.
     pub hits: u32,
     /// Lookups of readers that found nothing.
@@ -78,7 +78,7 @@ impl<'a> Keys<'a> {
             db,
             now_ms,
             expiry,
-            expired: Vec::new(),
+            expired: BTreeSet::new(),
             hits: 0,
             misses: 0,
             clock: Some(clock(now_ms)),
@@ -166,7 +166,7 @@ impl<'a> Keys<'a> {
 
     /// Removes what this request found expired, unless it was written anew meanwhile. Returns the keys.
     #[cold]
-    pub fn bury(&mut self) -> Vec<Box<[u8]>> {
+    pub fn bury(&mut self) -> BTreeSet<Box<[u8]>> {
         let expired = core::mem::take(&mut self.expired);
         for key in &expired {
             let hash = self.shared.keyspace.hash(key);
@@ -192,15 +192,14 @@ impl<'a> Keys<'a> {
 fn expire(
     feed: &mut Feed,
     watch: &mut Watch,
-    expired: &mut Vec<Box<[u8]>>,
+    expired: &mut BTreeSet<Box<[u8]>>,
     expiry: Expiry,
     db: u32,
     key: &[u8],
 ) {
-    if expiry == Expiry::Remove && !expired.iter().any(|other| **other == *key) {
+    if expiry == Expiry::Remove && expired.insert(key.into()) {
         feed.effect(db, [b"DEL", key].into_iter());
         watch.touch(db, key);
-        expired.push(key.into());
     }
 }
 

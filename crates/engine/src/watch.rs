@@ -15,7 +15,7 @@ pub struct Watch {
 #[derive(Debug, Default)]
 struct Watching {
     /// Each with whether its deadline had passed already when it was watched.
-    keys: Vec<(u32, Box<[u8]>, bool)>,
+    keys: BTreeMap<(u32, Box<[u8]>), bool>,
     is_touched: bool,
 }
 
@@ -39,18 +39,17 @@ impl Watch {
     /// `conn` watches a key from now on. `was_expired`: its deadline has passed, though it is still there.
     pub fn add(&mut self, conn: ConnId, db: u32, key: &[u8], was_expired: bool) {
         let watching = self.clients.entry(conn).or_default();
-        if watching.keys.iter().any(|(at, name, _)| *at == db && **name == *key) {
+        if watching.keys.contains_key(&(db, Box::from(key))) {
             return;
         }
-        watching.keys.push((db, key.into(), was_expired));
+        watching.keys.insert((db, key.into()), was_expired);
         self.keys.entry((db, key.into())).or_default().push(conn);
     }
 
     /// `conn` watches nothing any more.
     pub fn clear(&mut self, conn: ConnId) {
         let Some(watching) = self.clients.remove(&conn) else { return };
-        for (db, key, _) in watching.keys {
-            let place = (db, key);
+        for place in watching.keys.into_keys() {
             if let Some(conns) = self.keys.get_mut(&place) {
                 conns.retain(|other| *other != conn);
                 if conns.is_empty() {
@@ -95,8 +94,8 @@ impl Watch {
     /// True when a key that `conn` watches was touched, or has expired since (as `is_expired` says).
     pub fn is_broken(&self, conn: ConnId, is_expired: impl Fn(u32, &[u8]) -> bool) -> bool {
         self.clients.get(&conn).is_some_and(|watching| {
-            let expired = |(db, key, was): &(u32, Box<[u8]>, bool)| !was && is_expired(*db, key);
-            watching.is_touched || watching.keys.iter().any(expired)
+            let has_expired = || watching.keys.iter().any(|((db, key), was)| !was && is_expired(*db, key));
+            watching.is_touched || has_expired()
         })
     }
 }

@@ -265,15 +265,15 @@ fn tell(call: &mut Call<'_>, answer: impl Fn(i64, i64) -> i64) -> Result<(), Ref
 }
 
 fn ttl(call: &mut Call<'_>) -> Result<(), Refusal> {
-    tell(call, |deadline, now| ((deadline - now).max(0) + 500) / 1_000)
+    tell(call, |deadline, now| deadline.saturating_sub(now).max(0).saturating_add(500) / 1_000)
 }
 
 fn pttl(call: &mut Call<'_>) -> Result<(), Refusal> {
-    tell(call, |deadline, now| (deadline - now).max(0))
+    tell(call, |deadline, now| deadline.saturating_sub(now).max(0))
 }
 
 fn expiretime(call: &mut Call<'_>) -> Result<(), Refusal> {
-    tell(call, |deadline, _| (deadline + 500) / 1_000)
+    tell(call, |deadline, _| deadline.saturating_add(500) / 1_000)
 }
 
 fn pexpiretime(call: &mut Call<'_>) -> Result<(), Refusal> {

@@ -49,6 +49,7 @@ fn keys() {
     check("set a 1\n expire a 100 gt", ":0");
     check("set a 1\n expire a 100 lt\n ttl a", ":100");
     check("set a 1\n expire a -1\n exists a", ":0");
+    check("set a 1\n pexpireat a 9223372036854775807\n expiretime a", ":9223372036854775");
     check("expire a 1 nx xx", "-ERR NX and XX, GT or LT options at the same time are not compatible");
     check("set a 1\n object encoding a", "$3 int");
     check("object foo a", "-ERR unknown subcommand 'foo'. Try OBJECT HELP.");

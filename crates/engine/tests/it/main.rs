@@ -6,4 +6,5 @@ mod cluster;
 mod commands;
 mod feed;
 mod golden;
+mod hostile;
 mod world;

@@ -67,9 +67,14 @@ impl World {
     }
 
     pub fn open(&mut self, client: u32) {
+        self.open_as(ConnId::inbound(client, 0));
+    }
+
+    pub fn open_as(&mut self, conn: ConnId) {
+        let client = conn.index;
         let address = Address::Inet("127.0.0.1".parse().unwrap(), 1_000 + client as u16);
         let peer = Peer { remote: address.clone(), local: address };
-        self.engine.on_opened(self.now, ConnId::inbound(client, 0), Listener::Client, peer, &mut self.out);
+        self.engine.on_opened(self.now, conn, Listener::Client, peer, &mut self.out);
         self.collect();
     }
 

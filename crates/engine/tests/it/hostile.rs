@@ -108,22 +108,24 @@ fn a_copy_by_the_feed_is_equal() {
         let (mut primary, mut replica) = (World::new(), World::new());
         replica.engine.shared.standing.is_replica = true;
         replica.engine.shared.standing.link_up = true;
-        for _ in 0..500 {
+        for step in 0..500u32 {
             let mut batch = Batch::default();
             for _ in 0..4 {
                 request(&mut random, &primary, &mut batch);
             }
-            let conn = machine::ConnId::inbound(1, 0);
+            // A new client now and then: an old one ends up subscribed, silenced or in a transaction.
+            let conn = machine::ConnId::inbound(1, step / 4);
             if !primary.engine.knows(conn) {
-                primary.open(1);
+                primary.engine.on_closed(
+                    primary.now,
+                    machine::ConnId::inbound(1, (step / 4u32).wrapping_sub(1)),
+                    &mut primary.out,
+                );
+                primary.open_as(conn);
             }
             primary.engine.on_batch(primary.now, conn, batch, &mut primary.out).unwrap();
             primary.turn();
             primary.engine.unblock(conn, |reply| reply.ok());
-            if primary.engine.knows(conn) && primary.closed.contains(&1) {
-                primary.engine.on_closed(primary.now, conn, &mut primary.out);
-                primary.closed.clear();
-            }
             let ms = random.below(20);
             primary.wait(ms);
             replica.wait(ms);

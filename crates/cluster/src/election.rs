@@ -227,7 +227,7 @@ impl Cluster {
     }
 
     /// True when a new epoch can be won although this one was not: a majority is in reach that has not voted for us.
-    /// (Who has voted for us rests for two node timeouts.)
+    /// (A voter of the originals that has voted for us rests for two node timeouts.)
     fn may_ask_anew(&self) -> bool {
         let Election::Asking { voters, .. } = &self.election else { return false };
         let is_free = |index: u32, node: &crate::view::Node| {

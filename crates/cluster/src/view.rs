@@ -44,8 +44,8 @@ pub(crate) struct Node {
     pub heard_at: Time,
     /// When it was marked as failed.
     pub failed_at: Time,
-    /// When we last voted for a replica of it.
-    pub voted_at: Option<Time>,
+    /// When we last voted for a replica of it, and for which.
+    pub voted: Option<(Time, Id)>,
     pub offset: u64,
     /// What it said as a redan node, and when.
     pub note: Option<(Note, Time)>,
@@ -81,7 +81,7 @@ impl Node {
             pong_at: Time::START,
             heard_at: Time::START,
             failed_at: Time::START,
-            voted_at: None,
+            voted: None,
             offset: 0,
             note: None,
             has_agreed: false,

@@ -1,7 +1,11 @@
 //! Vote: how a primary answers a replica that wants to lead.
 //!
-//! One vote per epoch, at most one per shard within two node timeouts, and only for a replica whose primary has failed
-//! (or that says that the operator forces it) and whose slots nobody holds under a greater epoch.
+//! One vote per epoch, for at most one replica of a shard within two node timeouts, and only for a replica whose
+//! primary has failed (or that says that the operator forces it) and whose slots nobody holds under a greater epoch.
+//!
+//! The rest keeps a second candidate from undoing what the first has just won. The same candidate may have our vote of
+//! a later epoch at once: it asks again because it lost the earlier one, and voters that rest at different times would
+//! never be of one mind again. (The originals let it rest as well.)
 //!
 //! Invariant: the vote is durable before it leaves. A vote that a crash can forget is a vote that can be given twice.
 
@@ -11,7 +15,7 @@ use alloc::format;
 use machine::{ConnId, Level};
 use wire::bus::{self, Body, Header, Kind};
 
-/// A shard gets our vote at most once in so many node timeouts.
+/// A shard's other replicas get our vote only after so many node timeouts.
 const REST_TIMEOUTS: u64 = 2;
 
 impl Cluster {
@@ -31,7 +35,7 @@ impl Cluster {
             return;
         }
         let primary = self.view.node(sender).primary.expect("a vote is for a replica with a primary");
-        self.view.node_mut(primary).voted_at = Some(turn.now.mono);
+        self.view.node_mut(primary).voted = Some((turn.now.mono, id));
         self.view.last_vote_epoch = self.view.current_epoch;
         let write = self.promise(turn);
         let epoch = self.view.current_epoch;
@@ -67,7 +71,8 @@ impl Cluster {
             return Err("its master is up".into());
         }
         let rest = self.settings.node_timeout.times(REST_TIMEOUTS);
-        if let Some(voted_at) = view.node(primary).voted_at
+        if let Some((voted_at, voted_for)) = view.node(primary).voted
+            && voted_for != node.id
             && turn.now.mono.since(voted_at) < rest
         {
             let left = rest.as_ms() - turn.now.mono.since(voted_at).as_ms();

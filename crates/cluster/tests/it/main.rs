@@ -5,4 +5,5 @@ mod disk;
 mod failover;
 mod formation;
 mod probation;
+mod vote;
 mod world;

@@ -8,8 +8,10 @@ import time
 import pytest
 import redis
 from conftest import REDAN, ROUNDS, Up, free_ports, wait_for
+from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
+from redis.retry import Retry
 
 
 def cluster_client(port):
@@ -70,7 +72,7 @@ class Load:
     def __init__(self, set_up, tag):
         self.set_up, self.tag = set_up, tag
         self.acknowledged, self.stopping = [], False
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
@@ -88,18 +90,22 @@ class Load:
                 time.sleep(0.005)
 
     def find(self):
-        """The node that owns the slot now, by asking anyone."""
+        """The node that owns the slot now, by asking anyone. Nothing is retried behind our back."""
         for port in self.set_up.ports:
-            client = redis.Redis(port=port, socket_timeout=0.2, socket_connect_timeout=0.2, decode_responses=True)
+            client = self.connect(port)
             try:
                 client.set(f"{{{self.tag}}}:probe", 1)
                 return client
             except redis.exceptions.MovedError as moved:
-                return redis.Redis(port=moved.port, socket_timeout=0.2, socket_connect_timeout=0.2,
-                                   decode_responses=True)
+                return self.connect(moved.port)
             except (redis.RedisError, OSError):
                 continue
         raise redis.ConnectionError("no node takes the write")
+
+    @staticmethod
+    def connect(port):
+        return redis.Redis(port=port, socket_timeout=0.2, socket_connect_timeout=0.2, decode_responses=True,
+                           retry=Retry(NoBackoff(), 0))
 
     def first_after(self, moment):
         return next((at for at, _, _ in list(self.acknowledged) if at > moment), None)

@@ -33,8 +33,8 @@ enum Step {
     /// Nothing; the next write begins then.
     Resting(Time),
     Connecting,
-    /// The reply to SET.
-    Setting,
+    /// The replies to SET, or to a transaction: so many are missing.
+    Setting(u32),
     /// The reply to WAIT.
     Waiting,
 }
@@ -57,6 +57,8 @@ pub struct Client {
     pub is_stopped: bool,
     /// What WAIT confirmed on at least one replica and the checker has not taken yet.
     pub confirmed: Vec<Confirmed>,
+    /// Keys that were written by transactions, each with the key that must be there with it.
+    pub pairs: Vec<(String, String)>,
     /// Writes that were acknowledged.
     pub acknowledged: u64,
 }
@@ -78,6 +80,7 @@ impl Client {
             count: 0,
             is_stopped: false,
             confirmed: Vec::new(),
+            pairs: Vec::new(),
             acknowledged: 0,
         }
     }
@@ -110,28 +113,49 @@ impl Client {
         self.nodes[self.random.below(self.nodes.len() as u64) as usize]
     }
 
-    fn send(&mut self, now: Now, words: &[&[u8]], out: &mut Outbox) {
+    fn send(&mut self, now: Now, requests: &[&[&[u8]]], out: &mut Outbox) {
         let Some((conn, _)) = self.conn else { return };
         let mut bytes = Vec::new();
-        wire::request(&mut bytes, words);
+        requests.iter().for_each(|words| wire::request(&mut bytes, words));
         self.since = now.mono;
         out.send(conn, bytes);
     }
 
     fn write(&mut self, now: Now, out: &mut Outbox) {
         let key = self.key();
-        self.step = Step::Setting;
-        self.send(now, &[b"SET", key.as_bytes(), key.as_bytes()], out);
+        let set: &[&[u8]] = &[b"SET", key.as_bytes(), key.as_bytes()];
+        match self.random.below(8) {
+            0 | 1 => {
+                // A transaction: the two keys come together or not at all.
+                let other = format!("{{{key}}}+");
+                self.step = Step::Setting(4);
+                let more: &[&[u8]] = &[b"HSET", other.as_bytes(), b"field", key.as_bytes()];
+                self.send(now, &[&[b"MULTI"], more, set, &[b"EXEC"]], out);
+                self.pairs.push((key, other));
+            }
+            2 => {
+                // A key that expires: its end goes through the stream as well.
+                let (other, span_ms) = (format!("{{{key}}}-"), self.random.between(1, 5_000).to_string());
+                self.step = Step::Setting(2);
+                let short: &[&[u8]] = &[b"SET", other.as_bytes(), b"short", b"PX", span_ms.as_bytes()];
+                self.send(now, &[short, set], out);
+            }
+            _ => {
+                self.step = Step::Setting(1);
+                self.send(now, &[set], out);
+            }
+        }
     }
 
     fn on_value(&mut self, now: Now, value: Value, out: &mut Outbox) {
         let node = self.conn.map(|(_, node)| node);
         match (&self.step, value) {
-            (Step::Setting, Value::Simple(_)) => {
+            (Step::Setting(left @ 2..), Value::Simple(_)) => self.step = Step::Setting(left - 1),
+            (Step::Setting(1), Value::Simple(_) | Value::Array(_)) => {
                 self.acknowledged += 1;
                 self.step = Step::Waiting;
                 let (replicas, timeout) = (self.replicas.to_string(), WAIT_MS.to_string());
-                self.send(now, &[b"WAIT", replicas.as_bytes(), timeout.as_bytes()], out);
+                self.send(now, &[&[b"WAIT", replicas.as_bytes(), timeout.as_bytes()]], out);
             }
             (Step::Waiting, Value::Integer(replicas)) => {
                 if let (true, Some(node)) = (replicas > 0, node) {
@@ -152,7 +176,7 @@ impl Client {
                     }
                 }
             }
-            (Step::Resting(_) | Step::Connecting | Step::Setting | Step::Waiting, _) => {
+            (Step::Resting(_) | Step::Connecting | Step::Setting(_) | Step::Waiting, _) => {
                 self.count += 1;
                 self.drop_conn(out);
                 self.rest(now);
@@ -211,12 +235,12 @@ impl Machine for Client {
                     self.go(now, to, out);
                 }
             }
-            Step::Connecting | Step::Setting | Step::Waiting if is_silent => {
+            Step::Connecting | Step::Setting(_) | Step::Waiting if is_silent => {
                 self.count += 1;
                 self.drop_conn(out);
                 self.rest(now);
             }
-            Step::Resting(_) | Step::Connecting | Step::Setting | Step::Waiting => {}
+            Step::Resting(_) | Step::Connecting | Step::Setting(_) | Step::Waiting => {}
         }
     }
 
@@ -224,7 +248,9 @@ impl Machine for Client {
         match self.step {
             Step::Resting(_) if self.is_stopped => {}
             Step::Resting(until) => out.wake(until.max(now.mono)),
-            Step::Connecting | Step::Setting | Step::Waiting => out.wake(self.since + SILENCE + Span::ms(1)),
+            Step::Connecting | Step::Setting(_) | Step::Waiting => {
+                out.wake(self.since + SILENCE + Span::ms(1))
+            }
         }
     }
 }

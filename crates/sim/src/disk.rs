@@ -2,11 +2,14 @@
 //!
 //! ```text
 //!   machine --DiskOp--> pending --(delay)--> done: durable, answered
-//!                          \---crash---> each operation that was not answered has happened or not, by chance
+//!                          \---death---> the first of them, by chance how many, have happened
 //! ```
 //!
+//! A killed process leaves what the kernel has; a loss of power leaves what is durable. A full disk fails what needs
+//! room, until it has some again.
+//!
 //! A mutation for the checkers: a *lying* disk reports a replaced file as durable at once and writes it
-//! later; a crash in between loses what was promised. The product has no switch for that: the world lies.
+//! later; a loss of power in between loses what was promised. The product has no switch for that: the world lies.
 
 use base::Random;
 use machine::{Disk as DiskDone, DiskError, DiskFault, DiskOp, FileId, Input};
@@ -22,6 +25,8 @@ pub struct Disk {
     lies: Vec<(String, Vec<u8>)>,
     /// Reports replacements before they are durable.
     pub is_lying: bool,
+    /// No room: everything that writes fails.
+    pub is_full: bool,
 }
 
 #[derive(Debug)]
@@ -30,12 +35,25 @@ struct Open {
     content: Vec<u8>,
     position: usize,
     is_missing: bool,
+    /// An append or a sync failed: what is there is not the whole.
+    is_damaged: bool,
 }
 
 impl Disk {
     /// Carries an operation out, at the time when it is durable; the machine's answer, if there is one.
     pub fn carry_out(&mut self, op: DiskOp) -> Option<Input> {
         match op {
+            DiskOp::Replace { write, .. } if self.is_full => Some(failed(write, DiskFault::Full)),
+            DiskOp::Append { file, write, .. } | DiskOp::Sync { file, write } if self.is_full => {
+                if let Some(open) = self.open.get_mut(&file) {
+                    open.is_damaged = true;
+                }
+                Some(failed(write, DiskFault::Full))
+            }
+            DiskOp::Commit { file, write, .. } if self.is_full => {
+                self.open.remove(&file);
+                Some(failed(write, DiskFault::Full))
+            }
             DiskOp::Replace { write, path, bytes } => {
                 if self.is_lying {
                     self.lies.push((path, bytes));
@@ -45,7 +63,10 @@ impl Disk {
                 done(write)
             }
             DiskOp::Create { file, path } => {
-                self.open.insert(file, Open { path, content: Vec::new(), position: 0, is_missing: false });
+                self.open.insert(
+                    file,
+                    Open { path, content: Vec::new(), position: 0, is_missing: false, is_damaged: false },
+                );
                 None
             }
             DiskOp::Append { file, write, bytes } => match self.open.get_mut(&file) {
@@ -53,22 +74,22 @@ impl Disk {
                     open.content.extend_from_slice(bytes.as_slice());
                     done(write)
                 }
-                None => Some(failed(write)),
+                None => Some(failed(write, DiskFault::Other)),
             },
             DiskOp::Sync { file, write } => match self.open.get(&file) {
                 Some(open) => {
                     self.files.insert(open.path.clone(), open.content.clone());
                     done(write)
                 }
-                None => Some(failed(write)),
+                None => Some(failed(write, DiskFault::Other)),
             },
             DiskOp::Commit { file, write, path } => match self.open.remove(&file) {
-                Some(open) => {
+                Some(open) if !open.is_damaged => {
                     self.files.remove(&open.path);
                     self.files.insert(path, open.content);
                     done(write)
                 }
-                None => Some(failed(write)),
+                Some(_) | None => Some(failed(write, DiskFault::Other)),
             },
             DiskOp::Abandon { file } => {
                 if let Some(open) = self.open.remove(&file) {
@@ -80,7 +101,7 @@ impl Disk {
                 let found = self.read_through_lies(&path);
                 let is_missing = found.is_none();
                 let content = found.unwrap_or_default();
-                self.open.insert(file, Open { path, content, position: 0, is_missing });
+                self.open.insert(file, Open { path, content, position: 0, is_missing, is_damaged: false });
                 None
             }
             DiskOp::Read { file, bytes_max } => Some(self.read(file, bytes_max)),
@@ -114,18 +135,23 @@ impl Disk {
         Input::FileRead { file, result }
     }
 
-    /// The host dies. `pending` are the operations that were asked for and not answered, in order.
-    pub fn crash(&mut self, pending: Vec<DiskOp>, random: &mut Random) {
-        for op in pending {
-            // An atomic step has happened or not; the machine was not told, so it can rely on neither.
-            if random.chance(1, 2) {
-                let was_lying = std::mem::replace(&mut self.is_lying, false);
-                let _nobody_is_left_to_hear = self.carry_out(op);
-                self.is_lying = was_lying;
-            }
+    /// The process dies. `pending` are the operations that were asked for and not answered, in order: the machine was
+    /// not told of any, so it can rely on none. With a loss of power goes what is not durable.
+    pub fn die(&mut self, pending: Vec<DiskOp>, is_power_lost: bool, random: &mut Random) {
+        let carried_out = random.below(pending.len() as u64 + 1) as usize;
+        for op in pending.into_iter().take(carried_out) {
+            let _nobody_is_left_to_hear = self.carry_out(op);
         }
-        self.open.clear();
-        self.lies.clear();
+        let open = std::mem::take(&mut self.open);
+        if is_power_lost {
+            self.lies.clear();
+            return;
+        }
+        self.catch_up();
+        // Unfinished files stay behind; those that were only read are what they were.
+        for file in open.into_values().filter(|open| open.position == 0 && !open.is_missing) {
+            self.files.entry(file.path).or_insert(file.content);
+        }
     }
 
     /// Puts a durable file there before the host is switched on.
@@ -150,8 +176,9 @@ fn done(write: machine::WriteId) -> Option<Input> {
     Some(Input::Disk(DiskDone { write, result: Ok(()) }))
 }
 
-fn failed(write: machine::WriteId) -> Input {
-    let error = DiskError { fault: DiskFault::Other, text: "the file is not open".into() };
+fn failed(write: machine::WriteId, fault: DiskFault) -> Input {
+    let text = if fault == DiskFault::Full { "no space left on device" } else { "the file is not open" };
+    let error = DiskError { fault, text: text.into() };
     Input::Disk(DiskDone { write, result: Err(error) })
 }
 
@@ -160,20 +187,38 @@ mod tests {
     use super::*;
     use machine::WriteId;
 
-    fn replace(disk: &mut Disk, content: &[u8]) {
-        disk.carry_out(DiskOp::Replace { write: WriteId(1), path: "a".into(), bytes: content.to_vec() });
+    fn replace(disk: &mut Disk, content: &[u8]) -> bool {
+        let op = DiskOp::Replace { write: WriteId(1), path: "a".into(), bytes: content.to_vec() };
+        matches!(disk.carry_out(op), Some(Input::Disk(DiskDone { result: Ok(()), .. })))
     }
 
     #[test]
-    fn a_durable_file_survives_a_crash_and_a_lie_does_not() {
+    fn a_durable_file_survives_a_loss_of_power_and_a_lie_does_not() {
         let mut disk = Disk::default();
         replace(&mut disk, b"one");
-        disk.crash(Vec::new(), &mut Random::new(1));
+        disk.die(Vec::new(), true, &mut Random::new(1));
         assert_eq!(disk.file("a"), Some(&b"one"[..]));
         disk.is_lying = true;
         replace(&mut disk, b"two");
         assert_eq!(disk.read_through_lies("a"), Some(b"two".to_vec()));
-        disk.crash(Vec::new(), &mut Random::new(1));
+        disk.die(Vec::new(), true, &mut Random::new(1));
+        assert_eq!(disk.file("a"), Some(&b"one"[..]));
+    }
+
+    #[test]
+    fn a_killed_process_leaves_its_lies_with_the_kernel() {
+        let mut disk = Disk { is_lying: true, ..Disk::default() };
+        assert!(replace(&mut disk, b"one"));
+        disk.die(Vec::new(), false, &mut Random::new(1));
+        assert_eq!(disk.file("a"), Some(&b"one"[..]));
+    }
+
+    #[test]
+    fn a_full_disk_keeps_the_old_file() {
+        let mut disk = Disk::default();
+        assert!(replace(&mut disk, b"one"));
+        disk.is_full = true;
+        assert!(!replace(&mut disk, b"two"));
         assert_eq!(disk.file("a"), Some(&b"one"[..]));
     }
 }

@@ -9,6 +9,7 @@ pub mod checkers;
 pub mod client;
 pub mod disk;
 pub mod net;
+pub mod operator;
 pub mod scenario;
 pub mod settings;
 pub mod trace;

@@ -10,23 +10,27 @@ use crate::checkers::convergence;
 use crate::checkers::double_vote::{DoubleVote, is_vote};
 use crate::checkers::offsets::Offsets;
 use crate::checkers::one_primary::OnePrimary;
+use crate::checkers::whole;
 use crate::checkers::{SAMPLES, Sight, Violation};
 use crate::client::Client;
 use crate::net::HostIndex;
+use crate::operator::Operator;
 use crate::world::{BUS_PORT, CLIENT_PORT, World};
 use base::{Id, Now, Random};
-use machine::{Input, Machine, Outbox};
+use machine::{Input, Machine, Outbox, Signal};
 use node::Node;
 use spec::Config;
 use wire::bus::{Flags, SlotSet};
 use wire::nodes_conf::{ConfNode, NodesConf};
 
-/// A node or a writer.
+/// A node, a writer, or the operator.
 pub enum Actor {
     /// A server, the code of production.
     Node(Box<Node>),
     /// A writer.
     Client(Box<Client>),
+    /// The operator.
+    Operator(Box<Operator>),
 }
 
 impl Machine for Actor {
@@ -34,6 +38,7 @@ impl Machine for Actor {
         match self {
             Actor::Node(node) => node.handle(now, input, out),
             Actor::Client(client) => client.handle(now, input, out),
+            Actor::Operator(operator) => operator.handle(now, input, out),
         }
     }
 
@@ -41,6 +46,7 @@ impl Machine for Actor {
         match self {
             Actor::Node(node) => node.seal(now, out),
             Actor::Client(client) => client.seal(now, out),
+            Actor::Operator(operator) => operator.seal(now, out),
         }
     }
 }
@@ -51,6 +57,8 @@ const LOOK_EVERY_US: u64 = 20_000;
 const FORMED_WITHIN_US: u64 = 30_000_000;
 /// After healing, so many node timeouts and this constant are enough for everything.
 const HEALED_WITHIN_US: u64 = 90_000_000;
+/// Ten minutes: wall clocks of hosts differ by so much at most.
+const CLOCK_AHEAD_MAX_US: u64 = 600_000_000;
 
 /// How a run is to be.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,6 +115,9 @@ impl Shape {
             ("cluster-require-full-coverage", pick(random, &["yes", "no"])),
             ("save", pick(random, &["\"\"", "3 1", "10 5"])),
             ("hz", pick(random, &["10", "100"])),
+            ("repl-diskless-sync", pick(random, &["yes", "no"])),
+            ("stop-writes-on-bgsave-error", pick(random, &["yes", "no"])),
+            ("cluster-allow-replica-migration", pick(random, &["yes", "no"])),
         ];
         let directives = directives.map(|(name, value)| format!("{name} {value}\n")).concat();
         Shape {
@@ -187,7 +198,8 @@ impl Run {
         world.keeps_log = options.keeps_log;
         let mut random = world.random.fork();
         let shape = Shape::draw(&mut random);
-        for _ in 0..shape.nodes() + shape.writers {
+        // Nodes, writers, and the operator.
+        for _ in 0..shape.nodes() + shape.writers + 1 {
             world.add_host();
         }
         let was_primary = vec![None; shape.nodes()];
@@ -228,7 +240,26 @@ impl Run {
             }
         }
         self.heal();
-        self.converge(HEALED_WITHIN_US, "a healed cluster converges")
+        self.converge(HEALED_WITHIN_US, "a healed cluster converges")?;
+        self.look_at_transactions()
+    }
+
+    fn look_at_transactions(&self) -> Result<(), Violation> {
+        for writer in self.shape.nodes()..self.operator() {
+            let Some(Actor::Client(client)) = self.world.machine(writer) else { continue };
+            for host in 0..self.shape.nodes() {
+                let Some(Actor::Node(node)) = self.world.machine(host) else { continue };
+                client
+                    .pairs
+                    .iter()
+                    .try_for_each(|pair| whole::see(host, pair, |key| node.holds(key.as_bytes())))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn operator(&self) -> HostIndex {
+        self.shape.nodes() + self.shape.writers
     }
 
     fn fault_gap_us(&mut self) -> u64 {
@@ -295,6 +326,7 @@ impl Run {
             );
             self.world.boot(self.shape.nodes() + writer, Actor::Client(Box::new(client)));
         }
+        self.world.boot(self.operator(), Actor::Operator(Box::new(Operator::new(CLIENT_PORT))));
     }
 
     /// One step of time, with everything that is due, and a look at all nodes.
@@ -360,8 +392,9 @@ impl Run {
     /// Right after a vote is the worst time for a crash: the disk must have what was promised.
     fn harass_voter(&mut self, host: HostIndex, life: u32) {
         let is_up = self.world.machine(host).is_some() && self.world.life(host) == life;
-        if is_up && self.heal_at_us != 0 && self.random.chance(1, 4) && !self.is_healing() {
-            self.crash(host, 1_000, 100_000);
+        if is_up && !self.is_healing() && self.random.chance(1, 3) {
+            let is_power_lost = self.random.chance(2, 3);
+            self.crash(host, is_power_lost, 1_000, 100_000);
         }
     }
 
@@ -369,40 +402,107 @@ impl Run {
         self.shape.faults_us == 0
     }
 
-    fn crash(&mut self, host: HostIndex, down_min_us: u64, down_max_us: u64) {
+    fn crash(&mut self, host: HostIndex, is_power_lost: bool, down_min_us: u64, down_max_us: u64) {
         if self.world.machine(host).is_none() {
             return;
         }
-        let is_silent = self.random.chance(1, 3);
-        self.world.crash(host, is_silent);
+        self.world.crash(host, is_power_lost);
         let at = self.world.now_us() + self.random.between(down_min_us, down_max_us);
         self.restarts.push((at, host));
+    }
+
+    fn crash_all(&mut self, hosts: &[HostIndex], down_max_us: u64) {
+        let is_power_lost = self.random.chance(1, 3);
+        for &host in hosts {
+            self.crash(host, is_power_lost, 10_000, down_max_us);
+        }
     }
 
     fn fault(&mut self) {
         let count = self.shape.nodes() as u64;
         let host = self.random.below(count) as usize;
         let timeout_us = self.shape.node_timeout_ms * 1_000;
-        match self.random.below(8) {
-            0 | 1 => self.crash(host, 10_000, timeout_us * 3),
-            2 => {
-                // The same moment for a primary and another: the worst that a shard must live with, or not.
+        match self.random.below(24) {
+            0..=3 => self.crash_all(&[host], timeout_us * 3),
+            4 | 5 => {
+                // The same moment for two: the worst that a shard must live with, or not.
                 let other = self.random.below(count) as usize;
-                self.crash(host, 10_000, timeout_us * 2);
-                self.crash(other, 10_000, timeout_us * 2);
+                self.crash_all(&[host, other], timeout_us * 2);
             }
-            3 => {
-                let span_us = self.random.between(10_000, timeout_us * 2);
+            6 => {
+                let shard = self.shard_of(host);
+                self.crash_all(&shard, timeout_us * 2);
+            }
+            7 if self.random.chance(1, 2) => {
+                let all: Vec<HostIndex> = (0..self.shape.nodes()).collect();
+                self.crash_all(&all, timeout_us * 2);
+            }
+            7 | 8 => self.world.signal(host, Signal::Terminate),
+            9 | 10 => {
+                let span_us = self.random.between(10_000, timeout_us * 3);
                 self.world.pause(host, span_us);
             }
-            4 | 5 => self.partition(timeout_us),
-            6 => self.world.break_connection(),
+            11..=14 => self.partition(timeout_us),
+            15 => self.world.break_connection(),
+            16 => {
+                let span_us = self.random.between(100_000, timeout_us * 3);
+                self.world.slow_disk(host, span_us);
+            }
+            17 => {
+                let span_us = self.random.between(100_000, timeout_us * 3);
+                self.world.fill_disk(host, span_us);
+            }
+            18 => self.world.set_clock(host, self.random.below(CLOCK_AHEAD_MAX_US)),
+            19 => self.send(host, "CLUSTER FAILOVER".into()),
+            20 => self.force_two(host),
+            21 => self.move_replica(host),
+            22 => self.send(host, "BGSAVE".into()),
             _ => {
-                if self.options.lying_disks {
-                    self.world.disk_mut(host).catch_up();
-                }
+                self.world.disk_mut(host).catch_up();
                 self.world.give_host_facts();
             }
+        }
+    }
+
+    /// Two replicas are told at once to take over: their elections have one epoch, and every vote counts.
+    fn force_two(&mut self, host: HostIndex) {
+        let replicas: Vec<HostIndex> =
+            self.sights.iter().filter(|sight| !sight.is_primary).map(|sight| sight.host).collect();
+        if replicas.is_empty() {
+            return;
+        }
+        let first = replicas[host % replicas.len()];
+        let second = replicas[self.random.below(replicas.len() as u64) as usize];
+        for replica in [first, second] {
+            self.send(replica, "CLUSTER FAILOVER FORCE".into());
+        }
+    }
+
+    /// A replica is told to follow another primary.
+    fn move_replica(&mut self, host: HostIndex) {
+        let primaries: Vec<Id> =
+            self.sights.iter().filter(|sight| sight.is_primary).map(|sight| sight.id).collect();
+        let is_replica = self.sights.iter().any(|sight| sight.host == host && !sight.is_primary);
+        if is_replica && !primaries.is_empty() {
+            let primary = primaries[self.random.below(primaries.len() as u64) as usize];
+            self.send(host, format!("CLUSTER REPLICATE {primary}"));
+        }
+    }
+
+    /// The nodes of a host's shard, as they were last seen.
+    fn shard_of(&self, host: HostIndex) -> Vec<HostIndex> {
+        let leader = |sight: &Sight| sight.primary.unwrap_or(sight.id);
+        let Some(own) = self.sights.iter().find(|sight| sight.host == host).map(leader) else {
+            return vec![host];
+        };
+        self.sights.iter().filter(|sight| leader(sight) == own).map(|sight| sight.host).collect()
+    }
+
+    fn send(&mut self, to: HostIndex, command: String) {
+        let (ip, operator) = (self.world.ip(to), self.operator());
+        if let Some(Actor::Operator(terminal)) = self.world.machine_mut(operator) {
+            terminal.send(ip, command);
+            self.world.nudge(operator);
         }
     }
 
@@ -413,6 +513,10 @@ impl Run {
         let mut side = Vec::new();
         for _ in 0..size {
             side.push(others.remove(self.random.below(others.len() as u64) as usize));
+        }
+        if self.random.chance(1, 4) {
+            // A part of the wires: both sides still see some of the others.
+            others.retain(|_| self.random.chance(1, 2));
         }
         let (out, back) = match self.random.below(4) {
             0 => (true, false),
@@ -426,6 +530,7 @@ impl Run {
     /// No more faults, no more writes, everybody on.
     fn heal(&mut self) {
         self.world.net.heal();
+        self.world.mend_disks();
         self.heal_at_us = u64::MAX;
         self.shape.faults_us = 0;
         let now_us = self.world.now_us();

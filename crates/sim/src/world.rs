@@ -15,7 +15,8 @@ use crate::net::{End, HostIndex, Link, Net, WINDOW_BYTES};
 use crate::trace::Trace;
 use base::{Now, Random, Time, Unix};
 use machine::{
-    Address, Closing, ConnId, DiskOp, HostFacts, Input, Listener, Machine, Outbox, Output, Peer, WriteId,
+    Address, Closing, ConnId, DiskOp, HostFacts, Input, Listener, Machine, Outbox, Output, Peer, Signal,
+    WriteId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -78,6 +79,8 @@ struct Conn {
     is_paused: bool,
     is_up: bool,
     is_closing: bool,
+    /// A batch waits in the inbox: nothing is read before the machine has it.
+    has_batch: bool,
     out: VecDeque<(Vec<u8>, Option<WriteId>)>,
     unsent_told: usize,
 }
@@ -90,6 +93,14 @@ struct Host<M> {
     disk: Disk,
     disk_queue: VecDeque<DiskOp>,
     pending_writes: BTreeSet<WriteId>,
+    failed_writes: BTreeSet<WriteId>,
+    /// The disk is slow until then, and full until then.
+    slow_until_us: u64,
+    full_until_us: u64,
+    /// What the host's wall clock is ahead.
+    unix_ahead_us: u64,
+    /// Off without a word: nobody answers for it.
+    is_dark: bool,
     inbox: Vec<Input>,
     outbox: Outbox,
     conns: BTreeMap<ConnId, Conn>,
@@ -98,6 +109,8 @@ struct Host<M> {
     paused_until_us: u64,
     busy_until_us: u64,
     has_turn: bool,
+    /// The wake that counts; others in the queue are out of date.
+    wake_us: u64,
     exit_code: Option<u8>,
 }
 
@@ -159,9 +172,10 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// The present.
-    pub fn now(&self) -> Now {
-        Now { mono: Time(self.now_us), unix: Unix(self.unix_start_us + self.now_us) }
+    /// The present, as a host's clocks show it.
+    fn now(&self, host: HostIndex) -> Now {
+        let unix_us = self.unix_start_us + self.hosts[host].unix_ahead_us + self.now_us;
+        Now { mono: Time(self.now_us), unix: Unix(unix_us) }
     }
 
     /// Microseconds since the start.
@@ -179,6 +193,11 @@ impl<M: Machine> World<M> {
             disk: Disk::default(),
             disk_queue: VecDeque::new(),
             pending_writes: BTreeSet::new(),
+            failed_writes: BTreeSet::new(),
+            slow_until_us: 0,
+            full_until_us: 0,
+            unix_ahead_us: 0,
+            is_dark: false,
             inbox: Vec::new(),
             outbox: Outbox::new(|| 0),
             conns: BTreeMap::new(),
@@ -187,6 +206,7 @@ impl<M: Machine> World<M> {
             paused_until_us: 0,
             busy_until_us: 0,
             has_turn: false,
+            wake_us: u64::MAX,
             exit_code: None,
         });
         self.hosts.len() - 1
@@ -236,32 +256,73 @@ impl<M: Machine> World<M> {
         host.exit_code = None;
         host.outbox = Outbox::new(|| 0);
         host.has_turn = false;
+        host.wake_us = u64::MAX;
         host.paused_until_us = 0;
+        host.is_dark = false;
         self.trace.event(self.now_us, index, 1, 0);
         self.give(index, Input::Tick);
     }
 
-    /// Kills a host. A silent death (power) tells no other host; otherwise the kernel closes its connections.
-    pub fn crash(&mut self, index: HostIndex, is_silent: bool) {
-        self.trace.event(self.now_us, index, 2, u64::from(is_silent));
+    /// Ends a host's process. A loss of power tells no other host, and nobody answers for it until it is on again;
+    /// for a killed process the kernel closes its connections.
+    pub fn crash(&mut self, index: HostIndex, is_power_lost: bool) {
+        self.trace.event(self.now_us, index, 2, u64::from(is_power_lost));
         let host = &mut self.hosts[index];
         host.machine = None;
+        host.is_dark = is_power_lost;
         let pending: Vec<DiskOp> = host.disk_queue.drain(..).collect();
-        host.disk.crash(pending, &mut self.random);
+        host.disk.die(pending, is_power_lost, &mut self.random);
         host.pending_writes.clear();
+        host.failed_writes.clear();
         host.inbox.clear();
         host.inbound.clear();
         host.inbound_free.clear();
         let conns = std::mem::take(&mut host.conns);
+        if is_power_lost {
+            // The ends stay in the links: who sends to them hears of it when the host is on again.
+            return;
+        }
         for conn in conns.into_values() {
             if let Some(link) = self.links.get_mut(&conn.link) {
                 link.ends[conn.side] = None;
-                if !is_silent {
-                    link.is_closed[conn.side] = true;
-                    self.hang_up(conn.link, 1 - conn.side);
-                }
+                link.is_closed[conn.side] = true;
+                self.hang_up(conn.link, 1 - conn.side);
             }
         }
+    }
+
+    /// Gives a signal to a host that is up.
+    pub fn signal(&mut self, index: HostIndex, signal: Signal) {
+        if self.hosts[index].machine.is_some() {
+            self.give(index, Input::Signal(signal));
+        }
+    }
+
+    /// Gives a host a turn, for a workload whose machine was changed from outside.
+    pub fn nudge(&mut self, index: HostIndex) {
+        self.give_turn(index);
+    }
+
+    /// A host's disk is slow for so long.
+    pub fn slow_disk(&mut self, index: HostIndex, span_us: u64) {
+        self.hosts[index].slow_until_us = self.now_us + span_us;
+    }
+
+    /// A host's disk has no room for so long.
+    pub fn fill_disk(&mut self, index: HostIndex, span_us: u64) {
+        self.hosts[index].full_until_us = self.now_us + span_us;
+    }
+
+    /// All disks are well again.
+    pub fn mend_disks(&mut self) {
+        for host in &mut self.hosts {
+            (host.slow_until_us, host.full_until_us) = (0, 0);
+        }
+    }
+
+    /// Sets a host's wall clock: so far ahead of the world's.
+    pub fn set_clock(&mut self, index: HostIndex, ahead_us: u64) {
+        self.hosts[index].unix_ahead_us = ahead_us;
     }
 
     /// Makes a host stand still, as SIGSTOP does.
@@ -306,7 +367,8 @@ impl<M: Machine> World<M> {
         match due {
             Due::Turn { host, life } => self.turn(host, life),
             Due::Wake { host, life } => {
-                if self.hosts[host].life == life && !self.hosts[host].has_turn {
+                let known = &self.hosts[host];
+                if known.life == life && !known.has_turn && known.wake_us == self.now_us {
                     self.give(host, Input::Tick);
                 }
             }
@@ -321,10 +383,7 @@ impl<M: Machine> World<M> {
     /// Puts an input into a host's inbox and makes sure that a turn comes.
     fn give(&mut self, index: HostIndex, input: Input) {
         let host = &mut self.hosts[index];
-        match (host.inbox.last_mut(), input) {
-            (Some(Input::Batches(batches)), Input::Batches(more)) => batches.extend(more),
-            (_, input) => host.inbox.push(input),
-        }
+        host.inbox.push(input);
         if !host.has_turn {
             host.has_turn = true;
             let at = self.now_us.max(host.busy_until_us).max(host.paused_until_us);
@@ -334,7 +393,7 @@ impl<M: Machine> World<M> {
     }
 
     fn turn(&mut self, index: HostIndex, life: u32) {
-        let now = self.now();
+        let now = self.now(index);
         let host = &mut self.hosts[index];
         if host.life != life || host.machine.is_none() {
             return;
@@ -346,11 +405,8 @@ impl<M: Machine> World<M> {
         }
         host.has_turn = false;
         host.busy_until_us = self.now_us + TURN_US;
+        let inputs = host.take_inputs();
         let Some(machine) = &mut host.machine else { return };
-        let mut inputs = std::mem::take(&mut host.inbox);
-        if inputs.is_empty() {
-            inputs.push(Input::Tick);
-        }
         host.outbox.wake_at = Time::NEVER;
         host.outbox.again = false;
         for input in inputs {
@@ -364,11 +420,16 @@ impl<M: Machine> World<M> {
             self.carry_out(index, output);
         }
         self.report_unsent(index);
+        let before_us = self.hosts[index].wake_us;
+        self.hosts[index].wake_us = u64::MAX;
         if again {
             self.give_turn(index);
         } else if wake_at != Time::NEVER {
             let at = wake_at.0.max(self.now_us + TURN_US);
-            self.schedule(at, Due::Wake { host: index, life });
+            self.hosts[index].wake_us = at;
+            if at != before_us || before_us <= self.now_us {
+                self.schedule(at, Due::Wake { host: index, life });
+            }
         }
     }
 
@@ -420,10 +481,11 @@ impl<M: Machine> World<M> {
             }
             Output::Host(_) => {}
             Output::Exit { code } => {
-                // The files are closed in order before a process ends.
+                // Files and sends are brought to their end, in order, before a process ends.
                 while let Some(op) = self.hosts[index].disk_queue.pop_front() {
-                    let _nobody_is_left_to_hear = self.hosts[index].disk.carry_out(op);
+                    let _nobody_is_left_to_hear = self.hosts[index].carry_out_on_disk(self.now_us, op);
                 }
+                self.flush_all(index);
                 self.crash(index, false);
                 self.hosts[index].exit_code = Some(code);
             }
@@ -469,7 +531,8 @@ impl<M: Machine> World<M> {
             return;
         };
         let delay = self.net.delay_us(&mut self.random);
-        if self.net.is_blocked(from, to) || self.net.is_blocked(to, from) {
+        let is_dark = self.hosts[to].machine.is_none() && self.hosts[to].is_dark;
+        if is_dark || self.net.is_blocked(from, to) || self.net.is_blocked(to, from) {
             let due = if self.now_us < until_us {
                 Due::Dial { link, to, listener, until_us }
             } else {
@@ -541,9 +604,18 @@ impl<M: Machine> World<M> {
             if after.is_some_and(|write| host.pending_writes.contains(&write)) {
                 break;
             }
+            if after.is_some_and(|write| host.failed_writes.contains(&write)) {
+                // A promise that was not kept is not told.
+                self.close(index, conn_id);
+                return;
+            }
             let room = WINDOW_BYTES.saturating_sub(link.bytes[to_side]);
             if room == 0 {
                 break;
+            }
+            if (self.tap)(bytes) {
+                let to = link.ends[to_side].map(|end| end.host);
+                self.tapped.push(Tapped { from: index, life: host.life, to, bytes: bytes.clone() });
             }
             let part: Vec<u8> = if bytes.len() <= room {
                 conn.out.pop_front().map(|(bytes, _)| bytes).unwrap_or_default()
@@ -551,10 +623,6 @@ impl<M: Machine> World<M> {
                 *after = None;
                 bytes.drain(..room).collect()
             };
-            if (self.tap)(&part) {
-                let to = link.ends[to_side].map(|end| end.host);
-                self.tapped.push(Tapped { from: index, life: host.life, to, bytes: part.clone() });
-            }
             let delay = self.net.delay_us(&mut self.random);
             let at = (self.now_us + delay).max(link.arrives_us[to_side]);
             link.arrives_us[to_side] = at;
@@ -594,32 +662,40 @@ impl<M: Machine> World<M> {
             return;
         }
         let host = &mut self.hosts[end.host];
-        if host.life != end.life {
+        let is_dark = host.machine.is_none() && host.is_dark;
+        if host.life != end.life && !is_dark {
             self.reset_if_dead(link_id, side);
+            return;
+        }
+        let has_batch = host.conns.get(&end.conn).is_some_and(|conn| conn.has_batch);
+        if is_dark || has_batch {
+            // The sender's kernel tries again; the receiver reads once a turn.
+            let wait_us = if is_dark { BLOCKED_RETRY_US } else { TURN_US };
+            let at = (self.now_us + wait_us).max(host.busy_until_us).max(host.paused_until_us);
+            link.is_scheduled[side] = true;
+            self.schedule(at, Due::Arrival { link: link_id, side });
             return;
         }
         let Some(conn) = host.conns.get_mut(&end.conn) else { return };
         if conn.is_paused || conn.framer.is_held() || !conn.is_up {
             return;
         }
-        let Some((_, bytes)) = link.on_the_way[side].pop_front() else { return };
+        let Some((_, mut bytes)) = link.on_the_way[side].pop_front() else { return };
+        // The kernel hands bytes over in pieces of its own choice.
+        if bytes.len() > 1 && self.random.chance(1, 8) {
+            let rest = bytes.split_off(self.random.between(1, bytes.len() as u64 - 1) as usize);
+            link.on_the_way[side].push_front((self.now_us, rest));
+        }
         link.bytes[side] -= bytes.len();
         self.trace.event(self.now_us, end.host, 5, bytes.len() as u64);
-        // The kernel hands bytes over in pieces of its own choice.
-        let cut =
-            if self.random.chance(1, 8) { self.random.below(bytes.len() as u64 + 1) as usize } else { 0 };
-        for part in [&bytes[..cut], &bytes[cut..]] {
-            if !part.is_empty() {
-                self.feed(end.host, end.conn, part);
-            }
-        }
+        self.feed(end.host, end.conn, &bytes);
         if let Some(from) = self.links.get(&link_id).and_then(|link| link.ends[1 - side]) {
             self.flush(from.host, from.conn);
         }
         self.schedule_arrival(link_id, side);
     }
 
-    /// Bytes for an end that is dead: its host, if it is up again, answers with a reset.
+    /// Bytes for an end that is dead: its host answers with a reset.
     fn reset_if_dead(&mut self, link_id: u64, side: usize) {
         self.hang_up(link_id, 1 - side);
     }
@@ -645,6 +721,9 @@ impl<M: Machine> World<M> {
 
     fn deliver(&mut self, index: HostIndex, conn: ConnId, batch: Batch) {
         if !batch.is_empty() || *batch.ending() != Ending::Open {
+            if let Some(conn) = self.hosts[index].conns.get_mut(&conn) {
+                conn.has_batch = true;
+            }
             self.give(index, Input::Batches(vec![(conn, batch)]));
         }
     }
@@ -652,7 +731,12 @@ impl<M: Machine> World<M> {
     /// The machine closes a connection: the other end hears of it after the last byte.
     fn close(&mut self, index: HostIndex, conn_id: ConnId) {
         let Some(conn) = self.hosts[index].conns.remove(&conn_id) else { return };
-        self.free_inbound(index, conn_id);
+        // What was read and not handed over goes with the connection.
+        for input in &mut self.hosts[index].inbox {
+            if let Input::Batches(batches) = input {
+                batches.retain(|(conn, _)| *conn != conn_id);
+            }
+        }
         self.give(index, Input::Closed { conn: conn_id });
         if let Some(link) = self.links.get_mut(&conn.link) {
             link.ends[conn.side] = None;
@@ -687,7 +771,6 @@ impl<M: Machine> World<M> {
             self.links.remove(&link_id);
         }
         if self.hosts[end.host].life == end.life && self.hosts[end.host].conns.remove(&end.conn).is_some() {
-            self.free_inbound(end.host, end.conn);
             self.give(end.host, Input::Closed { conn: end.conn });
         }
     }
@@ -699,12 +782,6 @@ impl<M: Machine> World<M> {
                 .conns
                 .get(&end.conn)
                 .is_some_and(|conn| !conn.is_paused && !conn.framer.is_held() && conn.is_up)
-    }
-
-    fn free_inbound(&mut self, index: HostIndex, conn: ConnId) {
-        if !conn.is_outbound() {
-            self.hosts[index].inbound_free.push(conn.place() as u32);
-        }
     }
 
     fn report_unsent(&mut self, index: HostIndex) {
@@ -742,8 +819,8 @@ impl<M: Machine> World<M> {
 
     fn next_disk(&mut self, index: HostIndex) {
         // An fsync of a good disk, and now and then of a bad one.
-        let slow = self.random.chance(1, 50);
-        let span_us = self.random.between(50, 3_000) * if slow { 30 } else { 1 };
+        let is_slow = self.random.chance(1, 50) || self.hosts[index].slow_until_us > self.now_us;
+        let span_us = self.random.between(50, 3_000) * if is_slow { 30 } else { 1 };
         let life = self.hosts[index].life;
         self.schedule(self.now_us + span_us, Due::Disk { host: index, life });
     }
@@ -754,25 +831,24 @@ impl<M: Machine> World<M> {
             return;
         }
         let Some(op) = host.disk_queue.pop_front() else { return };
-        let answer = host.disk.carry_out(op);
-        if let Some(Input::Disk(disk)) = &answer {
-            host.pending_writes.remove(&disk.write);
-        }
+        let answer = host.carry_out_on_disk(self.now_us, op);
         let is_more = !host.disk_queue.is_empty();
         if let Some(answer) = answer {
             self.give(index, answer);
         }
-        let waiting: Vec<ConnId> = self.hosts[index]
-            .conns
-            .iter()
-            .filter(|(_, conn)| !conn.out.is_empty())
-            .map(|(id, _)| *id)
-            .collect();
-        for conn in waiting {
-            self.flush(index, conn);
-        }
+        self.flush_all(index);
         if is_more {
             self.next_disk(index);
+        }
+    }
+
+    /// Sends what waited for a write that has ended.
+    fn flush_all(&mut self, index: HostIndex) {
+        let conns = self.hosts[index].conns.iter();
+        let waiting: Vec<ConnId> =
+            conns.filter(|(_, conn)| !conn.out.is_empty()).map(|(id, _)| *id).collect();
+        for conn in waiting {
+            self.flush(index, conn);
         }
     }
 
@@ -786,6 +862,70 @@ impl<M: Machine> World<M> {
     }
 }
 
+impl<M> Host<M> {
+    /// The inputs of a turn, in the order in which the production world gives them: connections and completions,
+    /// unsent bytes, batches (one a connection), ends, the host's figures, the tick.
+    fn take_inputs(&mut self) -> Vec<Input> {
+        let mut inputs = std::mem::take(&mut self.inbox);
+        if inputs.is_empty() {
+            return vec![Input::Tick];
+        }
+        inputs.sort_by_key(place_in_turn);
+        let mut batches = Vec::new();
+        for input in &mut inputs {
+            if let Input::Batches(some) = input {
+                batches.append(some);
+            }
+        }
+        inputs.retain(|input| !matches!(input, Input::Batches(_)));
+        for (conn, _) in &batches {
+            if let Some(conn) = self.conns.get_mut(conn) {
+                conn.has_batch = false;
+            }
+        }
+        if !batches.is_empty() {
+            let at = inputs.partition_point(|input| place_in_turn(input) < 2);
+            inputs.insert(at, Input::Batches(batches));
+        }
+        // A place is given to another connection only when the machine knows that it is free.
+        for input in &inputs {
+            if let Input::Closed { conn } = input
+                && !conn.is_outbound()
+            {
+                self.inbound_free.push(conn.place() as u32);
+            }
+        }
+        inputs
+    }
+
+    fn carry_out_on_disk(&mut self, now_us: u64, op: DiskOp) -> Option<Input> {
+        self.disk.is_full = self.full_until_us > now_us;
+        let answer = self.disk.carry_out(op);
+        if let Some(Input::Disk(disk)) = &answer {
+            self.pending_writes.remove(&disk.write);
+            if disk.result.is_err() {
+                self.failed_writes.insert(disk.write);
+            }
+        }
+        answer
+    }
+}
+
+fn place_in_turn(input: &Input) -> u8 {
+    match input {
+        Input::Opened { .. }
+        | Input::Connected { .. }
+        | Input::Disk(_)
+        | Input::FileRead { .. }
+        | Input::Signal(_) => 0,
+        Input::Unsent(_) => 1,
+        Input::Batches(_) => 2,
+        Input::Closed { .. } => 3,
+        Input::Host(_) => 4,
+        Input::Tick => 5,
+    }
+}
+
 impl Conn {
     fn new(link: u64, side: usize, mode: Mode) -> Conn {
         Conn {
@@ -795,6 +935,7 @@ impl Conn {
             is_paused: false,
             is_up: false,
             is_closing: false,
+            has_batch: false,
             out: VecDeque::new(),
             unsent_told: 0,
         }

@@ -5,6 +5,7 @@ pub mod convergence;
 pub mod double_vote;
 pub mod offsets;
 pub mod one_primary;
+pub mod whole;
 
 use crate::net::HostIndex;
 use base::Id;

@@ -58,8 +58,10 @@ pub fn verdict(call: &mut Call<'_>) -> Verdict {
             if let Some(multi) = &mut call.session.multi {
                 multi.is_aborted = true;
             }
-            if spec.name == "exec" {
-                return Verdict::Refuse(Refusal::ExecAbortedBy(refusal.to_string().into_boxed_str()));
+            if spec.name == "exec" && !is_redirect(&refusal) {
+                let text = refusal.to_string();
+                let text = text.strip_prefix("ERR ").unwrap_or(&text);
+                return Verdict::Refuse(Refusal::ExecAbortedBy(text.into()));
             }
             Verdict::Refuse(refusal)
         }
@@ -169,6 +171,20 @@ struct Placed {
     missing: u32,
 }
 
+/// What sends the client elsewhere reads the same for EXEC as for any command.
+fn is_redirect(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::CrossSlot
+            | Refusal::SlotNotServed
+            | Refusal::ClusterDown
+            | Refusal::ClusterDownReadOnly
+            | Refusal::TryAgain
+            | Refusal::Ask { .. }
+            | Refusal::Moved { .. }
+    )
+}
+
 /// Cluster: why the request can not be served here.
 fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
     let spec = call.table.row(call.row).spec();
@@ -177,13 +193,14 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
     }
     let placed = place(call, is_exec);
     let slot = placed.slot?;
-    if placed.is_crossed {
-        return Some(Refusal::CrossSlot);
-    }
     let routes = &call.keys.shared.routes;
     let route = routes.slot(slot);
+    // In the original's order: the slot of the first key, then the other keys.
     if route.owner == NOBODY {
         return Some(Refusal::SlotNotServed);
+    }
+    if placed.is_crossed {
+        return Some(Refusal::CrossSlot);
     }
     let mut flags = spec.flags;
     if is_exec && let Some(multi) = &call.session.multi {
@@ -216,7 +233,7 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
         (false, ..) => {}
     }
     let reads_here = call.session.is_readonly && routes.primary != NOBODY && routes.primary == route.owner;
-    if reads_here && !is_write && (spec.flags.has(Flags::READONLY) || is_exec) {
+    if reads_here && !is_write {
         return None;
     }
     Some(Refusal::Moved { slot, endpoint: Box::from(routes.endpoint(route.owner)) })

@@ -49,7 +49,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
     match load(args).and_then(|(config, file)| serve(config, file)) {
         Ok(code) => ExitCode::from(code),
         Err(Trouble::Config(text)) => {
-            eprintln!("{text}");
+            eprintln!("{}", text.trim_end());
             ExitCode::FAILURE
         }
         Err(Trouble::Start(text)) => {

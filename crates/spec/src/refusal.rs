@@ -31,6 +31,8 @@ pub enum Refusal {
     NotFloat,
     /// A number outside of what is allowed there.
     OutOfRange,
+    /// A number whose negative does not fit 64 bits.
+    OutOfSymmetricRange,
     /// A number that does not fit 32 bits.
     OutOfIntRange,
     /// A number outside of what is allowed there, which must also be positive.
@@ -43,6 +45,8 @@ pub enum Refusal {
     DecrementOverflow,
     /// INCRBYFLOAT would give NaN or infinity.
     NotFinite,
+    /// The increment itself is infinite.
+    IncrementNotFinite,
     /// A field of a hash is no integer.
     HashNotInteger,
     /// A field of a hash is no float.
@@ -319,6 +323,10 @@ impl Refusal {
             Refusal::NotInteger => "ERR value is not an integer or out of range",
             Refusal::NotFloat => "ERR value is not a valid float",
             Refusal::OutOfRange => "ERR value is out of range",
+            Refusal::OutOfSymmetricRange => {
+                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+            }
+            Refusal::IncrementNotFinite => "ERR value is NaN or Infinity",
             Refusal::OutOfIntRange => {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }

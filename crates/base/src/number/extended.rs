@@ -32,8 +32,8 @@ struct Format {
 const EXTENDED: Format = Format { precision: 64, step: -16_445, overflow: 16_384 };
 const DOUBLE: Format = Format { precision: 53, step: -1_074, overflow: 1_024 };
 
-/// 255: a longer text is not read as a number by the originals.
-const TEXT_LEN_MAX: usize = 255;
+/// 5119: a longer text is not read as a number by the originals.
+const TEXT_LEN_MAX: usize = 5119;
 /// 17: the digits behind the point that a result is written with.
 const FRACTION_DIGITS: usize = 17;
 
@@ -44,7 +44,7 @@ impl Extended {
     }
 
     /// Reads a number as `getLongDoubleFromObject` of the originals accepts it: decimal or hexadecimal, `inf` and
-    /// `infinity` in any case; no blanks, no NaN, nothing that overflows or vanishes, under 256 bytes.
+    /// `infinity` in any case; no blanks, no NaN, nothing that overflows or vanishes, under 5120 bytes.
     pub fn parse(text: &[u8]) -> Option<Extended> {
         if text.len() > TEXT_LEN_MAX {
             return None;
@@ -59,6 +59,11 @@ impl Extended {
         };
         let (mantissa, exponent) = exact.round(&EXTENDED)?;
         Some(Extended { negative, size: Size::Finite { mantissa, exponent: exponent as i32 } })
+    }
+
+    /// False for the two infinities.
+    pub fn is_finite(&self) -> bool {
+        matches!(self.size, Size::Finite { .. })
     }
 
     /// The sum, or nothing when it would be NaN or infinite.
@@ -436,7 +441,8 @@ mod tests {
         ] {
             assert_eq!(Extended::parse(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(Extended::parse(&[b'1'; 256]), None);
+        assert_eq!(Extended::parse(&[b'0'; 5120]), None);
+        assert!(Extended::parse(&[b'0'; 5119]).is_some());
         assert!(Extended::parse(b"0e99999999999999999999999999").is_some());
         assert!(Extended::parse(b"1e4932").is_some());
         assert!(Extended::parse(b"3.7e-4951").is_some());

@@ -67,7 +67,7 @@ impl Cluster {
 
     pub(super) fn ask_set_slot(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
         if !self.view.me().is_primary() {
-            return Err("ERR You can use SETSLOT only with masters.".into());
+            return Err("ERR Please use SETSLOT only with masters.".into());
         }
         let slot = slot(ask.args.at(0))?;
         let action = ask.args.at(1).to_ascii_lowercase();

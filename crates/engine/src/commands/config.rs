@@ -2,7 +2,7 @@
 
 use crate::admission::is_local;
 use crate::call::Call;
-use crate::commands::{arity, container, help};
+use crate::commands::{container, help};
 use crate::settings::Settings;
 use crate::table::Command;
 use crate::{Answer, Question};
@@ -97,7 +97,7 @@ fn config_get(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
     if !call.args.len().is_multiple_of(2) {
-        return Err(arity(call));
+        return Err(Refusal::Syntax);
     }
     let args: Vec<&[u8]> = call.args.from(2).iter().collect();
     let pairs: Vec<(&[u8], &[u8])> = args.chunks(2).map(|pair| (pair[0], pair[1])).collect();

@@ -464,6 +464,9 @@ fn hincrby(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn hincrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, field) = (call.args.at(1), call.args.at(2));
     let delta = Extended::parse(call.args.at(3)).ok_or(Refusal::NotFloat)?;
+    if !delta.is_finite() {
+        return Err(Refusal::IncrementNotFinite);
+    }
     let limits = call.core.settings.hash_limits;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let place = call.keys.entry(key);
@@ -536,7 +539,10 @@ fn hrandfield(call: &mut Call<'_>) -> Result<(), Refusal> {
         Some(_) => return Err(Refusal::Syntax),
         None => false,
     };
-    if count == i64::MIN || (with_values && count.unsigned_abs() > (i64::MAX / 2) as u64) {
+    if count == i64::MIN {
+        return Err(Refusal::OutOfSymmetricRange);
+    }
+    if with_values && count.unsigned_abs() > (i64::MAX / 2) as u64 {
         return Err(Refusal::OutOfRange);
     }
     if count < 0 && count.unsigned_abs() > RANDOM_FIELDS_MAX {

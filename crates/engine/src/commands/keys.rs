@@ -404,11 +404,13 @@ fn rename(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn keys(call: &mut Call<'_>) -> Result<(), Refusal> {
     let pattern = call.args.at(1);
+    // As a pattern, a star does not match the empty key.
+    let is_all = pattern == b"*";
     let (db, now_ms, shows) = (call.keys.db, call.keys.now_ms, call.keys.expiry == Expiry::Show);
     let (mut found, mut count) = (Vec::new(), 0);
     let mut list = Reply::new(&mut found, call.reply.is_resp3());
     call.keys.shared.keyspace.for_each(db, |entry: EntryRef<'_>| {
-        if (shows || !is_due(&entry, now_ms)) && glob::matches(pattern, entry.key()) {
+        if (shows || !is_due(&entry, now_ms)) && (is_all || glob::matches(pattern, entry.key())) {
             list.bulk(entry.key());
             count += 1;
         }

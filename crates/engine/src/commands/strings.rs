@@ -399,7 +399,10 @@ impl<'a> Options<'a> {
         let mut at = 0;
         while let Some(word) = args.get(at) {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-            let has_deadline = options.deadline.is_some() || options.keep || options.persist;
+            // The same unit may come twice, the last counts; two units contradict each other.
+            let contradicts = |kind: Deadline| {
+                options.keep || options.persist || options.deadline.is_some_and(|(other, _)| other != kind)
+            };
             if form == Form::Set && is("nx") && !options.only_old {
                 options.only_new = true;
             } else if form == Form::Set && is("xx") && !options.only_new {
@@ -410,8 +413,8 @@ impl<'a> Options<'a> {
                 options.keep = true;
             } else if form == Form::GetEx && is("persist") && options.deadline.is_none() {
                 options.persist = true;
-            } else if let (Some(kind), Some(text), false) =
-                (Deadline::named(word), args.get(at + 1), has_deadline)
+            } else if let (Some(kind), Some(text)) =
+                (Deadline::named(word).filter(|kind| !contradicts(*kind)), args.get(at + 1))
             {
                 options.deadline = Some((kind, text));
                 at += 1;
@@ -746,10 +749,12 @@ fn setrange(call: &mut Call<'_>) -> Result<(), Refusal> {
                 return Ok(());
             }
             check_len(end, bulk_len_max)?;
-            let mut value = alloc::vec![0; offset as usize];
-            value.extend_from_slice(part);
-            free.insert_string(&value, None);
-            value.len()
+            // Written into, as an existing one: what is patched keeps its bytes, it is no integer.
+            free.insert_string(b"", None);
+            match call.keys.entry(key) {
+                Place::Taken(mut entry) => entry.set_range(offset as usize, part),
+                Place::Free(_) => unreachable!("it was inserted just above, without a deadline"),
+            }
         }
     };
     call.as_requested();

@@ -21,6 +21,29 @@ fn strings() {
 }
 
 #[test]
+fn corners_that_the_original_has() {
+    check("set a 1 ex 10 ex 20\n ttl a", ":20");
+    check("set a 1 ex 10 ex x", "-ERR value is not an integer or out of range");
+    check("set a 1 ex 10 exat 99999999999", "-ERR syntax error");
+    check("set a 1\n getex a px 10000 px 20000\n ttl a", ":20");
+    check("hincrbyfloat h f inf", "-ERR value is NaN or Infinity");
+    check("incrbyfloat a inf", "-ERR increment would produce NaN or Infinity");
+    check("set a 1e308\n incrbyfloat a 9e307\n incrbyfloat a .5\n strlen a", ":309");
+    check("set '' 1\n keys *", "*1 $0");
+    check("set '' 1\n keys **", "*0");
+    check(
+        "exec x",
+        "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+    );
+    check("setrange a 0 5\n object encoding a", "$3 raw");
+    check("config set hz 1 port", "-ERR syntax error");
+    check(
+        "hset h f v\n hrandfield h -9223372036854775808",
+        "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+}
+
+#[test]
 fn counters() {
     check("incr hits", ":1");
     check("incr hits\n incr hits", ":2");

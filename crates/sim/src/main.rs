@@ -89,7 +89,7 @@ fn cluster(arguments: &Arguments) -> ExitCode {
         takeovers += outcome.takeovers;
         writes += outcome.writes;
         tested += outcome.promises_tested;
-        if (seed - arguments.first + 1) % 100 == 0 {
+        if (seed - arguments.first + 1).is_multiple_of(100) {
             println!("{} seeds, {failed} broken, {takeovers} takeovers", seed - arguments.first + 1);
         }
     }

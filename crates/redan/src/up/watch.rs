@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// A node that does not answer within so long counts as silent in the status lines.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// What one node says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

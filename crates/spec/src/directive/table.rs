@@ -31,7 +31,6 @@ const NO_PAGES: &str = "huge pages are used where the system allows them";
 const NO_WARNINGS: &str = "the checks that it silences are not made";
 const NO_OOM: &str = "oom-score-adj does not exist yet";
 const NO_CPUS: &str = "threads are not bound to processors";
-const NO_SHUTDOWN: &str = "SHUTDOWN does not wait for replicas yet";
 const NO_WATCHDOG: &str = "there is no watchdog";
 const NO_REHASH: &str = "tables grow as they are used";
 const NO_TYPE: &str = "the type that it tunes does not exist yet";
@@ -46,7 +45,6 @@ const NO_LOADING: &str = "a load gives way by a budget of its own";
 const NO_SANITIZE: &str = "every payload is checked in full";
 const NO_AOF: &str = "there is no append-only file yet";
 const NO_DISKLESS: &str = "a full synchronisation never goes through a file";
-const NO_MINREPLICAS: &str = "min-replicas-to-write does not exist yet";
 const NO_PROPAGATION: &str = "a command that fails in the stream of a primary always ends the replication";
 const NO_PINGS: &str = "the interval of the bus is fixed";
 const NO_SHARDED: &str = "sharded channels do not exist yet";
@@ -156,7 +154,7 @@ directives! {
     BIO_CPULIST => Directive::no_effect("bio_cpulist", Kind::Text, "", NO_CPUS).at_start();
     AOF_REWRITE_CPULIST => Directive::no_effect("aof_rewrite_cpulist", Kind::Text, "", NO_CPUS).at_start();
     BGSAVE_CPULIST => Directive::no_effect("bgsave_cpulist", Kind::Text, "", NO_CPUS).at_start();
-    SHUTDOWN_TIMEOUT => Directive::no_effect("shutdown-timeout", integer(0, INT_MAX), "10", NO_SHUTDOWN);
+    SHUTDOWN_TIMEOUT => Directive::works("shutdown-timeout", integer(0, INT_MAX), "10");
     SHUTDOWN_ON_SIGINT => Directive::not_yet("shutdown-on-sigint", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
     SHUTDOWN_ON_SIGTERM => Directive::not_yet("shutdown-on-sigterm", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
     WATCHDOG_PERIOD => Directive::no_effect("watchdog-period", integer(0, INT_MAX), "0", NO_WATCHDOG).hidden();
@@ -247,8 +245,8 @@ directives! {
     REPL_BACKLOG_SIZE => Directive::works("repl-backlog-size", memory(1, i64::MAX as u64), "1048576").hostile("1");
     REPL_BACKLOG_TTL => Directive::works("repl-backlog-ttl", integer(0, i64::MAX), "3600").hostile("1");
     REPL_DISABLE_TCP_NODELAY => Directive::not_yet("repl-disable-tcp-nodelay", Kind::Bool, "no");
-    MIN_REPLICAS_TO_WRITE => Directive::not_yet("min-replicas-to-write", integer(0, INT_MAX), "0").alias("min-slaves-to-write");
-    MIN_REPLICAS_MAX_LAG => Directive::no_effect("min-replicas-max-lag", integer(0, INT_MAX), "10", NO_MINREPLICAS).alias("min-slaves-max-lag");
+    MIN_REPLICAS_TO_WRITE => Directive::works("min-replicas-to-write", integer(0, INT_MAX), "0").alias("min-slaves-to-write");
+    MIN_REPLICAS_MAX_LAG => Directive::works("min-replicas-max-lag", integer(0, INT_MAX), "10").alias("min-slaves-max-lag");
     PROPAGATION_ERROR_BEHAVIOR => Directive::no_effect("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", NO_PROPAGATION);
     // Cluster.
     CLUSTER_ENABLED => Directive::works("cluster-enabled", Kind::Bool, "no").at_start();

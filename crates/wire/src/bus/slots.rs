@@ -56,18 +56,37 @@ impl SlotSet {
 
     /// The slots in order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        (0..SlotSet::SLOTS).filter(|&slot| self.0[usize::from(slot / 8)] & (1 << (slot % 8)) != 0)
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            let slot = self.next(at, 0);
+            at = (slot + 1).min(SlotSet::SLOTS);
+            (slot < SlotSet::SLOTS).then_some(slot)
+        })
     }
 
     /// The slots as ranges, first and last, in order.
     pub fn ranges(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         let mut at = 0;
         core::iter::from_fn(move || {
-            let start = (at..SlotSet::SLOTS).find(|&slot| self.has(slot))?;
-            let end = (start..SlotSet::SLOTS).find(|&slot| !self.has(slot)).unwrap_or(SlotSet::SLOTS);
+            let start = self.next(at, 0);
+            let end = self.next(start, u64::MAX);
             at = end;
-            Some((start, end - 1))
+            (start < SlotSet::SLOTS).then(|| (start, end - 1))
         })
+    }
+
+    /// The first slot from `at` on that is in the set (`flip` 0) or is not (all ones); `SLOTS` if there is none.
+    fn next(&self, at: u16, flip: u64) -> u16 {
+        let mut skip = at % 64;
+        let (words, _) = self.0.as_chunks::<8>();
+        for (index, word) in (at / 64..).zip(&words[usize::from(at / 64).min(words.len())..]) {
+            let found = ((u64::from_le_bytes(*word) ^ flip) >> skip) << skip;
+            if found != 0 {
+                return index * 64 + found.trailing_zeros() as u16;
+            }
+            skip = 0;
+        }
+        SlotSet::SLOTS
     }
 }
 
@@ -90,5 +109,31 @@ impl FromIterator<u16> for SlotSet {
 impl fmt::Debug for SlotSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.ranges()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn check(slots: &[u16], ranges: &[(u16, u16)]) {
+        let set: SlotSet = slots.iter().copied().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), slots);
+        assert_eq!(set.ranges().collect::<Vec<_>>(), ranges);
+    }
+
+    #[test]
+    fn slots_and_ranges_are_found_at_the_edges_of_words() {
+        check(&[], &[]);
+        check(&[0], &[(0, 0)]);
+        check(&[16_383], &[(16_383, 16_383)]);
+        check(
+            &[62, 63, 64, 65, 127, 129, 16_382, 16_383],
+            &[(62, 65), (127, 127), (129, 129), (16_382, 16_383)],
+        );
+        let all: Vec<u16> = (0..SlotSet::SLOTS).collect();
+        check(&all, &[(0, 16_383)]);
+        check(&all[1..], &[(1, 16_383)]);
     }
 }

@@ -586,7 +586,8 @@ fn on_ping(
     asked: &mut VecDeque<Ask>,
     turn: &mut Turn<'_>,
 ) -> Result<(), Fault> {
-    let is_tolerated = ["NOAUTH", "NOPERM", "ERR operation not permitted"];
+    // A primary whose saves fail refuses even PING, but it streams: its replicas are the best copies that there are.
+    let is_tolerated = ["NOAUTH", "NOPERM", "ERR operation not permitted", "MISCONF"];
     if reply.is_error() && !is_tolerated.iter().any(|code| reply.text.starts_with(code)) {
         return Err(Fault::Link(format!("Error reply to PING from master: '{}'", reply.text)));
     }

@@ -25,7 +25,7 @@ use machine::{ConnId, Disk, DiskOp, FileId, Level, Output, WriteId};
 const FILE_WINDOW_BYTES: usize = 4 << 20;
 /// 400 entries and 128 KiB: one slice of the walk, about half a millisecond.
 const SLICE: SnapshotBudget = SnapshotBudget { entries: 400, bytes: 128 << 10 };
-/// 5 s: after a failed save the save points wait so long, as in the originals.
+/// 5 s: a failed save is tried again after so long, as in the originals.
 const RETRY: Span = Span::seconds(5);
 /// The name of an unfinished file.
 const UNFINISHED: &str = "temp-save.rdb";
@@ -122,14 +122,20 @@ impl Saver {
         self.wish.is_some()
     }
 
-    /// A save point is reached.
+    /// A save point is reached, or the last save failed: while writes are refused for that, no change would come that
+    /// reaches a save point again. (The originals wait for the operator there.)
     pub(crate) fn is_due(&self, settings: &Settings, now: Now) -> Option<String> {
+        if self.is_busy() || settings.save_points.is_empty() {
+            return None;
+        }
+        if !self.last_ok {
+            let is_time = now.mono.since(self.last_try) > RETRY;
+            return is_time.then(|| "The last save failed. Saving again...".to_string());
+        }
         let seconds = now.unix.as_seconds().saturating_sub(self.last_save.as_seconds());
-        let is_tried = !self.last_ok && now.mono.since(self.last_try) <= RETRY;
         let is_reached = |changes: u64, after: u64| self.changes >= changes && seconds > after;
         let point = settings.save_points.iter().find(|point| is_reached(point.changes, point.seconds))?;
-        (!self.is_busy() && !is_tried)
-            .then(|| format!("{} changes in {} seconds. Saving...", point.changes, point.seconds))
+        Some(format!("{} changes in {} seconds. Saving...", point.changes, point.seconds))
     }
 
     // ----- jobs

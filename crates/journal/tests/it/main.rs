@@ -421,6 +421,20 @@ fn a_save_point_saves() {
 }
 
 #[test]
+fn a_failed_save_is_tried_again_without_a_new_change() {
+    let mut world = World::new(2, 1, settings());
+    world.is_full = true;
+    world.shutdown(0, ShutdownWish { save: Some(true), ..ShutdownWish::default() });
+    world.run(Span::seconds(12));
+    assert!(world.nodes[0].saves.len() >= 2 && world.nodes[0].saves.iter().all(Result::is_err));
+    assert!(world.nodes[0].journal.stops_writes());
+    world.is_full = false;
+    world.run(Span::seconds(6));
+    assert_eq!(world.nodes[0].saves.last(), Some(&Ok(())));
+    assert!(!world.nodes[0].journal.stops_writes());
+}
+
+#[test]
 fn a_backlog_without_replicas_is_freed_with_its_history() {
     let settings = Settings { backlog_ttl: Span::seconds(30), ..settings() };
     let mut world = pair(2, 2, settings);

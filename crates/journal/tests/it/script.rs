@@ -145,6 +145,13 @@ fn the_handshake_is_that_of_the_originals() {
 }
 
 #[test]
+fn a_primary_whose_saves_fail_is_followed_all_the_same() {
+    let mut script = Script::new();
+    script.hears(b"-MISCONF Redis is configured to save RDB snapshots, but...\r\n");
+    assert!(script.conn.is_some() && script.said().contains("AUTH"));
+}
+
+#[test]
 fn a_wrong_password_ends_the_attempt() {
     let mut script = Script::new();
     script.hears(b"-NOAUTH Authentication required.\r\n");

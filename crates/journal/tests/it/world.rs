@@ -81,6 +81,8 @@ pub struct World {
     pub is_split: bool,
     /// Nothing arrives anywhere.
     pub is_stuck: bool,
+    /// No file can be given its final name.
+    pub is_full: bool,
     pipes: Vec<Pipe>,
 }
 
@@ -301,7 +303,16 @@ impl World {
         let mut random = Random::new(seed);
         let now = Now { mono: Time(1_000_000), unix: Unix::from_ms(1_700_000_000_000) };
         let nodes = (0..nodes).map(|_| Node::new(&settings, random.word(), now, BTreeMap::new())).collect();
-        World { nodes, random, now, settings, is_split: false, is_stuck: false, pipes: Vec::new() }
+        World {
+            nodes,
+            random,
+            now,
+            settings,
+            is_split: false,
+            is_stuck: false,
+            is_full: false,
+            pipes: Vec::new(),
+        }
     }
 
     /// Lets a node follow another.
@@ -566,6 +577,12 @@ impl World {
                 let path = &this.open[&file].0;
                 this.files.get_mut(path).unwrap().extend_from_slice(Chunk::as_slice(&bytes));
                 this.answers.push_back(done(write));
+            }
+            DiskOp::Commit { file, write, .. } if self.is_full => {
+                let (old, _) = this.open.remove(&file).unwrap();
+                this.files.remove(&old);
+                let error = DiskError { fault: DiskFault::Full, text: "no space left".into() };
+                this.answers.push_back(Answer::Disk(Disk { write, result: Err(error) }));
             }
             DiskOp::Commit { file, write, path } => {
                 let (old, _) = this.open.remove(&file).unwrap();

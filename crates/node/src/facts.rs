@@ -1,4 +1,4 @@
-//! Facts: what the journal and the cluster say in INFO and ROLE, and what an observer may see.
+//! Facts: what INFO asks of the parts together, and what an observer may see.
 
 use crate::node::Node;
 use crate::outside::Rest;
@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use base::{Id, Now};
 use cluster::Role;
 use data::ValueRef;
-use wire::reply::Reply;
 
 /// What an observer (the simulator's checkers) may see of a node that is a cluster member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,46 +99,11 @@ fn hash_digest(hash: &data::Hash, crc: &mut base::crc64::Crc64) {
 }
 
 impl Rest {
-    /// ROLE.
-    pub(crate) fn role(&self, now: Now, reply: &mut Reply<'_>) {
-        let facts = self.journal.facts(now);
-        match &facts.primary {
-            Some(primary) => {
-                let (host, port) = crate::settings::host_and_port(&primary.address);
-                reply.array(5);
-                reply.bulk(b"slave");
-                reply.bulk(host.as_bytes());
-                reply.integer(i64::from(port));
-                reply.bulk(primary.state.as_bytes());
-                let offset = if primary.link_up { primary.applied_offset as i64 } else { -1 };
-                reply.integer(offset);
-            }
-            None => {
-                reply.array(3);
-                reply.bulk(b"master");
-                reply.integer(facts.offset as i64);
-                reply.array(facts.replicas.len());
-                for replica in &facts.replicas {
-                    reply.array(3);
-                    reply.bulk(replica.ip.as_bytes());
-                    reply.bulk_display(replica.port);
-                    reply.bulk_display(replica.acked);
-                }
-            }
-        }
-    }
-}
-
-impl Rest {
     /// What the journal, the cluster and the host have to say in INFO.
-    pub(crate) fn fill(&self, now: Now, facts: &mut spec::info::Facts) {
-        let journal = self.journal.facts(now);
-        fill_replication(&journal, &mut facts.replication);
-        fill_persistence(&journal, &mut facts.persistence);
-        facts.stats.sync_full = journal.syncs[0];
-        facts.stats.sync_partial_ok = journal.syncs[1];
-        facts.stats.sync_partial_refused = journal.syncs[2];
-        facts.memory.backlog_bytes = journal.backlog_memory;
+    pub(crate) fn fill(&self, now: Now, config: &spec::Config, facts: &mut spec::info::Facts) {
+        self.journal.fill_info(now, config, facts);
+        facts.replication.failover_state = "no-failover";
+        facts.memory.backlog_bytes = self.journal.facts(now).backlog_memory;
         facts.cluster.enabled = self.is_clustered;
         if let Some(cluster) = &self.cluster {
             facts.clients.cluster_links = cluster.link_count() as u64;
@@ -159,61 +123,4 @@ impl Rest {
         server.config_file = self.identity.config_file.clone().into_bytes();
         server.uptime_seconds = now.mono.since(self.started.mono).as_seconds();
     }
-}
-
-fn fill_replication(journal: &journal::Facts, facts: &mut spec::info::Replication) {
-    facts.primary = journal.primary.as_ref().map(|primary| {
-        let (host, port) = crate::settings::host_and_port(&primary.address);
-        spec::info::PrimaryLink {
-            host: host.into_bytes(),
-            port,
-            is_up: primary.link_up,
-            last_io_seconds: primary.silent_seconds,
-            is_loading: primary.sync_in_progress,
-            read_offset: primary.read_offset as i64,
-            offset: primary.applied_offset as i64,
-            load_total_bytes: primary.sync_total_bytes,
-            load_done_bytes: primary.sync_read_bytes,
-            load_last_io_seconds: primary.sync_silent_seconds,
-            down_seconds: primary.down_seconds,
-            // The directives are the engine's to fill in.
-            ..facts.primary.clone().unwrap_or_default()
-        }
-    });
-    let replicas = journal.replicas.iter().map(|replica| spec::info::Replica {
-        address: replica.ip.clone().into_bytes(),
-        port: replica.port,
-        state: replica.state,
-        offset: replica.acked,
-        lag_seconds: replica.lag_seconds,
-    });
-    facts.replicas = replicas.collect();
-    facts.failover_state = "no-failover";
-    facts.replid = journal.replid.as_bytes().to_vec();
-    facts.replid2 = journal.second_replid.as_bytes().to_vec();
-    facts.offset = journal.offset as i64;
-    facts.offset2 = journal.second_offset;
-    facts.backlog_active = journal.backlog_active;
-    facts.backlog_size_bytes = journal.backlog_bytes;
-    facts.backlog_first = journal.backlog_first as i64;
-    facts.backlog_bytes = journal.backlog_len;
-}
-
-fn fill_persistence(journal: &journal::Facts, facts: &mut spec::info::Persistence) {
-    if let Some(loading) = &journal.loading {
-        facts.loading = true;
-        facts.load_started_seconds = loading.started_seconds;
-        facts.load_total_bytes = loading.total_bytes;
-        facts.load_done_bytes = loading.loaded_bytes;
-    }
-    let saving = &journal.saving;
-    facts.changes_since_save = saving.changes;
-    facts.saving = saving.in_progress;
-    facts.last_save_seconds = saving.last_save.as_seconds();
-    facts.last_save_failed = !saving.last_ok;
-    facts.last_save_took_seconds = saving.last_seconds;
-    facts.save_runs_seconds = saving.current_seconds;
-    facts.saves = saving.saves;
-    facts.load_keys_expired = saving.loaded_expired;
-    facts.load_keys = saving.loaded_keys;
 }

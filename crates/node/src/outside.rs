@@ -311,7 +311,7 @@ impl Outside for Rest {
                 Answer::Refused(Refusal::Text("ERR FAILOVER is not part of this version; use REPLICAOF"))
             }
             Question::Role => {
-                self.role(asked.now, reply);
+                self.journal.role(asked.now, reply);
                 Answer::Done
             }
             Question::Wait { replicas, offset, timeout } => {
@@ -325,7 +325,7 @@ impl Outside for Rest {
             }
             Question::Shutdown(wish) => self.on_shutdown(asked, wish, reply),
             Question::Info(facts) => {
-                self.fill(asked.now, facts);
+                self.fill(asked.now, &asked.shared.config, facts);
                 Answer::Done
             }
             Question::ConfigChanged(_) => {

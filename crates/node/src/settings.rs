@@ -49,15 +49,6 @@ pub(crate) fn primary_address(host: &[u8], port: &[u8]) -> Option<Address> {
     }
 }
 
-/// The two parts of an address, as ROLE and INFO print them.
-pub(crate) fn host_and_port(address: &Address) -> (String, u16) {
-    match address {
-        Address::Inet(ip, port) => (ip.to_string(), *port),
-        Address::Name(name, port) => (name.clone(), *port),
-        Address::Unix(path) => (path.clone(), 0),
-    }
-}
-
 pub(crate) fn journal(config: &Config) -> journal::Settings {
     journal::Settings::read(config)
 }

@@ -96,7 +96,7 @@ impl Up {
     }
 
     fn run(mut self) -> Result<(), String> {
-        println!(
+        show(&format!(
             "redan {}: {} primaries with {} replica(s) each in {}, ports {}-{}, node timeout {} ms",
             env!("CARGO_PKG_VERSION"),
             self.options.primaries,
@@ -105,7 +105,7 @@ impl Up {
             self.options.port,
             self.options.port + self.options.nodes() - 1,
             self.options.node_timeout_ms
-        );
+        ));
         let result = match self.start().and_then(|()| self.form()) {
             Ok(()) => self.tend_until_stopped(),
             Err(error) => Err(error),
@@ -179,7 +179,7 @@ impl Up {
         }
         say(&format!("the cluster is ok after {:.1} s", self.started.elapsed().as_secs_f64()));
         self.print_table();
-        println!("  use it:  redis-cli -c -h {host} -p {}    stop it:  Ctrl-C", self.options.port);
+        show(&format!("  use it:  redis-cli -c -h {host} -p {}    stop it:  Ctrl-C", self.options.port));
         Ok(())
     }
 
@@ -267,7 +267,7 @@ impl Up {
 
     fn print_table(&self) {
         let addresses: Vec<SocketAddr> = self.nodes.iter().map(|node| node.address).collect();
-        print!("{}", watch::table(&addresses, &self.watch.statuses));
+        show(watch::table(&addresses, &self.watch.statuses).trim_end());
     }
 
     /// Stops all nodes: they save as configured; who does not stop in time is killed.
@@ -328,5 +328,11 @@ fn ports_are_free(node: &Node) -> Result<(), String> {
 fn say(line: &str) {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let (seconds, ms) = (since_1970.as_secs() % 86_400, since_1970.subsec_millis());
-    println!("{:02}:{:02}:{:02}.{ms:03} {line}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    show(&format!("{:02}:{:02}:{:02}.{ms:03} {line}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+}
+
+/// Prints a line. A terminal that is gone is no reason to leave the nodes alone.
+fn show(line: &str) {
+    use std::io::Write;
+    let _nobody_reads = writeln!(std::io::stdout(), "{line}");
 }

@@ -63,7 +63,8 @@ impl Cluster {
         let half = Span(self.settings.node_timeout.0 / 2);
         let Some(conn) = self.standing_link(index) else { return };
         let node = self.view.node(index);
-        if let Some(sent) = node.ping_sent {
+        let has_pinged = self.links.get(&conn).is_some_and(|link| link.has_pinged);
+        if let Some(sent) = node.ping_sent.filter(|_| has_pinged) {
             // No word for half the timeout: perhaps the connection is dead and not the node. Once per timeout.
             let is_stale = now.since(sent) > half && now.since(node.heard_at) > half;
             if is_stale && self.is_older_link(conn, now) {
@@ -72,7 +73,7 @@ impl Cluster {
             }
             return;
         }
-        let is_due = now.since(node.pong_at) > half || self.manual.wants_pings_to(index);
+        let is_due = !has_pinged || now.since(node.pong_at) > half || self.manual.wants_pings_to(index);
         // A primary on probation waits for its replicas' answers alone: it asks at every tick.
         let is_wanted = self.probation.is_some() && self.view.primary_of(index) == self.view.me;
         if is_due || is_wanted {

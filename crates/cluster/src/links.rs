@@ -19,6 +19,8 @@ pub(crate) struct Link {
     pub is_inbound: bool,
     /// An outbound link that does not stand yet.
     pub is_connecting: bool,
+    /// A ping has gone out over it.
+    pub has_pinged: bool,
     /// The other end's address and ours.
     pub remote_ip: Option<IpAddr>,
     pub local_ip: Option<IpAddr>,
@@ -37,6 +39,7 @@ impl Cluster {
             node: None,
             is_inbound: true,
             is_connecting: false,
+            has_pinged: false,
             remote_ip: ip_of(&peer.remote),
             local_ip: ip_of(&peer.local),
             unsent_bytes: 0,
@@ -62,12 +65,7 @@ impl Cluster {
                 node.is_refusing = false;
                 let kind = if node.flags.has(Flags::MEET) { Kind::Meet } else { Kind::Ping };
                 node.flags.clear(Flags::MEET);
-                // A ping that was open before the link broke stays open since then: reconnecting hides no failure.
-                let open_since = node.ping_sent;
                 self.send_ping(turn, conn, kind);
-                if open_since.is_some() {
-                    self.view.node_mut(index).ping_sent = open_since;
-                }
             }
             Err(_) => {
                 self.links.remove(&conn);
@@ -162,6 +160,7 @@ impl Cluster {
                 node: Some(index),
                 is_inbound: false,
                 is_connecting: true,
+                has_pinged: false,
                 remote_ip: None,
                 local_ip: None,
                 unsent_bytes: 0,

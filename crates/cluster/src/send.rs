@@ -71,28 +71,42 @@ impl Cluster {
     }
 
     /// Sends a frame over a link that stands. While a promise is not durable yet, the frame waits for it.
-    pub(crate) fn send(&mut self, turn: &mut Turn<'_>, conn: ConnId, kind: Kind, bytes: impl Into<Chunk>) {
+    /// False if it is not sent.
+    pub(crate) fn send(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        kind: Kind,
+        bytes: impl Into<Chunk>,
+    ) -> bool {
         let stands = self.links.get(&conn).is_some_and(|link| !link.is_connecting);
         // A node whose disk fails must not speak: what it says could be lost at its restart.
         if !stands || self.saving.is_broken {
-            return;
+            return false;
         }
         self.sent[kind as usize] += 1;
         turn.acts.push(Act::Send { conn, bytes: bytes.into(), after: self.saving.promise });
+        true
     }
 
     /// Sends a ping, pong or meet with gossip.
+    ///
+    /// A ping that was open before the link broke stays open since then: reconnecting hides no failure. One that could
+    /// not be sent is not open: nobody will answer it.
     pub(crate) fn send_ping(&mut self, turn: &mut Turn<'_>, conn: ConnId, kind: Kind) {
-        let link_node = self.links.get(&conn).filter(|link| !link.is_inbound).and_then(|link| link.node);
-        if let Some(index) = link_node
-            && kind != Kind::Pong
-        {
-            self.view.node_mut(index).ping_sent = Some(turn.now.mono);
-        }
         let receiver = self.links.get(&conn).and_then(|link| link.node);
         let entries = self.gossip(turn.now, receiver);
         let bytes = self.frame(Body::Gossip { kind, entries, extensions: self.extensions() }, 0);
-        self.send(turn, conn, kind, bytes);
+        if !self.send(turn, conn, kind, bytes) || kind == Kind::Pong {
+            return;
+        }
+        if let Some(link) = self.links.get_mut(&conn).filter(|link| !link.is_inbound)
+            && let Some(index) = link.node
+        {
+            link.has_pinged = true;
+            let node = self.view.node_mut(index);
+            node.ping_sent = node.ping_sent.or(Some(turn.now.mono));
+        }
     }
 
     /// Sends a pong that nobody asked for, over our own links.

@@ -79,6 +79,33 @@ fn frames_wait_for_the_promise_and_a_broken_disk_is_silence() {
 }
 
 #[test]
+fn a_ping_that_a_broken_disk_held_back_is_sent_when_it_works() {
+    let line = |number: u64, role: &str, slots: &str| {
+        let id = base::Id::random(&mut Random::new(number));
+        format!("{id} 10.0.0.{number}:7000@17000 {role} - 0 0 {number} connected {slots}\n")
+    };
+    let vars = "vars currentEpoch 2 lastVoteEpoch 0\n";
+    let conf = [&line(1, "myself,master", "0-8191"), &line(2, "master", "8192-16383"), vars].concat();
+    let boot = Boot { nodes_conf: Some(conf.as_bytes()), ..Boot::default() };
+    let mut alone = Alone::new();
+    alone.cluster = Cluster::new(World::settings(), boot, Random::new(1)).unwrap();
+    let acts = alone.handle(Event::Tick);
+    let first = written(&acts).expect("the view is saved");
+    let dialled = |act: &Act| if let Act::Connect { conn, .. } = act { Some(*conn) } else { None };
+    let conn = acts.iter().find_map(dialled).expect("the other is dialled");
+    alone.handle(Event::Written { write: first, is_done: false });
+    let address = Address::Inet([10, 0, 0, 2].into(), 5);
+    let peer = Peer { remote: address.clone(), local: address };
+    let acts = alone.handle(Event::Connected { conn, result: Ok(&peer) });
+    assert_eq!(sent_after(&acts), None, "the disk is broken");
+    alone.now.mono += Span::seconds(2);
+    let second = written(&alone.handle(Event::Tick)).expect("the write is tried again");
+    alone.handle(Event::Written { write: second, is_done: true });
+    alone.now.mono += Span::ms(100);
+    assert_eq!(sent_after(&alone.handle(Event::Tick)), Some(None), "the ping goes out");
+}
+
+#[test]
 fn a_damaged_file_stops_the_start() {
     let start = |bytes: &[u8]| {
         let boot = Boot { nodes_conf: Some(bytes), ..Boot::default() };

@@ -278,7 +278,17 @@ impl Cluster {
         );
         let me = self.view.me_mut();
         me.config_epoch = me.config_epoch.max(epoch);
+        self.abstain();
         self.replace_primary(turn);
+    }
+
+    /// Votes for nobody in the current epoch any more.
+    ///
+    /// An epoch of our own is not to be another's as well. And who has just replaced a primary has its seat among the
+    /// voters: that one may have voted in this epoch, and a seat that votes twice makes two winners of one epoch.
+    /// (The originals do not see that.)
+    pub(crate) fn abstain(&mut self) {
+        self.view.last_vote_epoch = self.view.last_vote_epoch.max(self.view.current_epoch);
     }
 
     /// Takes the place and the slots of our primary, and tells everybody.

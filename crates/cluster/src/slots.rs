@@ -76,6 +76,7 @@ impl Cluster {
         let text = format!("configEpoch collision with node {}.", other.id);
         self.view.current_epoch = self.view.current_epoch.saturating_add(1);
         self.view.me_mut().config_epoch = self.view.current_epoch;
+        self.abstain();
         turn.log(Level::Verbose, format!("{text} Updating my configEpoch to {}", self.view.current_epoch));
         self.mark_changed();
         self.promise(turn);
@@ -91,6 +92,7 @@ impl Cluster {
         }
         self.view.current_epoch = self.view.current_epoch.saturating_add(1);
         self.view.me_mut().config_epoch = self.view.current_epoch;
+        self.abstain();
         turn.log(Level::Warning, format!("New configEpoch set to {}", self.view.current_epoch));
         self.mark_changed();
         self.promise(turn);

@@ -1,11 +1,12 @@
 //! Votes: whom one voter votes for, and when.
 
 use base::{Id, Now, Random, Time};
-use cluster::{Act, Boot, Cluster, Event};
+use cluster::{Act, Asker, Boot, Cluster, Event, Role};
 use machine::{Address, ConnId, Dialer, Peer};
 use wire::bus::{self, Body, Flags, Frame, Header, Kind, SlotSet};
+use wire::{Batch, Reply};
 
-use crate::world::World;
+use crate::world::{NoKeys, World};
 
 const CANDIDATE: ConnId = ConnId::inbound(7, 0);
 const SETTLED: Time = Time(60_000_000);
@@ -14,27 +15,32 @@ fn id(number: u64) -> Id {
     Id::random(&mut Random::new(number))
 }
 
-/// A voter whose cluster is itself, one other primary, and two replicas of that one.
+/// One line of nodes.conf.
+fn line(number: u64, role: &str, primary: Option<u64>, slots: &str) -> String {
+    let (id, port) = (id(number), 7_000 + number);
+    let primary = primary.map_or("-".into(), |number| self::id(number).to_string());
+    format!("{id} 10.0.0.{number}:{port}@1{port} {role} {primary} 0 0 1 connected {slots}\n")
+}
+
+/// A node with one connection, over which all others speak.
 struct Voter {
     cluster: Cluster,
     dialer: Dialer,
 }
 
 impl Voter {
+    /// A voter whose cluster is itself, one other primary, and two replicas of that one.
     fn new() -> Voter {
-        let line = |number: u64, role: &str, primary: &str, slots: &str| {
-            let (id, port) = (id(number), 7_000 + number);
-            format!("{id} 10.0.0.{number}:{port}@1{port} {role} {primary} 0 0 1 connected{slots}\n")
-        };
-        let other = id(2).to_string();
-        let conf = [
-            line(1, "myself,master", "-", " 0-8191"),
-            line(2, "master", "-", " 8192-16383"),
-            line(3, "slave", &other, ""),
-            line(4, "slave", &other, ""),
-            "vars currentEpoch 2 lastVoteEpoch 0\n".into(),
-        ];
-        let conf = conf.concat();
+        Voter::with(&[
+            line(1, "myself,master", None, "0-8191"),
+            line(2, "master", None, "8192-16383"),
+            line(3, "slave", Some(2), ""),
+            line(4, "slave", Some(2), ""),
+        ])
+    }
+
+    fn with(lines: &[String]) -> Voter {
+        let conf = lines.concat() + "vars currentEpoch 2 lastVoteEpoch 0\n";
         let boot = Boot { nodes_conf: Some(conf.as_bytes()), ..Boot::default() };
         let cluster = Cluster::new(World::settings(), boot, Random::new(1)).unwrap();
         let mut voter = Voter { cluster, dialer: Dialer::default() };
@@ -52,8 +58,18 @@ impl Voter {
         acts
     }
 
-    /// True when a replica that asks in this epoch gets the vote.
+    /// True when replica of primary 2 that asks in this epoch gets the vote.
     fn votes_for(&mut self, replica: u64, epoch: u64) -> bool {
+        let acts = self.hear(replica, Some(2), epoch, Body::AuthRequest);
+        acts.iter().any(|act| match act {
+            Act::Send { bytes, after: Some(_), .. } => {
+                Frame::decode(bytes.as_slice()).is_ok_and(|frame| frame.body.kind() == Kind::AuthAck)
+            }
+            _ => false,
+        })
+    }
+
+    fn hear(&mut self, sender: u64, primary: Option<u64>, epoch: u64, body: Body<'_>) -> Vec<Act> {
         let mut slots = SlotSet::default();
         (8_192..16_384).for_each(|slot| slots.insert(slot));
         let header = Header {
@@ -63,24 +79,18 @@ impl Voter {
             current_epoch: epoch,
             config_epoch: 1,
             offset: 0,
-            sender: id(replica),
+            sender: id(sender),
             slots,
-            primary: Some(id(2)),
+            primary: primary.map(id),
             ip: String::new(),
-            flags: Flags::REPLICA,
+            flags: if primary.is_some() { Flags::REPLICA } else { Flags::PRIMARY },
             is_ok: true,
             message_flags: bus::FORCE_ACK,
             note: None,
         };
         let mut bytes = vec![];
-        Frame { header, body: Body::AuthRequest }.encode(&mut bytes);
-        let acts = self.handle(Event::Frame { conn: CANDIDATE, bytes: &bytes });
-        acts.iter().any(|act| match act {
-            Act::Send { bytes, after: Some(_), .. } => {
-                Frame::decode(bytes.as_slice()).is_ok_and(|frame| frame.body.kind() == Kind::AuthAck)
-            }
-            _ => false,
-        })
+        Frame { header, body }.encode(&mut bytes);
+        self.handle(Event::Frame { conn: CANDIDATE, bytes: &bytes })
     }
 }
 
@@ -92,4 +102,28 @@ fn a_candidate_that_lost_an_epoch_gets_the_vote_of_the_next_one_at_once() {
     assert!(voter.votes_for(3, 11), "the same candidate asks again");
     assert!(!voter.votes_for(4, 12), "another one of the shard waits");
     assert!(!voter.votes_for(3, 9), "an old epoch");
+}
+
+#[test]
+fn a_winner_votes_for_nobody_else_in_its_epoch() {
+    let mut winner = Voter::with(&[
+        line(1, "myself,slave", Some(6), ""),
+        line(2, "master", None, "8192-16383"),
+        line(3, "slave", Some(2), ""),
+        line(5, "master", None, "0-99"),
+        line(6, "master", None, "100-8191"),
+    ]);
+    let words: [&[u8]; 3] = [b"CLUSTER", b"FAILOVER", b"FORCE"];
+    let batch: Batch = [words.as_slice()].into_iter().collect();
+    let (mut out, mut acts) = (vec![], vec![]);
+    let now = Now { mono: SETTLED, ..Now::default() };
+    let mut reply = Reply::new(&mut out, false);
+    winner.cluster.ask(now, batch.request(0), Asker::default(), &NoKeys, &mut reply, &mut acts);
+    assert_eq!(winner.cluster.role(), Role::Replica(id(6)));
+    // Its own primary gives its vote as well: that seat is the winner's now, and has voted.
+    winner.hear(5, None, 3, Body::AuthAck);
+    winner.hear(6, None, 3, Body::AuthAck);
+    assert_eq!((winner.cluster.role(), winner.cluster.config_epoch()), (Role::Primary, 3));
+    assert!(!winner.votes_for(3, 3));
+    assert!(winner.votes_for(3, 4));
 }

@@ -193,7 +193,7 @@ impl Call<'_> {
         self.core.stats.hits += u64::from(self.keys.hits);
         self.core.stats.misses += u64::from(self.keys.misses);
         (self.keys.hits, self.keys.misses) = (0, 0);
-        if !self.keys.expired.is_empty() {
+        if self.keys.expired.is_some() {
             self.bury();
         }
         if self.reply.out().get(mark) == Some(&b'-') {

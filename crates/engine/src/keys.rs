@@ -37,8 +37,8 @@ pub struct Keys<'a> {
     pub now_ms: u64,
     /// What happens to expired keys.
     pub expiry: Expiry,
-    /// Keys that this request found expired and removed.
-    pub expired: BTreeSet<Box<[u8]>>,
+    /// Keys that this request found expired and removed; boxed, because nearly always there is none.
+    pub expired: Option<Box<BTreeSet<Box<[u8]>>>>,
     /// Lookups of readers.
     pub hits: u32,
     /// Lookups of readers that found nothing.
@@ -78,7 +78,7 @@ impl<'a> Keys<'a> {
             db,
             now_ms,
             expiry,
-            expired: BTreeSet::new(),
+            expired: None,
             hits: 0,
             misses: 0,
             clock: Some(clock(now_ms)),
@@ -167,7 +167,7 @@ impl<'a> Keys<'a> {
     /// Removes what this request found expired, unless it was written anew meanwhile. Returns the keys.
     #[cold]
     pub fn bury(&mut self) -> BTreeSet<Box<[u8]>> {
-        let expired = core::mem::take(&mut self.expired);
+        let expired = self.expired.take().map(|expired| *expired).unwrap_or_default();
         for key in &expired {
             let hash = self.shared.keyspace.hash(key);
             if let Entry::Occupied(entry) = self.shared.keyspace.entry(self.db, key, hash)
@@ -192,12 +192,12 @@ impl<'a> Keys<'a> {
 fn expire(
     feed: &mut Feed,
     watch: &mut Watch,
-    expired: &mut BTreeSet<Box<[u8]>>,
+    expired: &mut Option<Box<BTreeSet<Box<[u8]>>>>,
     expiry: Expiry,
     db: u32,
     key: &[u8],
 ) {
-    if expiry == Expiry::Remove && expired.insert(key.into()) {
+    if expiry == Expiry::Remove && expired.get_or_insert_default().insert(key.into()) {
         feed.effect(db, [b"DEL", key].into_iter());
         watch.touch(db, key);
     }

@@ -94,6 +94,22 @@ pub(crate) fn visit_prefetched(segment: Segment, mut visit: impl FnMut(Word)) {
     }
 }
 
+/// Compares keys; those of usual length without a call, in words of which the last two may overlap.
+#[inline(always)]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let (Some(one_end), Some(other_end)) = (one.last_chunk::<8>(), other.last_chunk::<8>()) else {
+        return one == other;
+    };
+    if one.len() > 32 {
+        return one == other;
+    }
+    let (ones, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    one_end == other_end && ones.iter().zip(others).all(|(one, other)| one == other)
+}
+
 fn gather(segment: Segment, words: &mut [Word; BUCKETS_MAX * BUCKET_WORDS]) -> usize {
     let mut count = 0;
     for word in segment.iter() {
@@ -206,7 +222,7 @@ impl Table {
         if segment.is_none() {
             return None;
         }
-        segment.find(tag_of(hash), |entry| entry.key() == key)
+        segment.find(tag_of(hash), |entry| is_same(entry.key(), key))
     }
 
     /// A hint, see `Keyspace::prefetch_bucket`.

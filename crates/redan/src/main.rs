@@ -24,6 +24,17 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// What jemalloc reads before anything else runs; `_RJEM_MALLOC_CONF` in the environment has the last word.
+///
+/// - `thp:always`: memory is asked for on huge pages, where the system leaves that to programs (`madvise`). Random access to
+///   a large keyspace misses the TLB at nearly every key; bench/RESULTS.md has the figures, and what it costs in memory.
+/// - `background_thread`: unused memory goes back to the system on a thread of the allocator, as in Redis; within an
+///   allocation it would take up to some milliseconds.
+// SAFETY: the name is the one that jemalloc looks for, and nothing else in the program has it; a slice's first word is the
+// address of its bytes, which end with a zero: the pointer that jemalloc reads there.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static ALLOCATOR_SETTINGS: &[u8] = b"thp:always,metadata_thp:auto,background_thread:true\0";
+
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let called_as = args.next().unwrap_or_else(|| OsString::from("redan"));

@@ -53,11 +53,12 @@ impl Cluster {
         }
     }
 
-    /// A frame of our own: the operator has us meet ourselves.
+    /// A frame of our own: the operator has us meet ourselves, or another node's old address is ours now.
     fn on_own_frame(&mut self, turn: &mut Turn<'_>, conn: ConnId, body: &Body<'_>) {
         let dialled = self.links.get(&conn).filter(|link| !link.is_inbound).and_then(|link| link.node);
         match (dialled, body) {
-            (Some(index), _) if index != self.view.me => self.forget(turn, index),
+            (Some(index), _) if self.view.node(index).is_in_handshake() => self.forget(turn, index),
+            (Some(index), _) if index != self.view.me => self.lose_address(turn, conn, index),
             (None, Body::Gossip { kind: Kind::Ping | Kind::Meet, .. }) => {
                 self.send_ping(turn, conn, Kind::Pong);
             }
@@ -227,6 +228,12 @@ impl Cluster {
         if sender == Some(index) {
             return true;
         }
+        self.lose_address(turn, conn, index);
+        false
+    }
+
+    /// Somebody else answers at a known node's address: the node is remembered, its address is not.
+    fn lose_address(&mut self, turn: &mut Turn<'_>, conn: ConnId, index: u32) {
         let node = self.view.node_mut(index);
         let text = format!(
             "PONG contains mismatching sender ID. About node {} whose address is someone else's",
@@ -239,7 +246,6 @@ impl Cluster {
         self.close_link(turn, conn);
         self.needs_save = true;
         self.routes_changed = true;
-        false
     }
 
     fn update_address(&mut self, turn: &mut Turn<'_>, conn: ConnId, sender: u32, header: &Header) {

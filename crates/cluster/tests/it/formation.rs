@@ -148,3 +148,14 @@ fn replies_have_the_shape_of_the_original() {
     assert_eq!(world.ask(0, &format!("CLUSTER COUNT-FAILURE-REPORTS {first}")), ":0\r\n");
     assert_eq!(world.ask(0, &format!("CLUSTER REPLICAS {first}")).matches("slave").count(), 1);
 }
+
+#[test]
+fn a_node_whose_old_address_is_ours_now_is_not_forgotten() {
+    let mut world = World::cluster(11, 6);
+    let id = world.id(2);
+    world.kill(2);
+    world.stand_ins.insert(2, 0);
+    world.run(Span::seconds(1));
+    let nodes = world.ask(0, "CLUSTER NODES");
+    assert!(nodes.contains(&id.to_string()), "{nodes}");
+}

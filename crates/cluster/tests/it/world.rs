@@ -69,6 +69,8 @@ pub struct World {
     pub lies: bool,
     /// Changes bytes of a third of all frames on their way.
     pub garbles: bool,
+    /// Who answers at a node's address in its place.
+    pub stand_ins: BTreeMap<usize, usize>,
     votes: BTreeMap<(Id, u64), usize>,
     owners: BTreeMap<(u16, u64), Id>,
     pub violations: Vec<String>,
@@ -105,6 +107,7 @@ impl World {
             lives: vec![0; count],
             lies: false,
             garbles: false,
+            stand_ins: BTreeMap::new(),
             votes: BTreeMap::new(),
             owners: BTreeMap::new(),
             violations: vec![],
@@ -311,6 +314,7 @@ impl World {
                     self.plan_arrival(dialler, Coming::Refused(dialler));
                     return;
                 };
+                let to = self.stand_ins.get(&to).copied().unwrap_or(to);
                 // A cut host answers nothing; a dead process refuses.
                 if !self.is_cut(node, to) && !self.is_cut(to, node) {
                     self.plan_arrival(dialler, Coming::Accepted { dialler, node: to });

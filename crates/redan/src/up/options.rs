@@ -105,6 +105,16 @@ pub fn parse(args: &[OsString]) -> Result<Options, clap::Error> {
             ),
         ));
     }
+    if options.bind.is_unspecified() {
+        return Err(command().error(
+            clap::error::ErrorKind::ValueValidation,
+            format!(
+                "the nodes tell clients and each other the address of --bind, and {} leads nowhere from another \
+                 machine; choose one of this machine's own addresses",
+                options.bind
+            ),
+        ));
+    }
     Ok(options)
 }
 
@@ -127,5 +137,12 @@ mod tests {
         assert!(parse_line("--port 50000 --primaries 100 --replicas 9").is_ok());
         assert!(parse_line("--port 60000").is_err());
         assert!(parse_line("--primaries 2").is_err());
+    }
+
+    #[test]
+    fn an_address_that_can_not_be_told_to_others_is_refused() {
+        assert!(parse_line("--bind ::1").is_ok());
+        assert!(parse_line("--bind 0.0.0.0").is_err());
+        assert!(parse_line("--bind ::").is_err());
     }
 }

@@ -331,15 +331,18 @@ impl Run {
 
     /// One step of time, with everything that is due, and a look at all nodes.
     fn step(&mut self) -> Result<(), Violation> {
-        self.world.run_until(self.world.now_us() + LOOK_EVERY_US);
+        let until_us = self.world.now_us() + LOOK_EVERY_US;
+        while self.world.now_us() < until_us {
+            self.world.run_until(until_us);
+            for tapped in std::mem::take(&mut self.world.tapped) {
+                self.double_vote.see(&tapped)?;
+                self.harass_voter(tapped.from, tapped.life);
+            }
+        }
         let now_us = self.world.now_us();
         if now_us >= self.heal_at_us {
             self.world.net.heal();
             self.heal_at_us = u64::MAX;
-        }
-        for tapped in std::mem::take(&mut self.world.tapped) {
-            self.double_vote.see(&tapped)?;
-            self.harass_voter(tapped.from, tapped.life);
         }
         for host in 0..self.shape.nodes() {
             let is_planned = self.restarts.iter().any(|(_, planned)| *planned == host);
@@ -422,6 +425,10 @@ impl Run {
         let count = self.shape.nodes() as u64;
         let host = self.random.below(count) as usize;
         let timeout_us = self.shape.node_timeout_ms * 1_000;
+        if self.options.lying_disks && self.random.chance(1, 2) {
+            // Where the lie can be seen: two candidates of one epoch, and voters that lose power.
+            return self.force_two(host);
+        }
         match self.random.below(24) {
             0..=3 => self.crash_all(&[host], timeout_us * 3),
             4 | 5 => {

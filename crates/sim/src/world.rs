@@ -345,7 +345,7 @@ impl<M: Machine> World<M> {
         self.hang_up(link, 1);
     }
 
-    /// Runs until `until_us`; everything that is due by then has happened.
+    /// Runs until `until_us`, when everything that is due by then has happened, or until a frame is tapped.
     pub fn run_until(&mut self, until_us: u64) {
         while let Some(entry) = self.queue.first_entry() {
             if entry.key().0 > until_us {
@@ -354,6 +354,9 @@ impl<M: Machine> World<M> {
             let ((at_us, _), due) = entry.remove_entry();
             self.now_us = self.now_us.max(at_us);
             self.happen(due);
+            if !self.tapped.is_empty() {
+                return;
+            }
         }
         self.now_us = self.now_us.max(until_us);
     }

@@ -4,7 +4,7 @@
 //! shard had confirmed must be in its data; unless it has lost its memory since (another life) or synchronised
 //! anew, for then it is not the copy that confirmed.
 //!
-//! Catches: an ACK that counts bytes which are not applied; a WAIT that counts a replica of another history.
+//! Catches: a WAIT that counts replicas which have not acknowledged.
 
 use super::{Sight, Violation};
 use crate::client::Confirmed;

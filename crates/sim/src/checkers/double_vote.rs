@@ -1,6 +1,6 @@
 //! No node votes twice in one epoch, whatever crashes in between.
 //!
-//! Catches: a vote that is sent before the write of nodes.conf that holds it is durable.
+//! Catches: a vote that is sent before the write of nodes.conf that holds it is durable; a second vote in one epoch.
 
 use super::Violation;
 use crate::world::Tapped;

@@ -1,6 +1,6 @@
 //! At most one primary per slot and epoch, over the whole run.
 //!
-//! Catches: an election that counts votes of an older epoch; an epoch that is used before it is on disk.
+//! Catches: an election that counts votes of an older epoch; a winner that votes for another in its epoch.
 
 use super::{SAMPLES, Sight, Violation};
 use base::Id;

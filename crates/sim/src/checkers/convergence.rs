@@ -1,6 +1,7 @@
 //! After healing, all nodes come to one view, every replica is in step, and shards hold equal data.
 //!
-//! Catches: a FAIL flag that is never cleared; a replica that follows a node that is no primary any more.
+//! Catches: a FAIL flag that is never cleared; a replica that follows a node that is no primary any more; an election
+//! that is won with one vote.
 
 use super::Sight;
 use base::Id;

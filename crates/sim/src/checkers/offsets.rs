@@ -1,6 +1,6 @@
 //! A node's offset never goes back within one history and one life, but for a full synchronisation.
 //!
-//! Catches: a replica that counts a transaction that was cut off, and forgets it again.
+//! Meant for (no mutation tried yet): a replica that counts a transaction that was cut off, and forgets it again.
 
 use super::{Sight, Violation};
 use base::Id;

@@ -1,6 +1,6 @@
 //! At most one primary per slot and epoch, over the whole run.
 //!
-//! Catches: an election that counts votes of an older epoch; a winner that votes for another in its epoch.
+//! Catches: a winner that votes for another in its epoch (rare: one seed of some thousands).
 
 use super::{SAMPLES, Sight, Violation};
 use base::Id;

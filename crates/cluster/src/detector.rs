@@ -66,7 +66,9 @@ impl Cluster {
         let has_pinged = self.links.get(&conn).is_some_and(|link| link.has_pinged);
         if let Some(sent) = node.ping_sent.filter(|_| has_pinged) {
             // No word for half the timeout: perhaps the connection is dead and not the node. Once per timeout.
-            let is_stale = now.since(sent) > half && now.since(node.heard_at) > half;
+            // What comes over its own connection to us tells nothing about ours: a whole timeout is enough in any case.
+            let is_silent = now.since(node.heard_at) > half || now.since(sent) > self.settings.node_timeout;
+            let is_stale = now.since(sent) > half && is_silent;
             if is_stale && self.is_older_link(conn, now) {
                 self.close_link(turn, conn);
                 self.hurry = true;

@@ -37,8 +37,8 @@ pub struct Keys<'a> {
     pub now_ms: u64,
     /// What happens to expired keys.
     pub expiry: Expiry,
-    /// Keys that this request found expired and removed; boxed, because nearly always there is none.
-    pub expired: Option<Box<BTreeSet<Box<[u8]>>>>,
+    /// Keys that this request found expired and removed; nearly always there is none.
+    pub expired: Option<BTreeSet<Box<[u8]>>>,
     /// Lookups of readers.
     pub hits: u32,
     /// Lookups of readers that found nothing.
@@ -167,7 +167,7 @@ impl<'a> Keys<'a> {
     /// Removes what this request found expired, unless it was written anew meanwhile. Returns the keys.
     #[cold]
     pub fn bury(&mut self) -> BTreeSet<Box<[u8]>> {
-        let expired = self.expired.take().map(|expired| *expired).unwrap_or_default();
+        let expired = self.expired.take().unwrap_or_default();
         for key in &expired {
             let hash = self.shared.keyspace.hash(key);
             if let Entry::Occupied(entry) = self.shared.keyspace.entry(self.db, key, hash)
@@ -192,7 +192,7 @@ impl<'a> Keys<'a> {
 fn expire(
     feed: &mut Feed,
     watch: &mut Watch,
-    expired: &mut Option<Box<BTreeSet<Box<[u8]>>>>,
+    expired: &mut Option<BTreeSet<Box<[u8]>>>,
     expiry: Expiry,
     db: u32,
     key: &[u8],

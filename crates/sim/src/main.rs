@@ -74,7 +74,7 @@ fn cluster(arguments: &Arguments) -> ExitCode {
             println!("seed {seed}: BROKEN: {}: {}", violation.rule, violation.text);
             println!("  again: cargo run --release -p sim -- cluster --first-seed {seed} --seeds 1 --log");
         }
-        if (seed - arguments.first) % REPEAT_EVERY == 0 {
+        if (seed - arguments.first).is_multiple_of(REPEAT_EVERY) {
             let again = scenario::run(seed, options);
             if again.trace != outcome.trace {
                 failed += 1;

@@ -112,12 +112,15 @@ impl Hash {
                 && value.len() <= limits.value_bytes
                 && list.as_bytes().len() + field.len() + value.len() < LISTPACK_BYTES_MAX;
             if is_small {
-                if let Some(at) = list.find(field, 2) {
+                // Limits that were lowered meanwhile hold from the next write on, also one of a field that is there.
+                let fields = list.len() / 2;
+                let found = list.find(field, 2);
+                if let Some(at) = found.filter(|_| fields <= limits.entries) {
                     let value_at = list.at(at).expect("a field was found here").1;
                     list.replace(value_at, value);
                     return false;
                 }
-                if list.len() / 2 < limits.entries {
+                if found.is_none() && fields < limits.entries {
                     list.push(field);
                     list.push(value);
                     return true;
@@ -305,5 +308,22 @@ impl Drop for HashMut<'_> {
         let after = self.hash.memory_bytes();
         self.table.count_memory(self.before, after);
         *self.used = *self.used - self.before as u64 + after as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lowered_limit_holds_from_the_next_write_on() {
+        let wide = HashLimits::default();
+        let narrow = HashLimits { entries: 1, ..wide };
+        let mut hash = Hash::new(HashKey([1, 2]));
+        assert!(hash.set(b"a", b"1", wide) && hash.set(b"b", b"2", wide));
+        assert_eq!(hash.encoding(), crate::Encoding::Listpack);
+        assert!(!hash.set(b"a", b"3", narrow));
+        assert_eq!(hash.encoding(), crate::Encoding::Hashtable);
+        assert_eq!(hash.len(), 2);
     }
 }

@@ -20,6 +20,7 @@ const fn memory(min: u64, max: u64) -> Kind {
 const NO_ACCEPTS: &str = "the host bounds what it accepts in one turn by itself";
 const NO_TLS: &str = "there is no TLS yet";
 const NO_THREADS: &str = "one thread executes and reads; more cores are used by more nodes";
+const NO_MODULES: &str = "modules are not loaded";
 const NO_TRACKING: &str = "client side caching does not exist yet";
 const NO_ACL: &str = "users and ACLs do not exist yet";
 const NO_SYSLOG: &str = "the log goes to logfile or to the standard output";
@@ -107,7 +108,7 @@ directives! {
     ACL_PUBSUB_DEFAULT => Directive::no_effect("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", NO_ACL);
     ACLLOG_MAX_LEN => Directive::no_effect("acllog-max-len", integer(0, i64::MAX), "128", NO_ACL);
     ENABLE_DEBUG_COMMAND => Directive::works("enable-debug-command", Kind::Choice(&["no", "yes", "local"]), "no").at_start();
-    ENABLE_MODULE_COMMAND => Directive::not_yet("enable-module-command", Kind::Choice(&["no", "yes", "local"]), "no").at_start();
+    ENABLE_MODULE_COMMAND => Directive::no_effect("enable-module-command", Kind::Choice(&["no", "yes", "local"]), "no", NO_MODULES).at_start();
     ENABLE_PROTECTED_CONFIGS => Directive::works("enable-protected-configs", Kind::Choice(&["no", "yes", "local"]), "no").at_start();
     // TLS.
     TLS_PORT => Directive::not_yet("tls-port", integer(0, 65535), "0");
@@ -164,7 +165,7 @@ directives! {
     DATABASES => Directive::works("databases", integer(1, INT_MAX), "16").at_start().hostile("1");
     ACTIVE_EXPIRE_EFFORT => Directive::works("active-expire-effort", integer(1, 10), "1").hostile("10");
     ACTIVEREHASHING => Directive::no_effect("activerehashing", Kind::Bool, "yes", NO_REHASH);
-    NOTIFY_KEYSPACE_EVENTS => Directive::not_yet("notify-keyspace-events", Kind::Events, "");
+    NOTIFY_KEYSPACE_EVENTS => Directive::works("notify-keyspace-events", Kind::Events, "").hostile("KEA");
     HASH_MAX_LISTPACK_ENTRIES => Directive::works("hash-max-listpack-entries", integer(0, i64::MAX), "512").alias("hash-max-ziplist-entries").hostile("0");
     HASH_MAX_LISTPACK_VALUE => Directive::works("hash-max-listpack-value", memory(0, i64::MAX as u64), "64").alias("hash-max-ziplist-value").hostile("0");
     LIST_MAX_LISTPACK_SIZE => Directive::no_effect("list-max-listpack-size", integer(i32::MIN as i64, INT_MAX), "-2", NO_TYPE).alias("list-max-ziplist-size");
@@ -273,7 +274,7 @@ directives! {
     BUSY_REPLY_THRESHOLD => Directive::no_effect("busy-reply-threshold", integer(0, i64::MAX), "5000", NO_SCRIPTS).alias("lua-time-limit");
     SLOWLOG_LOG_SLOWER_THAN => Directive::no_effect("slowlog-log-slower-than", integer(-1, i64::MAX), "10000", NO_SLOWLOG);
     SLOWLOG_MAX_LEN => Directive::no_effect("slowlog-max-len", integer(0, i64::MAX), "128", NO_SLOWLOG);
-    LATENCY_MONITOR_THRESHOLD => Directive::not_yet("latency-monitor-threshold", integer(0, i64::MAX), "0");
+    LATENCY_MONITOR_THRESHOLD => Directive::no_effect("latency-monitor-threshold", integer(0, i64::MAX), "0", NO_LATENCY);
     LATENCY_TRACKING => Directive::no_effect("latency-tracking", Kind::Bool, "yes", NO_LATENCY);
     LATENCY_TRACKING_INFO_PERCENTILES => Directive::no_effect("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9", NO_LATENCY);
 }

@@ -5,13 +5,13 @@
 //!   redan server x.conf      ---+--> server::run
 //!   valkey-server x.conf     --/
 //!   redan up                 -----> up::run
+//!   redan cli, redis-cli     -----> cli::run
 //!   redan links DIR          -----> links::run
 //! ```
 //!
 //! Called by an original's name, the arguments, files, exit codes and the shape of the output are those
 //! of the original. A name whose job is not built yet says so and exits with 1: it never pretends.
 
-mod client;
 mod links;
 mod names;
 mod server;
@@ -43,6 +43,8 @@ fn main() -> ExitCode {
         names::Choice::Applet(names::Applet::Server, rest) => server::run(rest),
         names::Choice::Applet(names::Applet::Up, rest) => up::run(rest),
         names::Choice::Applet(names::Applet::Links, rest) => links::run(rest),
+        names::Choice::Applet(names::Applet::Cli, rest) => ExitCode::from(cli::run(rest.to_vec())),
+        names::Choice::Applet(names::Applet::Cluster, rest) => ExitCode::from(cli::run_trib(rest.to_vec())),
         names::Choice::Applet(names::Applet::NotYet(job), _) => {
             eprintln!("redan: {job} is not part of this version. Use the original tool for now.");
             ExitCode::FAILURE

@@ -12,6 +12,10 @@ pub enum Applet {
     Up,
     /// Symbolic links under the originals' names.
     Links,
+    /// The command line client.
+    Cli,
+    /// The cluster manager in the old tool's syntax.
+    Cluster,
     /// A job that is designed and not built: it is refused with its description.
     NotYet(&'static str),
 }
@@ -52,14 +56,14 @@ const ROWS: &[Row] = &[
     Row {
         word: "cli",
         aliases: &["redis-cli", "valkey-cli"],
-        applet: Applet::NotYet("the command line client"),
-        about: "",
+        applet: Applet::Cli,
+        about: "talk to a server: [OPTIONS] [COMMAND ...]",
     },
     Row {
         word: "cluster",
         aliases: &["redis-trib.rb"],
-        applet: Applet::NotYet("the cluster tool"),
-        about: "",
+        applet: Applet::Cluster,
+        about: "manage a cluster: create|check|reshard|... HOST:PORT ...",
     },
     Row {
         word: "benchmark",
@@ -172,6 +176,9 @@ mod tests {
 
     #[test]
     fn only_working_applets_are_linked() {
-        assert_eq!(links().collect::<Vec<_>>(), ["redis-server", "valkey-server"]);
+        assert_eq!(
+            links().collect::<Vec<_>>(),
+            ["redis-server", "valkey-server", "redis-cli", "valkey-cli", "redis-trib.rb",]
+        );
     }
 }

@@ -28,8 +28,8 @@ pub enum Value {
     Set(Vec<Value>),
     /// `>n`: not the answer to a request.
     Push(Vec<Value>),
-    /// `,x`
-    Double(f64),
+    /// `,x`: the number, and its text as it came.
+    Double(f64, Vec<u8>),
     /// `#t`, `#f`
     Boolean(bool),
     /// `(digits`
@@ -193,7 +193,7 @@ impl Parser {
             b'_' if text.is_empty() => Value::Null,
             b'#' if text == b"t" => Value::Boolean(true),
             b'#' if text == b"f" => Value::Boolean(false),
-            b',' => Value::Double(double(text)?),
+            b',' => Value::Double(double(text)?, text.to_vec()),
             b'(' => Value::BigNumber(big_number(text)?),
             b'$' | b'!' | b'=' => match parse_i64(text).ok_or(BadValue)? {
                 -1 if kind == b'$' => Value::Null,
@@ -318,7 +318,7 @@ mod tests {
         check(b"*-1\r\n", Value::Null);
         check(b"_\r\n", Value::Null);
         check(b"#t\r\n", Value::Boolean(true));
-        check(b",-inf\r\n", Value::Double(f64::NEG_INFINITY));
+        check(b",-inf\r\n", Value::Double(f64::NEG_INFINITY, b"-inf".to_vec()));
         check(b"(-123\r\n", Value::BigNumber(b"-123".to_vec()));
         check(b"=5\r\ntxt:a\r\n", Value::Verbatim(*b"txt", b"a".to_vec()));
         check(b"*2\r\n:1\r\n*0\r\n", Value::Array(vec![Value::Integer(1), Value::Array(vec![])]));
@@ -363,7 +363,8 @@ mod tests {
             bytes().prop_map(Value::Bulk),
             Just(Value::Null),
             any::<bool>().prop_map(Value::Boolean),
-            proptest::num::f64::NORMAL.prop_map(Value::Double),
+            proptest::num::f64::NORMAL
+                .prop_map(|value| Value::Double(value, base::number::text_shortest(value).to_vec())),
             "-?[0-9]{1,40}".prop_map(|digits| Value::BigNumber(digits.into_bytes())),
             bytes().prop_map(|text| Value::Verbatim(*b"txt", text)),
         ];
@@ -397,10 +398,10 @@ mod tests {
                     return Value::Integer(i64::from(*value));
                 }
             }
-            Value::Double(value) => {
+            Value::Double(value, text) => {
                 reply.double(*value);
                 if !resp3 {
-                    return Value::Bulk(base::number::text_shortest(*value).to_vec());
+                    return Value::Bulk(text.clone());
                 }
             }
             Value::BigNumber(digits) => {

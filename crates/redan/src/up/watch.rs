@@ -1,7 +1,7 @@
 //! Watching the set-up: asks every node what it is, and tells what changed, a line each.
 
 use super::form::View;
-use crate::client::Client;
+use cli::{Address, Connection, Timeouts};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub struct Status {
 
 /// The connections to the nodes, and what each said last.
 pub struct Watch {
-    nodes: Vec<(SocketAddr, Option<Client>)>,
+    nodes: Vec<(SocketAddr, Option<Connection>)>,
     /// The last answers; none for a node that is silent.
     pub statuses: Vec<Option<Status>>,
 }
@@ -52,11 +52,14 @@ impl Watch {
         })
     }
 
-    fn client(&mut self, place: usize) -> std::io::Result<&mut Client> {
+    fn client(&mut self, place: usize) -> std::io::Result<&mut Connection> {
         let (address, client) = &mut self.nodes[place];
         match client {
             Some(client) => Ok(client),
-            None => Ok(client.insert(Client::connect(*address, ANSWER_TIMEOUT)?)),
+            None => {
+                let address = Address::tcp(&address.ip().to_string(), address.port());
+                Ok(client.insert(Connection::open(&address, Timeouts::each(ANSWER_TIMEOUT))?))
+            }
         }
     }
 

@@ -20,14 +20,14 @@ use wire::bus::{Body, Flags, Gossip, Kind};
 const REPORT_AGE_TIMEOUTS: u64 = 2;
 /// A failed primary with slots is trusted again after so many node timeouts without a successor.
 const UNDO_TIMEOUTS: u64 = 2;
-/// Random nodes looked at each second; the one that was silent longest is pinged.
+/// Random nodes looked at in each interval; the one that was silent longest is pinged.
 const RANDOM_PINGS_OF: u64 = 5;
 
 impl Cluster {
     /// Pings whom it is time to ping, and suspects whom it is time to suspect.
     pub(crate) fn watch(&mut self, turn: &mut Turn<'_>) {
         if turn.now.mono >= self.random_ping_at {
-            self.random_ping_at = turn.now.mono + Span::seconds(1);
+            self.random_ping_at = turn.now.mono + self.settings.ping_interval;
             self.ping_a_random_node(turn);
         }
         let mut has_new_suspect = false;

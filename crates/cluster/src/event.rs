@@ -170,12 +170,22 @@ pub struct Settings {
     pub announce_bus_port: u16,
     /// `cluster-announce-hostname`.
     pub announce_hostname: String,
+    /// `cluster-announce-human-nodename`.
+    pub announce_human_name: String,
     /// `cluster-preferred-endpoint-type`.
     pub endpoint: EndpointType,
     /// `cluster-node-timeout`.
     pub node_timeout: Span,
     /// `cluster-replica-validity-factor`.
     pub validity_factor: u64,
+    /// `cluster-migration-barrier`: a replica leaves its primary only if so many others stay.
+    pub migration_barrier: u64,
+    /// `cluster-allow-replica-migration`.
+    pub allows_migration: bool,
+    /// `cluster-blacklist-ttl` of Valkey: gossip does not bring a forgotten node back for so long.
+    pub ban: Span,
+    /// `cluster-ping-interval`: a random node is pinged so often.
+    pub ping_interval: Span,
     /// `cluster-replica-no-failover`.
     pub is_failover_off: bool,
     /// `cluster-require-full-coverage`.
@@ -198,9 +208,14 @@ impl Default for Settings {
             announce_tls_port: 0,
             announce_bus_port: 0,
             announce_hostname: String::new(),
+            announce_human_name: String::new(),
             endpoint: EndpointType::Ip,
             node_timeout: Span::ms(15_000),
             validity_factor: 10,
+            migration_barrier: 1,
+            allows_migration: true,
+            ban: Span::seconds(60),
+            ping_interval: Span::seconds(1),
             is_failover_off: false,
             needs_full_coverage: true,
             link_unsent_bytes_max: 0,
@@ -216,6 +231,8 @@ pub struct Boot<'a> {
     pub nodes_conf: Option<&'a [u8]>,
     /// What was loaded from disk. Construct the machine after loading.
     pub facts: Facts,
+    /// Slots that have keys.
+    pub populated: &'a [u16],
 }
 
 /// What the node knows and the bus needs. Handed over by [`crate::Cluster::observe`] whenever it changed.

@@ -18,8 +18,8 @@
 //! Invariant: no vote and no epoch leaves this node before the nodes.conf that holds it is durable: such frames
 //! carry the write that they wait for ([`Act::Send`]'s `after`).
 //!
-//! A primary that loses its last slot follows who took it, as the originals do by default. Replicas do not migrate to
-//! orphaned primaries: that half of `cluster-allow-replica-migration` acts as `no`.
+//! With `cluster-allow-replica-migration` a primary that loses its last slot follows who took it, and replicas move to
+//! primaries that have none left ([`migration`]).
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -30,6 +30,7 @@ mod election;
 pub mod event;
 mod links;
 mod manual;
+mod migration;
 mod probation;
 mod receive;
 mod save;
@@ -101,6 +102,8 @@ pub struct Cluster {
     state_dirty: bool,
     /// The first turn makes the first promise: our id.
     is_new: bool,
+    /// Lines for the log from before the first turn.
+    complaints: Vec<String>,
 }
 
 /// One turn: its time, and where its acts go.
@@ -113,6 +116,30 @@ impl Turn<'_> {
     fn log(&mut self, level: Level, text: impl Into<String>) {
         self.acts.push(Act::Log { level, text: text.into() });
     }
+}
+
+/// Slots that have keys here although they are not ours: a free one becomes ours, one of another node is imported.
+fn adopt_keys(view: &mut View, populated: &[u16]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for &slot in populated {
+        match view.owner(slot) {
+            Some(owner) if owner == view.me => {}
+            Some(_) if view.importing.contains_key(&slot) => {}
+            Some(owner) => {
+                complaints.push(alloc::format!(
+                    "I have keys for slot {slot}, but the slot is assigned to another node. Setting it to importing state."
+                ));
+                view.importing.insert(slot, owner);
+            }
+            None => {
+                complaints.push(alloc::format!(
+                    "I have keys for unassigned slot {slot}. Taking responsibility for it."
+                ));
+                view.set_owner(slot, Some(view.me));
+            }
+        }
+    }
+    complaints
 }
 
 /// Why a node can not start in cluster mode. Display gives the line for the log; the process ends.
@@ -143,9 +170,13 @@ impl Cluster {
                 View::new(Node::new(Id::random(&mut random), flags, Time::START))
             }
         };
+        if view.me().shard.is_none() {
+            view.me_mut().shard = Some(Id::random(&mut random));
+        }
         if !settings.announce_ip.is_empty() {
             view.me_mut().ip.clone_from(&settings.announce_ip);
         }
+        let complaints = if view.me().is_primary() { adopt_keys(&mut view, boot.populated) } else { Vec::new() };
         let must_prove = view.me().is_voter() && !view.replicas_of(view.me).is_empty();
         let mut cluster = Cluster {
             boot_epoch: view.me().is_voter().then_some(view.current_epoch),
@@ -172,6 +203,7 @@ impl Cluster {
             routes_changed: true,
             state_dirty: true,
             is_new: true,
+            complaints,
         };
         cluster.apply_flags();
         Ok(cluster)
@@ -206,6 +238,9 @@ impl Cluster {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) {
+        for text in core::mem::take(&mut self.complaints) {
+            turn.log(Level::Warning, text);
+        }
         // Times of a file are times of another life: silence is measured from now.
         for (_, node) in self.view.nodes.iter_mut() {
             (node.created_at, node.ping_sent) = (turn.now.mono, None);
@@ -235,6 +270,7 @@ impl Cluster {
         }
         self.banned.retain(|_, until| now < *until);
         self.watch(turn);
+        self.step_migration(turn);
         self.hurry = true;
     }
 
@@ -282,7 +318,8 @@ impl Cluster {
 
     /// New values of the directives (CONFIG SET).
     pub fn configure(&mut self, settings: Settings) {
-        if !settings.announce_ip.is_empty() {
+        if settings.announce_ip != self.settings.announce_ip {
+            // Without one the next connection tells it.
             self.view.me_mut().ip.clone_from(&settings.announce_ip);
         }
         self.settings = settings;
@@ -370,7 +407,7 @@ impl Cluster {
         } else {
             (known.port, known.plain_port, &known.hostname)
         };
-        let (port, tls_port) = if self.settings.is_tls { (plain_port, port) } else { (port, 0) };
+        let (port, tls_port) = if self.settings.is_tls { (plain_port, port) } else { (port, plain_port) };
         let host = match self.settings.endpoint {
             EndpointType::Ip => known.ip.clone(),
             EndpointType::Hostname if hostname.is_empty() => "?".into(),

@@ -42,6 +42,10 @@ impl Manual {
         self.until.is_some() && self.replica.is_some()
     }
 
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.until.is_some()
+    }
+
     pub(crate) fn wants_pings_to(&self, index: u32) -> bool {
         self.until.is_some() && self.replica == Some(index)
     }

@@ -12,12 +12,18 @@ use alloc::string::{String, ToString};
 use base::{Id, Span};
 use core::net::IpAddr;
 use machine::{ConnId, Level};
-use wire::bus::{self, Body, Extensions, Flags, Frame, Header, Kind, Update};
+use wire::bus::{self, Body, Extensions, Flags, Frame, Header, Kind, Light, Update};
+
+/// A ban that another node tells of holds for so many seconds at most.
+const BAN_SECONDS_MAX: u64 = 7 * 24 * 3_600;
 
 impl Cluster {
     pub(crate) fn on_frame(&mut self, turn: &mut Turn<'_>, conn: ConnId, bytes: &[u8]) {
         if !self.links.contains_key(&conn) {
             return;
+        }
+        if bus::is_light(bytes) {
+            return self.on_light_frame(turn, conn, bytes);
         }
         let frame = match Frame::decode(bytes) {
             Ok(frame) => frame,
@@ -53,6 +59,24 @@ impl Cluster {
         }
     }
 
+    /// A message under the light header: its sender is whoever has spoken on the connection before.
+    fn on_light_frame(&mut self, turn: &mut Turn<'_>, conn: ConnId, bytes: &[u8]) {
+        let light = match Light::decode(bytes) {
+            Ok(light) => light,
+            Err(error) => {
+                turn.log(Level::Verbose, format!("Bus connection closed: {error}"));
+                self.close_link(turn, conn);
+                return;
+            }
+        };
+        self.received[light.body.kind() as usize] += 1;
+        let Some(sender) = self.links.get(&conn).and_then(|link| link.node) else { return };
+        self.view.node_mut(sender).heard_at = turn.now.mono;
+        if let Body::Publish { is_sharded, channel, message } = light.body {
+            turn.acts.push(Act::Deliver { channel: channel.into(), message: message.into(), is_sharded });
+        }
+    }
+
     /// A frame of our own: the operator has us meet ourselves, or another node's old address is ours now.
     fn on_own_frame(&mut self, turn: &mut Turn<'_>, conn: ConnId, body: &Body<'_>) {
         let dialled = self.links.get(&conn).filter(|link| !link.is_inbound).and_then(|link| link.node);
@@ -77,6 +101,8 @@ impl Cluster {
         node.heard_at = now;
         node.offset = header.offset;
         node.note = header.note.map(|note| (note, now));
+        node.flags = node.flags.without(Flags::LIGHT_PUBLISH);
+        node.flags.set(Flags(header.flags.0 & Flags::LIGHT_PUBLISH.0));
         if header.config_epoch > node.config_epoch {
             node.config_epoch = header.config_epoch;
             self.needs_save = true;
@@ -119,6 +145,7 @@ impl Cluster {
         if let Some(sender) = sender {
             self.take_ping(turn, conn, kind, sender, header);
             self.take_gossip(turn, sender, entries);
+            self.view.node_mut(sender).reads_extensions = header.message_flags & bus::HAS_EXTENSIONS != 0;
             self.take_extensions(turn, sender, extensions);
         }
         if kind != Kind::Pong {
@@ -300,10 +327,13 @@ impl Cluster {
 
     /// A node leads from now on.
     pub(crate) fn make_primary(&mut self, index: u32) {
-        let node = self.view.node_mut(index);
-        if node.is_primary() {
+        if self.view.node(index).is_primary() {
             return;
         }
+        // The shard keeps its id under its new primary.
+        let shard = self.view.node(index).primary.map(|_| self.view.shard_of(index));
+        let node = self.view.node_mut(index);
+        node.shard = node.shard.or(shard);
         node.primary = None;
         node.flags = node.flags.without(Flags::REPLICA).with(Flags::PRIMARY);
         self.mark_changed();
@@ -344,21 +374,34 @@ impl Cluster {
     }
 
     fn take_extensions(&mut self, turn: &mut Turn<'_>, sender: u32, extensions: &Extensions) {
-        let hostname = extensions.hostname.clone().unwrap_or_default();
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let names = (text(&extensions.hostname), text(&extensions.human_name), text(&extensions.zone));
         let node = self.view.node_mut(sender);
-        node.shard = extensions.shard.or(node.shard);
-        if node.hostname != hostname {
-            node.hostname = hostname;
+        if (&node.hostname, &node.human_name, &node.zone) != (&names.0, &names.1, &names.2) {
+            (node.hostname, node.human_name, node.zone) = names;
             self.mark_changed();
         }
+        self.take_shard(sender, extensions.shard);
         for &(id, seconds) in &extensions.forgotten {
             let Some(index) = self.view.find(id) else { continue };
             let is_dear = index == self.view.me || self.view.primary_of(self.view.me) == index;
-            if !is_dear && seconds > 0 {
-                self.banned.insert(id, turn.now.mono + Span::seconds(seconds.min(3_600)));
+            if !is_dear && index != sender && seconds > 0 {
+                self.banned.insert(id, turn.now.mono + Span::seconds(seconds.min(BAN_SECONDS_MAX)));
                 self.forget(turn, index);
             }
         }
+    }
+
+    /// A node announces its shard, or does not.
+    fn take_shard(&mut self, sender: u32, shard: Option<Id>) {
+        let node = self.view.node_mut(sender);
+        node.announces_shard = shard.is_some();
+        if shard.is_none() || node.shard == shard {
+            return;
+        }
+        node.shard = shard;
+        self.view.adopt_shard();
+        self.mark_changed();
     }
 
     /// Removes a node from the view.

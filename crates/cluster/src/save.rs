@@ -111,13 +111,18 @@ impl Cluster {
         };
         let pong_ms = if node.pong_at == Time::START { 0 } else { unix_at(now, node.pong_at).as_ms() };
         let hostname = if is_me { &self.settings.announce_hostname } else { &node.hostname };
+        let shows_plain_port = shows_plain_port && self.settings.is_tls;
         ConfNode {
             id: node.id,
             ip: node.ip.clone(),
             port: if shows_plain_port && plain_port != 0 { plain_port } else { port },
             bus_port: if is_me { self.announced_bus_port() } else { node.bus_port },
             hostname: hostname.clone(),
-            shard: node.shard,
+            shard: Some(view.shard_of(index)),
+            human_name: if is_me { self.settings.announce_human_name.clone() } else { node.human_name.clone() },
+            zone: node.zone.clone(),
+            other_port: plain_port,
+            is_tls: self.settings.is_tls,
             flags: node.flags.without(Flags::MEET).without(Flags::MIGRATE_TO),
             primary: node.primary.filter(|_| !node.is_primary()).map(|primary| view.node(primary).id),
             ping_sent_ms: node.ping_sent.map_or(0, |at| unix_at(now, at).as_ms()),
@@ -151,6 +156,7 @@ pub(crate) fn view_from(bytes: &[u8]) -> Result<View, BootError> {
         }
         view.node_mut(index).primary = primary;
     }
+    view.adopt_shard();
     for (slots, is_out) in [(&my.migrating, true), (&my.importing, false)] {
         for (slot, id) in slots {
             // A node that was forgotten takes its moves with it.
@@ -182,6 +188,9 @@ fn node_from(line: &ConfNode) -> Node {
     (node.port, node.bus_port) = (line.port, line.bus_port);
     node.hostname.clone_from(&line.hostname);
     node.shard = line.shard;
+    node.human_name.clone_from(&line.human_name);
+    node.zone.clone_from(&line.zone);
+    node.plain_port = line.other_port;
     node.config_epoch = line.config_epoch;
     node
 }

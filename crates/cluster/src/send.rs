@@ -6,12 +6,14 @@ use crate::{Cluster, Turn};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use base::Now;
+use base::{Now, Time};
 use machine::{Chunk, ConnId};
-use wire::bus::{self, Body, Extensions, Flags, Frame, Gossip, Header, Kind, Note, Update};
+use wire::bus::{self, Body, Extensions, Flags, Frame, Gossip, Header, Kind, Light, Note, Update};
 
 /// Gossip entries in a ping at least, when there are so many nodes.
 const GOSSIP_MIN: usize = 3;
+/// Forgotten nodes that one frame tells of: more are told of when the first are not banned any more.
+const FORGOTTEN_MAX: usize = 256;
 
 impl Cluster {
     /// The header of every frame that we send now.
@@ -31,7 +33,8 @@ impl Cluster {
             slots: primary.slots.clone(),
             primary: me.primary.filter(|_| !me.is_primary()).map(|index| view.node(index).id),
             ip: self.settings.announce_ip.clone(),
-            flags: me.flags,
+            // What this node can read, of what the others ask about.
+            flags: me.flags.with(Flags::LIGHT_PUBLISH),
             is_ok: self.state.is_ok,
             message_flags: message_flags | if is_pausing { bus::PAUSED } else { 0 },
             note: Some(Note {
@@ -53,7 +56,11 @@ impl Cluster {
 
     pub(crate) fn announced_plain_port(&self) -> u16 {
         let settings = &self.settings;
-        if settings.is_tls { first_of(settings.announce_port, settings.port) } else { 0 }
+        if settings.is_tls {
+            first_of(settings.announce_port, settings.port)
+        } else {
+            first_of(settings.announce_tls_port, settings.tls_port)
+        }
     }
 
     pub(crate) fn announced_bus_port(&self) -> u16 {
@@ -96,7 +103,8 @@ impl Cluster {
     pub(crate) fn send_ping(&mut self, turn: &mut Turn<'_>, conn: ConnId, kind: Kind) {
         let receiver = self.links.get(&conn).and_then(|link| link.node);
         let entries = self.gossip(turn.now, receiver);
-        let bytes = self.frame(Body::Gossip { kind, entries, extensions: self.extensions() }, 0);
+        let extensions = self.extensions(turn.now.mono, receiver);
+        let bytes = self.frame(Body::Gossip { kind, entries, extensions }, 0);
         if !self.send(turn, conn, kind, bytes) || kind == Kind::Pong {
             return;
         }
@@ -153,26 +161,51 @@ impl Cluster {
         is_sharded: bool,
     ) {
         let body = Body::Publish { is_sharded, channel, message };
-        if !is_sharded {
-            self.broadcast(turn, body, 0);
-            return;
-        }
+        let kind = body.kind();
         let my_shard = self.view.primary_of(self.view.me);
-        let bytes = Arc::new(self.frame(body, 0));
+        let (mut full, mut light): (Option<Arc<Vec<u8>>>, Option<Arc<Vec<u8>>>) = (None, None);
         for index in self.view.indexes() {
-            if index != self.view.me
-                && self.view.primary_of(index) == my_shard
-                && let Some(conn) = self.standing_link(index)
-            {
-                let range = 0..bytes.len();
-                self.send(turn, conn, Kind::PublishShard, Chunk::Shared { bytes: bytes.clone(), range });
-            }
+            let node = self.view.node(index);
+            let is_meant = if is_sharded {
+                self.view.primary_of(index) == my_shard
+            } else {
+                !node.is_in_handshake()
+            };
+            let Some(conn) = self.standing_link(index).filter(|_| is_meant && index != self.view.me) else {
+                continue;
+            };
+            let bytes = if node.flags.has(Flags::LIGHT_PUBLISH) {
+                light.get_or_insert_with(|| {
+                    let mut bytes = Vec::new();
+                    Light { body: body.clone() }.encode(&mut bytes);
+                    Arc::new(bytes)
+                })
+            } else {
+                full.get_or_insert_with(|| Arc::new(self.frame(body.clone(), 0)))
+            };
+            let chunk = Chunk::Shared { bytes: bytes.clone(), range: 0..bytes.len() };
+            self.send(turn, conn, kind, chunk);
         }
     }
 
-    fn extensions(&self) -> Extensions {
-        let name = &self.settings.announce_hostname;
-        Extensions { hostname: (!name.is_empty()).then(|| name.clone()), ..Extensions::default() }
+    /// What the receiver can make use of. Redis 7.0 knows host names alone and logs a warning for each of the others;
+    /// a node that is not known yet, or older, may not expect any.
+    fn extensions(&self, now: Time, receiver: Option<u32>) -> Extensions {
+        let mut extensions = Extensions::default();
+        let Some(node) = receiver.map(|index| self.view.node(index)) else { return extensions };
+        let named = |text: &String| (!text.is_empty()).then(|| text.clone());
+        if node.reads_extensions {
+            extensions.hostname = named(&self.settings.announce_hostname);
+        }
+        if node.announces_shard || node.note.is_some() {
+            extensions.human_name = named(&self.settings.announce_human_name);
+            extensions.shard = Some(self.view.shard_of(self.view.me));
+            let seconds = |until: &Time| until.since(now).as_ms().div_ceil(1_000);
+            let banned = self.banned.iter().filter(|(_, until)| **until > now);
+            extensions.forgotten =
+                banned.take(FORGOTTEN_MAX).map(|(id, until)| (*id, seconds(until))).collect();
+        }
+        extensions
     }
 
     /// A tenth of the nodes, at random, and all suspects: what is urgent travels with every frame.

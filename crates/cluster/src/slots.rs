@@ -18,8 +18,9 @@ impl Cluster {
         }
         let (me, ours) = (self.view.me, self.view.primary_of(self.view.me));
         let mut lost = Vec::new();
-        let mut has_taken_ours = false;
+        let (mut claimed, mut taken) = (0_u32, 0_u32);
         for slot in slots.iter() {
+            claimed += 1;
             let owner = self.view.owner(slot);
             let is_older = owner.is_none_or(|owner| self.view.node(owner).config_epoch < epoch);
             if owner == Some(claimant) || !is_older || self.view.importing.contains_key(&slot) {
@@ -29,11 +30,13 @@ impl Cluster {
                 lost.push(slot);
                 self.view.migrating.remove(&slot);
             }
-            has_taken_ours |= owner == Some(ours);
+            taken += u32::from(owner == Some(ours));
             self.view.set_owner(slot, Some(claimant));
             self.mark_changed();
         }
-        if has_taken_ours && self.view.node(ours).slot_count == 0 {
+        // A failover takes exactly our slots. Where the last slots were moved, following is a kind of migration.
+        let may_follow = self.settings.allows_migration || claimed == taken;
+        if taken > 0 && self.view.node(ours).slot_count == 0 && may_follow {
             let id = self.view.node(claimant).id;
             turn.log(
                 Level::Warning,
@@ -55,6 +58,7 @@ impl Cluster {
         let node = self.view.me_mut();
         node.flags = node.flags.without(Flags::PRIMARY.with(Flags::MIGRATE_TO)).with(Flags::REPLICA);
         node.primary = Some(primary);
+        self.view.adopt_shard();
         if self.probation.take().is_some() {
             turn.log(
                 Level::Notice,

@@ -29,8 +29,16 @@ pub(crate) struct Node {
     pub plain_port: u16,
     pub bus_port: u16,
     pub hostname: String,
-    /// Shard id, from nodes that announce one.
+    /// Name for people; may be empty.
+    pub human_name: String,
+    /// Availability zone; may be empty.
+    pub zone: String,
+    /// Shard id: ours, and that of nodes that announce one. See `View::shard_of`.
     pub shard: Option<Id>,
+    /// Its pings say that it reads extensions.
+    pub reads_extensions: bool,
+    /// It announces its shard: then it knows the other extensions of Redis 7.2, too.
+    pub announces_shard: bool,
     pub flags: Flags,
     pub primary: Option<u32>,
     pub config_epoch: u64,
@@ -59,6 +67,10 @@ pub(crate) struct Node {
     pub is_refusing: bool,
     /// Primaries that reported it as failing, and when.
     pub reports: Vec<(u32, Time)>,
+    /// Replicas that it had when that was last looked at.
+    pub replicas_seen: usize,
+    /// Since when it serves slots without a working replica.
+    pub orphaned_at: Option<Time>,
 }
 
 impl Node {
@@ -71,7 +83,11 @@ impl Node {
             plain_port: 0,
             bus_port: 0,
             hostname: String::new(),
+            human_name: String::new(),
+            zone: String::new(),
             shard: None,
+            reads_extensions: false,
+            announces_shard: false,
             flags,
             primary: None,
             config_epoch: 0,
@@ -89,6 +105,8 @@ impl Node {
             inbound: None,
             is_refusing: false,
             reports: Vec::new(),
+            replicas_seen: 0,
+            orphaned_at: None,
         }
     }
 
@@ -224,6 +242,10 @@ impl View {
             let node = self.node_mut(after);
             node.slots.insert(slot);
             node.slot_count += 1;
+            // A primary with a first slot may have a replica of another, where there are replicas at all.
+            if node.slot_count == 1 && self.nodes.iter().any(|(_, node)| node.primary.is_some()) {
+                self.node_mut(after).flags.set(Flags::MIGRATE_TO);
+            }
         }
     }
 
@@ -236,6 +258,20 @@ impl View {
     pub fn primary_of(&self, index: u32) -> u32 {
         let node = self.node(index);
         if node.is_primary() { index } else { node.primary.unwrap_or(index) }
+    }
+
+    /// The shard's id: that of its primary. A primary that announces none (Redis 7.0) stands for it with its own id.
+    pub fn shard_of(&self, index: u32) -> Id {
+        let primary = self.node(self.primary_of(index));
+        primary.shard.unwrap_or(primary.id)
+    }
+
+    /// Our own shard id is that of our primary, so that we keep it when we lead.
+    pub fn adopt_shard(&mut self) {
+        let me = self.me();
+        if let Some(primary) = me.primary.filter(|_| !me.is_primary()) {
+            self.me_mut().shard = Some(self.shard_of(primary));
+        }
     }
 
     /// Replicas of a primary, in order of ids.

@@ -91,6 +91,8 @@ pub const TARGETS: &[Target] = &[
             b"127.0.0.1\0",
             b"\xff\xff\xff\xff",
             b"redan\x01",
+            b"\x80\x04",
+            b"\0\0\0\x10\0\x08\0\0zone-1\0\0",
         ],
         heap_bytes_fixed: 1 << 20,
         heap_bytes_per_byte: 64,

@@ -1,4 +1,4 @@
-//! nodes.conf: what a cluster node keeps of the cluster over a restart, in the format of Redis 7.0.
+//! nodes.conf: what a cluster node keeps of the cluster over a restart, in the format of Redis 7 and Valkey.
 //!
 //! ```text
 //! <id> <ip>:<port>@<bus port>[,<host name>[,<key>=<value>...]] <flags> <primary|-> <ping ms> <pong ms> <epoch> <link> <slots...>
@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Slots are `n`, `n-m`, and on our own line `[n->-id]` (moving out) and `[n-<-id]` (moving in). The `key=value`
-//! fields are those of Redis 7.2 and Valkey (`shard-id=`, `nodename=`, `tls-port=`): they are read and not written, so that every version can
-//! read the file back.
+//! fields are those of Redis 7.2 and Valkey (`shard-id=`, `nodename=`, `tls-port=`, `tcp-port=`, `availability-zone=`);
+//! the host name is empty where there is none. Redis 7.0 writes no such fields, and takes them for a part of the host
+//! name until it has heard the true one from the node. CLUSTER NODES shows lines without them.
 
 use crate::bus::{Flags, SlotSet};
 use alloc::format;
@@ -43,8 +44,16 @@ pub struct ConfNode {
     pub bus_port: u16,
     /// Host name; may be empty.
     pub hostname: String,
-    /// Shard id, where the file has one.
+    /// Shard id, where the file has one. A line without one is written in the form of Redis 7.0.
     pub shard: Option<Id>,
+    /// Name for people; may be empty.
+    pub human_name: String,
+    /// Availability zone; may be empty.
+    pub zone: String,
+    /// The other client port: for TLS when `port` is for plain text, and the reverse; 0 when there is none.
+    pub other_port: u16,
+    /// `port` is for TLS.
+    pub is_tls: bool,
     /// Flags; exactly one node has `MYSELF`.
     pub flags: Flags,
     /// Primary of a replica.
@@ -112,12 +121,34 @@ pub fn write_flags(flags: Flags, out: &mut String) {
 }
 
 impl ConfNode {
-    /// Writes the line, without its end, as nodes.conf and CLUSTER NODES have it.
+    /// Writes the line, without its end, as nodes.conf has it.
     pub fn write(&self, out: &mut String) {
-        let ConfNode { id, ip, port, bus_port, hostname, .. } = self;
-        let comma = if hostname.is_empty() { "" } else { "," };
+        let Some(shard) = &self.shard else { return self.show(out) };
+        // In the order of Valkey 9.1.
+        let mut fields = String::from(",");
+        fields.push_str(&self.hostname);
+        let mut put = |name: &str, value: &str| {
+            if !value.is_empty() {
+                fields.push_str(&format!(",{name}={value}"));
+            }
+        };
+        put("availability-zone", &self.zone);
+        put(if self.is_tls { "tcp-port" } else { "tls-port" }, &format!("{}", self.other_port));
+        put("nodename", &self.human_name);
+        put("shard-id", &format!("{shard}"));
+        self.write_with(&fields, out);
+    }
+
+    /// Writes the line, without its end, as CLUSTER NODES has it.
+    pub fn show(&self, out: &mut String) {
+        let comma = if self.hostname.is_empty() { "" } else { "," };
+        self.write_with(&format!("{comma}{}", self.hostname), out);
+    }
+
+    fn write_with(&self, fields: &str, out: &mut String) {
+        let ConfNode { id, ip, port, bus_port, .. } = self;
         // Writing to a String does not fail.
-        let _ = write!(out, "{id} {ip}:{port}@{bus_port}{comma}{hostname} ");
+        let _ = write!(out, "{id} {ip}:{port}@{bus_port}{fields} ");
         write_flags(self.flags, out);
         match &self.primary {
             Some(primary) => out.push_str(&format!(" {primary}")),
@@ -147,6 +178,10 @@ impl ConfNode {
             bus_port: 0,
             hostname: String::new(),
             shard: None,
+            human_name: String::new(),
+            zone: String::new(),
+            other_port: 0,
+            is_tls: false,
             flags: parse_flags(flags)?,
             primary: match primary {
                 "-" => None,
@@ -181,12 +216,19 @@ impl ConfNode {
             "" => self.port.wrapping_add(10_000),
             port => port.parse().map_err(|_| "no bus port")?,
         };
+        let is_name = |text: &str| text.len() <= 255 && text.bytes().all(is_plain);
         for field in fields {
             match field.split_once('=') {
                 Some(("shard-id", id)) => self.shard = Some(Id::parse(id.as_bytes()).ok_or("no shard id")?),
+                Some(("nodename", name)) if is_name(name) => self.human_name = String::from(name),
+                Some(("availability-zone", name)) if is_name(name) => self.zone = String::from(name),
+                Some((name @ ("tls-port" | "tcp-port"), port)) => {
+                    self.other_port = port.parse().map_err(|_| "no port")?;
+                    self.is_tls = name == "tcp-port";
+                }
                 // Fields of other products and versions; they are not kept.
                 Some(_) => {}
-                None if field.len() <= 255 && field.bytes().all(is_plain) => {
+                None if is_name(field) => {
                     self.hostname = String::from(field);
                 }
                 None => return Err("no host name"),
@@ -345,6 +387,20 @@ vars currentEpoch 3 lastVoteEpoch 3
         let conf = NodesConf::parse(file.as_bytes()).unwrap();
         assert!(conf.nodes[1].shard.is_some());
         assert_eq!(conf.nodes[1].hostname, "");
+        assert_eq!(core::str::from_utf8(&conf.format()).unwrap(), file);
+    }
+
+    #[test]
+    fn a_line_of_valkey_reads_back() {
+        let fields = ",h.example,availability-zone=az-1,tls-port=7,nodename=bob,shard-id=81f056ab968a8020b5aec4b14e1aace2d8db8fca";
+        let file = FILE.replace("@37413 master", &format!("@37413{fields} master"));
+        let conf = NodesConf::parse(file.as_bytes()).unwrap();
+        let node = &conf.nodes[1];
+        assert_eq!((node.zone.as_str(), node.human_name.as_str(), node.other_port), ("az-1", "bob", 7));
+        assert_eq!(core::str::from_utf8(&conf.format()).unwrap(), file);
+        let mut shown = String::new();
+        node.show(&mut shown);
+        assert!(shown.contains("@37413,h.example master"), "{shown}");
     }
 
     #[test]

@@ -84,21 +84,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// The shard's id: the one that a member announces (Redis 7.2, Valkey), else the smallest id of its nodes.
     pub(super) fn ask_my_shard_id(&mut self, _: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
-        let primary = self.view.primary_of(self.view.me);
-        let mut members = self.view.replicas_of(primary);
-        members.push(primary);
-        let announced = self.view.node(primary).shard;
-        let smallest = members.iter().map(|index| self.view.node(*index).id).min().unwrap_or(Id::ZERO);
-        ask.reply.bulk(announced.unwrap_or(smallest).as_bytes());
+        ask.reply.bulk(self.view.shard_of(self.view.me).as_bytes());
         Ok(())
     }
 
     pub(super) fn ask_nodes(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
         let mut text = String::new();
         for index in self.view.indexes() {
-            self.conf_node(turn.now, index, !ask.asker.is_tls).write(&mut text);
+            self.conf_node(turn.now, index, !ask.asker.is_tls).show(&mut text);
             text.push('\n');
         }
         ask.reply.verbatim("txt", text.as_bytes());
@@ -114,7 +108,7 @@ impl Cluster {
         ask.reply.array(replicas.len());
         for replica in replicas {
             let mut text = String::new();
-            self.conf_node(turn.now, replica, !ask.asker.is_tls).write(&mut text);
+            self.conf_node(turn.now, replica, !ask.asker.is_tls).show(&mut text);
             ask.reply.bulk(text.as_bytes());
         }
         Ok(())

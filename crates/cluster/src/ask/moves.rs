@@ -5,6 +5,7 @@ use crate::{Cluster, Turn};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use machine::Level;
 use wire::Args;
 use wire::bus::SlotSet;
 
@@ -142,8 +143,13 @@ impl Cluster {
         }
         self.view.set_owner(slot, Some(target));
         self.mark_changed();
-        if was_mine && target != me && self.view.me().slot_count == 0 {
+        if was_mine && target != me && self.view.me().slot_count == 0 && self.settings.allows_migration {
             // The last slot is gone: this node is of more use as a replica.
+            let id = self.view.node(target).id;
+            turn.log(
+                Level::Notice,
+                format!("Configuration change detected. Reconfiguring myself as a replica of {id}"),
+            );
             self.follow(turn, target);
         }
         if target == me && self.view.importing.remove(&slot).is_some() {

@@ -6,13 +6,10 @@ use crate::view::Node;
 use crate::{Cluster, Turn};
 use alloc::format;
 use alloc::string::ToString;
-use base::{Id, Span};
+use base::Id;
 use core::net::IpAddr;
 use machine::Level;
 use wire::bus::Flags;
-
-/// Gossip does not bring a forgotten node back for so long.
-const BAN: Span = Span::seconds(60);
 
 impl Cluster {
     pub(super) fn ask_meet(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
@@ -54,7 +51,7 @@ impl Cluster {
         if !self.view.me().is_primary() && self.view.me().primary == Some(index) {
             return Err("ERR Can't forget my master!".into());
         }
-        self.banned.insert(self.view.node(index).id, turn.now.mono + BAN);
+        self.banned.insert(self.view.node(index).id, turn.now.mono + self.settings.ban);
         self.forget(turn, index);
         ask.reply.ok();
         Ok(())

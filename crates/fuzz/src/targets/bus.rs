@@ -2,7 +2,7 @@
 
 use super::{frame, steering};
 use wire::Mode;
-use wire::bus::{Body, Frame, HAS_EXTENSIONS};
+use wire::bus::{Body, Frame, HAS_EXTENSIONS, Light, is_light};
 use wire::nodes_conf::NodesConf;
 
 /// Frames: cuts change nothing, and frames are the input, up to the last whole one.
@@ -16,13 +16,19 @@ pub fn framing(input: &[u8]) {
 
 /// One frame: what is read is written, and reads back.
 pub fn packet(input: &[u8]) {
+    if is_light(input) {
+        let Ok(light) = Light::decode(input) else { return };
+        let mut bytes = Vec::new();
+        light.encode(&mut bytes);
+        assert_eq!(Light::decode(&bytes).expect("a written frame is valid"), light);
+        return;
+    }
     let Ok(mut frame) = Frame::decode(input) else { return };
     let mut bytes = Vec::new();
     frame.encode(&mut bytes);
     // What is read and not written.
     if let Body::Gossip { extensions, .. } = &mut frame.body {
         extensions.unknown = 0;
-        extensions.human_name = None;
         frame.header.message_flags |= HAS_EXTENSIONS;
     }
     assert_eq!(Frame::decode(&bytes).expect("a written frame is valid"), frame);

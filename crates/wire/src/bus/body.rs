@@ -75,6 +75,8 @@ pub struct Extensions {
     pub forgotten: Vec<(Id, u64)>,
     /// Id of the shard (type 3).
     pub shard: Option<Id>,
+    /// Availability zone (type 8, of Valkey 9).
+    pub zone: Option<String>,
     /// How many extensions of other types there were; they are skipped.
     pub unknown: u16,
 }
@@ -91,6 +93,8 @@ pub enum Extension {
     Forgotten = 2,
     /// Id of the shard.
     Shard = 3,
+    /// Availability zone. (4 and 5 are the addresses that Valkey shows to clients alone, 6 and 7 such ports.)
+    Zone = 8,
 }
 
 /// The body of an update.
@@ -269,21 +273,28 @@ impl Extensions {
     fn take(&mut self, number: u16, data: &[u8]) -> Result<(), FrameError> {
         match number {
             0 => self.hostname = Some(host_name(data)?),
-            1 => self.human_name = Some(host_name(data)?),
             2 if data.len() == Id::LEN + 8 => self.forgotten.push((id_at(data, 0)?, u64_at(data, Id::LEN))),
             3 if data.len() == Id::LEN => self.shard = Some(id_at(data, 0)?),
+            // These are for people: one that is no text is not worth the connection.
+            1 if host_name(data).is_ok() => self.human_name = host_name(data).ok(),
+            8 if host_name(data).is_ok() => self.zone = host_name(data).ok(),
             _ => self.unknown += 1,
         }
         Ok(())
     }
 
-    /// Only what this program announces is written: host name, forgotten nodes, shard.
     fn encode(&self, out: &mut Vec<u8>) -> u16 {
         let mut count = 0;
-        if let Some(name) = &self.hostname {
-            let name = &name.as_bytes()[..name.len().min(HOSTNAME_BYTES_MAX)];
-            let padded = (name.len() + 1).next_multiple_of(8);
-            put_extension(out, Extension::Hostname, name, padded);
+        let texts = [
+            (Extension::Hostname, &self.hostname),
+            (Extension::HumanName, &self.human_name),
+            (Extension::Zone, &self.zone),
+        ];
+        for (extension, text) in texts {
+            let Some(text) = text else { continue };
+            let text = &text.as_bytes()[..text.len().min(HOSTNAME_BYTES_MAX)];
+            let padded = (text.len() + 1).next_multiple_of(8);
+            put_extension(out, extension, text, padded);
             count += 1;
         }
         for (id, seconds) in &self.forgotten {

@@ -13,11 +13,15 @@
 //!
 //! The 30 unused bytes are zero in the originals' frames and not looked at by them. A redan node writes its
 //! [`Note`] there, which tells other redan nodes what the header has no field for.
+//!
+//! Valkey 8 has a light header as well: see [`Light`].
 
 mod body;
+mod light;
 mod slots;
 
 pub use body::{Body, Extension, Extensions, Gossip, Module, Update};
+pub use light::{Light, is_light};
 pub use slots::SlotSet;
 
 use alloc::string::String;
@@ -130,6 +134,8 @@ impl Flags {
     pub const MIGRATE_TO: Flags = Flags(256);
     /// A replica that never takes over.
     pub const NO_FAILOVER: Flags = Flags(512);
+    /// It takes messages of PUBLISH and SPUBLISH under the light header (Valkey 8).
+    pub const LIGHT_PUBLISH: Flags = Flags(2_048);
 
     /// True when all of `other` is set.
     pub const fn has(self, other: Flags) -> bool {

@@ -3,6 +3,8 @@ use alloc::vec;
 
 /// A ping with two gossip entries and a host name, caught between two Redis 7.0.15 nodes.
 const PING: &[u8] = include_bytes!("golden/ping_redis_7_0.bin");
+/// A pong with a host name, a name, a zone, two addresses for clients and a shard, caught from Valkey 9.1.
+const PING_VALKEY: &[u8] = include_bytes!("golden/ping_valkey_9_1.bin");
 /// `PUBLISH chan hello`, caught between two Redis 7.0.15 nodes.
 const PUBLISH: &[u8] = include_bytes!("golden/publish_redis_7_0.bin");
 
@@ -60,6 +62,8 @@ fn every_kind_reads_back() {
     };
     let extensions = Extensions {
         hostname: Some(String::from("host.example")),
+        human_name: Some(String::from("first")),
+        zone: Some(String::from("zone-1")),
         forgotten: vec![(id, 60)],
         shard: Some(id),
         ..Extensions::default()
@@ -96,6 +100,20 @@ fn a_ping_of_redis_7_0_is_understood() {
     let mut again = vec![];
     frame.encode(&mut again);
     assert_eq!(again, PING);
+}
+
+#[test]
+fn a_ping_of_valkey_9_1_is_understood() {
+    let frame = Frame::decode(PING_VALKEY).unwrap();
+    assert!(frame.header.flags.has(Flags::LIGHT_PUBLISH));
+    let Body::Gossip { entries, extensions, .. } = &frame.body else { panic!() };
+    assert!(entries.is_empty());
+    assert_eq!(extensions.hostname.as_deref(), Some("h.example"));
+    assert_eq!(extensions.human_name.as_deref(), Some("bob"));
+    assert_eq!(extensions.zone.as_deref(), Some("az-1"));
+    assert!(extensions.shard.is_some());
+    // The addresses for clients of both families.
+    assert_eq!(extensions.unknown, 2);
 }
 
 #[test]

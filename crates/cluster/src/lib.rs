@@ -176,7 +176,8 @@ impl Cluster {
         if !settings.announce_ip.is_empty() {
             view.me_mut().ip.clone_from(&settings.announce_ip);
         }
-        let complaints = if view.me().is_primary() { adopt_keys(&mut view, boot.populated) } else { Vec::new() };
+        let complaints =
+            if view.me().is_primary() { adopt_keys(&mut view, boot.populated) } else { Vec::new() };
         let must_prove = view.me().is_voter() && !view.replicas_of(view.me).is_empty();
         let mut cluster = Cluster {
             boot_epoch: view.me().is_voter().then_some(view.current_epoch),

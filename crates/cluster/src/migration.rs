@@ -63,7 +63,8 @@ impl Cluster {
             return None;
         }
         let richest = shards.iter().filter(|(_, working, _)| working.len() == most);
-        let first = richest.flat_map(|(_, working, _)| working).min_by_key(|index| self.view.node(**index).id);
+        let first =
+            richest.flat_map(|(_, working, _)| working).min_by_key(|index| self.view.node(**index).id);
         let target = shards.iter().find(|(.., is_orphaned)| *is_orphaned).map(|(index, ..)| *index);
         target.filter(|_| first == Some(&self.view.me))
     }

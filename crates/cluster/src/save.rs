@@ -119,7 +119,11 @@ impl Cluster {
             bus_port: if is_me { self.announced_bus_port() } else { node.bus_port },
             hostname: hostname.clone(),
             shard: Some(view.shard_of(index)),
-            human_name: if is_me { self.settings.announce_human_name.clone() } else { node.human_name.clone() },
+            human_name: if is_me {
+                self.settings.announce_human_name.clone()
+            } else {
+                node.human_name.clone()
+            },
             zone: node.zone.clone(),
             other_port: plain_port,
             is_tls: self.settings.is_tls,

@@ -166,11 +166,8 @@ impl Cluster {
         let (mut full, mut light): (Option<Arc<Vec<u8>>>, Option<Arc<Vec<u8>>>) = (None, None);
         for index in self.view.indexes() {
             let node = self.view.node(index);
-            let is_meant = if is_sharded {
-                self.view.primary_of(index) == my_shard
-            } else {
-                !node.is_in_handshake()
-            };
+            let is_meant =
+                if is_sharded { self.view.primary_of(index) == my_shard } else { !node.is_in_handshake() };
             let Some(conn) = self.standing_link(index).filter(|_| is_meant && index != self.view.me) else {
                 continue;
             };

@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
-use cluster::Cluster;
+use cluster::{Cluster, SLOTS};
 use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Outbox, Output};
 
 /// How far the start is.
@@ -120,7 +120,9 @@ impl Node {
     /// Makes the bus machine and lets it take its first step.
     fn join(&mut self, now: Now, conf: Option<&[u8]>, out: &mut Outbox) -> bool {
         let facts = self.bus_facts();
-        let boot = cluster::Boot { nodes_conf: conf, facts };
+        let keyspace = &self.engine.shared.keyspace;
+        let populated: Vec<u16> = (0..SLOTS as u16).filter(|slot| keyspace.slot_len(*slot) > 0).collect();
+        let boot = cluster::Boot { nodes_conf: conf, facts, populated: &populated };
         let settings = settings::cluster(&self.engine.shared.config);
         match Cluster::new(settings, boot, self.rest.random.fork()) {
             Ok(cluster) => {

@@ -97,6 +97,8 @@ pub enum Kind {
     },
     /// A host name: letters, digits, hyphens, dots.
     HostName,
+    /// The name of a node for people: what a field of nodes.conf can hold.
+    NodeName,
     /// Several words.
     Words {
         /// How many at most.

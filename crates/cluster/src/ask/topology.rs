@@ -130,6 +130,7 @@ impl Cluster {
         self.view.migrating.clear();
         self.view.importing.clear();
         (0..crate::SLOTS as u16).for_each(|slot| self.view.set_owner(slot, None));
+        self.view.me_mut().shard = Some(Id::random(&mut self.random));
         for index in self.view.indexes().into_iter().filter(|index| *index != me) {
             self.forget(turn, index);
         }

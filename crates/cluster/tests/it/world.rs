@@ -187,7 +187,7 @@ impl World {
 
     /// Starts a node from its disk with what it "loaded".
     pub fn start(&mut self, node: usize, facts: Facts) {
-        let boot = Boot { nodes_conf: self.disks[node].as_deref(), facts };
+        let boot = Boot { nodes_conf: self.disks[node].as_deref(), facts, populated: &[] };
         let random = self.random.fork();
         let cluster = Cluster::new(World::settings(), boot, random).expect("nodes.conf is whole");
         self.lives[node] += 1;

@@ -257,6 +257,20 @@ static CLUSTER: &[Command] = &[
     },
     Command {
         spec: Spec {
+            name: "myshardid",
+            summary: "Returns the id of the shard of this node.",
+            since: "7.2.0",
+            group: Group::Cluster,
+            arity: Arity::Exactly(2),
+            flags: Flags::STALE,
+            tips: &["nondeterministic_output"],
+            ..Spec::USUAL
+        },
+        run: outside,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
             name: "nodes",
             summary: "Returns the nodes as nodes.conf lists them.",
             since: "3.0.0",

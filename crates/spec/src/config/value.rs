@@ -117,6 +117,7 @@ impl Value {
             Kind::Text => Ok(Value::Text(word.into())),
             Kind::FileName { what, may_be_empty } => file_name(row.name, what, may_be_empty, word),
             Kind::HostName => host_name(word),
+            Kind::NodeName => node_name(word),
             Kind::Events => events(word),
             Kind::Flags(_)
             | Kind::Words { .. }
@@ -161,6 +162,7 @@ impl Value {
             | Kind::Text
             | Kind::FileName { .. }
             | Kind::HostName
+            | Kind::NodeName
             | Kind::Events => unreachable!("kinds of one word are read by `read_one`"),
         }
     }
@@ -286,6 +288,15 @@ fn host_name(word: &[u8]) -> Result<Value, Complaint> {
     }
     if !word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
         return Err("Hostnames may only contain alphanumeric characters, hyphens or dots".into());
+    }
+    Ok(Value::Text(word.into()))
+}
+
+fn node_name(word: &[u8]) -> Result<Value, Complaint> {
+    let is_allowed =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':');
+    if !word.iter().all(is_allowed) {
+        return Err("Announced human node name contained invalid character".into());
     }
     Ok(Value::Text(word.into()))
 }

@@ -12,7 +12,7 @@ const ORIGINAL: &str = include_str!("../../tests/golden/config-7.0.15.txt");
 const NOT_WORKING: &str = include_str!("../../tests/golden/directives-not-working.txt");
 
 /// Directives that 7.0.15 does not list: newer, or hidden there too.
-const BEYOND_ORIGINAL: [&str; 12] = [
+const BEYOND_ORIGINAL: [&str; 13] = [
     "max-new-connections-per-cycle",
     "max-new-tls-connections-per-cycle",
     "locale-collate",
@@ -24,6 +24,7 @@ const BEYOND_ORIGINAL: [&str; 12] = [
     "key-load-delay",
     "loading-process-events-interval-bytes",
     "cluster-ping-interval",
+    "cluster-blacklist-ttl",
     "cluster-announce-human-nodename",
 ];
 

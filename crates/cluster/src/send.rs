@@ -163,7 +163,7 @@ impl Cluster {
         let body = Body::Publish { is_sharded, channel, message };
         let kind = body.kind();
         let my_shard = self.view.primary_of(self.view.me);
-        let (mut full, mut light): (Option<Arc<Vec<u8>>>, Option<Arc<Vec<u8>>>) = (None, None);
+        let (mut full, mut light) = (None, None);
         for index in self.view.indexes() {
             let node = self.view.node(index);
             let is_meant =

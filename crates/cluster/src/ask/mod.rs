@@ -4,6 +4,7 @@
 
 mod info;
 mod moves;
+mod stats;
 mod topology;
 
 use crate::event::{Act, Asker, Keys};
@@ -62,6 +63,7 @@ static TABLE: &[Row] = &[
     Row { name: "set-config-epoch", arity: (1, 1), run: Cluster::ask_set_config_epoch },
     Row { name: "setslot", arity: (2, 3), run: Cluster::ask_set_slot },
     Row { name: "shards", arity: (0, 0), run: Cluster::ask_shards },
+    Row { name: "slot-stats", arity: (2, ANY), run: Cluster::ask_slot_stats },
     Row { name: "slaves", arity: (1, 1), run: Cluster::ask_replicas },
     Row { name: "slots", arity: (0, 0), run: Cluster::ask_slots },
 ];

@@ -2,7 +2,7 @@
 
 use crate::Question;
 use crate::call::Call;
-use crate::commands::{container, help};
+use crate::commands::container;
 use crate::table::Command;
 use alloc::vec::Vec;
 use base::number;
@@ -401,6 +401,22 @@ static CLUSTER: &[Command] = &[
     },
     Command {
         spec: Spec {
+            name: "slot-stats",
+            summary: "Returns figures of the slots of this shard.",
+            since: "8.0.0",
+            group: Group::Cluster,
+            cost: "O(N)",
+            syntax: "<SLOTSRANGE start-slot end-slot | ORDERBY metric [LIMIT limit] [ASC | DESC]>",
+            arity: Arity::AtLeast(4),
+            flags: Flags::STALE,
+            tips: &["nondeterministic_output", "request_policy:all_shards"],
+            ..Spec::USUAL
+        },
+        run: outside,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
             name: "slots",
             summary: "Returns the slots with their nodes.",
             since: "3.0.0",
@@ -424,7 +440,7 @@ static CLUSTER: &[Command] = &[
             flags: Flags::LOADING.and(Flags::STALE),
             ..Spec::USUAL
         },
-        run: cluster_help,
+        run: outside,
         subcommands: &[],
     },
 ];
@@ -470,16 +486,5 @@ fn cluster_getkeysinslot(call: &mut Call<'_>) -> Result<(), Refusal> {
     for key in keys {
         call.reply.bulk(&key);
     }
-    Ok(())
-}
-
-fn cluster_help(call: &mut Call<'_>) -> Result<(), Refusal> {
-    check_enabled(call)?;
-    let mut lines: Vec<&str> = Vec::new();
-    for subcommand in CLUSTER.iter().filter(|subcommand| subcommand.spec.name != "help") {
-        lines.push(subcommand.spec.name);
-        lines.push(subcommand.spec.summary);
-    }
-    help(call, "CLUSTER", &lines);
     Ok(())
 }

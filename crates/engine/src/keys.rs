@@ -45,7 +45,8 @@ pub struct Keys<'a> {
     pub misses: u32,
     /// What a used key's access clock is set to; none for CLIENT NO-TOUCH.
     pub clock: Option<u32>,
-    hashed: *const u8,
+    /// Where the hashed key lies, its length included: an empty argument and the next one may start at one place.
+    hashed: *const [u8],
     hash: KeyHash,
 }
 
@@ -68,9 +69,9 @@ impl<'a> Keys<'a> {
         first: Option<(&[u8], KeyHash)>,
     ) -> Keys<'a> {
         let (hashed, hash) = match first {
-            Some((key, hash)) => (key.as_ptr(), hash),
+            Some((key, hash)) => (ptr::from_ref(key), hash),
             // Never read: no argument starts at the null pointer.
-            None => (ptr::null(), shared.keyspace.hash(b"")),
+            None => (ptr::slice_from_raw_parts(ptr::null(), 0), shared.keyspace.hash(b"")),
         };
         Keys {
             shared,
@@ -90,7 +91,7 @@ impl<'a> Keys<'a> {
     /// The key's hash: what the prefetch found, for the request's first key; computed for the others.
     #[inline]
     pub fn hash_of(&self, key: &[u8]) -> KeyHash {
-        if ptr::eq(key.as_ptr(), self.hashed) { self.hash } else { self.shared.keyspace.hash(key) }
+        if ptr::eq(key, self.hashed) { self.hash } else { self.shared.keyspace.hash(key) }
     }
 
     /// The key's entry, for a reader; counts a hit or a miss.

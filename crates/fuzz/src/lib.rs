@@ -250,6 +250,23 @@ pub const TARGETS: &[Target] = &[
         heap_bytes_per_byte: 1_024,
     },
     Target {
+        name: "payload",
+        run: targets::rdb::payload,
+        words: &[
+            b"\x00\x05hello",
+            b"\x00\xc0\x07",
+            b"\xc3",
+            b"\x04\x01\x01f\x01v",
+            b"\x09\x01",
+            b"\x0d\x01",
+            b"\x10\x01",
+            b"\x80\xff\xff\xff\xff",
+        ],
+        heap_bytes_fixed: 1 << 20,
+        // A reference of LZF makes 264 bytes out of 3, and a target keeps them a few times.
+        heap_bytes_per_byte: 1_024,
+    },
+    Target {
         name: "listpack",
         run: targets::rdb::listpack,
         words: &[

@@ -124,6 +124,12 @@ macro_rules! bits {
                 $set(self.0 & other.0)
             }
 
+            /// The set without what `other` has.
+            #[must_use]
+            pub const fn without(self, other: $set) -> $set {
+                $set(self.0 & !other.0)
+            }
+
             /// True when everything of `other` is in it.
             #[inline]
             pub const fn has(self, other: $set) -> bool {
@@ -448,6 +454,14 @@ impl Keys {
         arg: impl Fn(usize) -> &'a [u8],
         mut found: impl FnMut(usize, Access),
     ) {
+        // What a keyword opens is not all: such a command (MIGRATE) has its keys in one place or in the other.
+        let listed = |spec: &KeySpec| {
+            matches!(spec.begin, Begin::Keyword { .. }) && spec.access.has(Access::INCOMPLETE)
+        };
+        if let Some(access) = self.specs().find(listed).map(|spec| spec.access) {
+            let access = access.without(Access::INCOMPLETE);
+            return migrated(len, arg).for_each(|at| found(at, access));
+        }
         for spec in self.specs() {
             let begin = match spec.begin {
                 Begin::Index(at) => usize::from(at),
@@ -498,6 +512,24 @@ fn keyword<'a>(len: usize, arg: &impl Fn(usize) -> &'a [u8], word: &str, from: i
     } else {
         (1..=len.checked_sub(distance)?).rev().find(is_word)
     }
+}
+
+/// The places of the keys of MIGRATE: argument 3, or what follows KEYS where that argument is empty. Both at once
+/// are for the handler to refuse.
+fn migrated<'a>(len: usize, arg: impl Fn(usize) -> &'a [u8]) -> core::ops::Range<usize> {
+    let mut at = 6;
+    while at < len {
+        let word = arg(at);
+        if word.eq_ignore_ascii_case(b"keys") {
+            return if arg(3).is_empty() { at + 1..len } else { 0..0 };
+        }
+        at += match word {
+            _ if word.eq_ignore_ascii_case(b"auth") => 2,
+            _ if word.eq_ignore_ascii_case(b"auth2") => 3,
+            _ => 1,
+        };
+    }
+    3..len.min(4)
 }
 
 fn decimal(text: &[u8]) -> Option<usize> {
@@ -594,6 +626,22 @@ mod tests {
         assert_eq!(places(Keys::Specs(&[COUNTED]), "eval x 2 a b c"), [3, 4]);
         assert_eq!(places(Keys::Specs(&[COUNTED]), "eval x 99999999999999999999 a"), []);
         assert_eq!(places(Keys::Specs(&[COUNTED]), "eval x 9 a"), [3]);
+    }
+
+    #[test]
+    fn the_keys_of_migrate_stand_in_one_of_two_places() {
+        const LISTED: KeySpec = KeySpec {
+            notes: "",
+            access: Access::TAKE.and(Access::INCOMPLETE),
+            begin: Begin::Keyword { word: "KEYS", from: -2 },
+            find: Find::Range { last: -1, step: 1, limit: 0 },
+        };
+        let keys = Keys::Specs(&[LISTED]);
+        assert_eq!(places(keys, "migrate host port key 0 1000 copy"), [3]);
+        assert_eq!(places(keys, "migrate host port  0 1000 replace keys a keys"), [8, 9]);
+        assert_eq!(places(keys, "migrate host port  0 1000 auth keys keys a"), [9]);
+        assert_eq!(places(keys, "migrate host port key 0 1000 keys a"), []);
+        assert_eq!(places(keys, "migrate host"), []);
     }
 
     #[test]

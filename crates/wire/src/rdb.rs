@@ -4,7 +4,8 @@
 //!   key = EXPIRETIME_MS? IDLE? FREQ? type byte | key | value
 //!
 //! Rooms: `decoder` (bytes in, items out, at any split), `encoder` (version 10, appended to chunks), `value`
-//! (what a key holds), `error` (where and what is wrong), `check` (a report on a whole file).
+//! (what a key holds), `payload` (one value on its own: DUMP), `error` (where and what is wrong), `check` (a report on
+//! a whole file).
 //!
 //! What this program can not hold ends the reading with an error that names it. Nothing is skipped: a node
 //! that drops what it does not know would lead with less than it was given.
@@ -14,6 +15,7 @@ mod cursor;
 mod decoder;
 pub mod encoder;
 mod error;
+pub mod payload;
 mod value;
 
 pub use check::{Checker, Report};

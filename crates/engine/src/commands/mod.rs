@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;
+pub mod dump;
 pub mod expiry;
 pub mod hashes;
 pub mod info;
@@ -28,6 +29,7 @@ pub static GROUPS: &[&[Command]] = &[
     hashes::COMMANDS,
     keys::COMMANDS,
     expiry::COMMANDS,
+    dump::COMMANDS,
     transactions::COMMANDS,
     pubsub::COMMANDS,
     connection::COMMANDS,

@@ -4,7 +4,7 @@ use base::Random;
 use wire::listpack::{Element, Listpack};
 use wire::lzf;
 use wire::rdb::encoder::{self, Packing};
-use wire::rdb::{Decoder, Item, RdbError, Value};
+use wire::rdb::{Decoder, Item, RdbError, Value, payload};
 use wire::ziplist::Ziplist;
 use wire::zipmap::Zipmap;
 
@@ -68,6 +68,31 @@ fn write(key: &[u8], value: &Value, out: &mut Vec<u8>) {
             encoder::key_hash(out, key, pairs.len() as u64, Packing::Lzf);
             pairs.iter().for_each(|(field, value)| encoder::pair(out, field, value, Packing::Lzf));
         }
+    }
+}
+
+/// Any bytes as a payload of RESTORE, and as the type byte and data in one: what is read can be written and read again.
+pub fn payload(input: &[u8]) {
+    let _ = payload::read(input);
+    let Some(value) = payload::value(input) else { return };
+    let mut out = Vec::new();
+    match &value {
+        Value::String(text) => payload::string(&mut out, text, Packing::Lzf),
+        Value::Integer(number) => payload::integer(&mut out, *number),
+        Value::HashListpack(blob) => payload::hash_listpack(&mut out, blob, Packing::Lzf),
+        Value::Hash(pairs) => {
+            payload::hash(&mut out, pairs.len() as u64);
+            pairs.iter().for_each(|(field, value)| encoder::pair(&mut out, field, value, Packing::Lzf));
+        }
+    }
+    payload::seal(&mut out, 0);
+    let (again, _) = payload::read(&out).expect("what is written is read");
+    match (&value, &again) {
+        // A text that is a number comes back as one, and the reverse for a long one.
+        (Value::String(_) | Value::Integer(_), Value::String(_) | Value::Integer(_)) => {}
+        (Value::HashListpack(_), Value::HashListpack(_)) => assert_eq!(value, again),
+        (Value::Hash(before), Value::Hash(after)) => assert!(before.iter().eq(after.iter())),
+        _ => panic!("a value changes its type"),
     }
 }
 

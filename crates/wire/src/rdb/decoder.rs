@@ -183,6 +183,18 @@ impl Decoder {
         Decoder { crc: None, ..Decoder::new() }
     }
 
+    /// A decoder of one value without a key (a DUMP payload) of this type; none for a type that can not be held.
+    pub(super) fn of_value(kind: u8) -> Option<Decoder> {
+        let key = Vec::new();
+        let state = match kind {
+            kind::STRING => State::Text { key },
+            kind::HASH => State::HashLen { key },
+            _ if kind::is_held(kind) => State::Flat { key, kind },
+            _ => return None,
+        };
+        Some(Decoder { crc: None, state, version: VERSION_READ_MAX, ..Decoder::new() })
+    }
+
     /// Gives the next bytes of the file. Take all items with `next_item` before the next push, else they pile up.
     pub fn push(&mut self, bytes: &[u8]) {
         self.sum();

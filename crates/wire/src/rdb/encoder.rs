@@ -109,7 +109,7 @@ pub fn end(out: &mut Vec<u8>, before: Option<Crc64>) {
 }
 
 /// A string: as a number where its text is one of 32 bits, packed where that pays, else as it is.
-fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
+pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     if bytes.len() <= INTEGER_TEXT_LEN_MAX
         && let Some(number) = canonical_integer(bytes)
         && encoded_integer(out, number)
@@ -120,7 +120,7 @@ fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
 }
 
 /// A string that is no number.
-fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
+pub(super) fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     if packing == Packing::Lzf && bytes.len() > PLAIN_LEN_MAX && packed(out, bytes) {
         return;
     }
@@ -147,7 +147,7 @@ fn packed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 }
 
 /// A string that is the decimal form of `number`.
-fn integer(out: &mut Vec<u8>, number: i64) {
+pub(super) fn integer(out: &mut Vec<u8>, number: i64) {
     if !encoded_integer(out, number) {
         let mut text = Vec::with_capacity(20);
         push_decimal(number, &mut text);
@@ -173,7 +173,7 @@ fn encoded_integer(out: &mut Vec<u8>, number: i64) -> bool {
 }
 
 /// A length in its shortest form.
-fn length(out: &mut Vec<u8>, length: u64) {
+pub(super) fn length(out: &mut Vec<u8>, length: u64) {
     if length < 1 << 6 {
         out.push(length as u8);
     } else if length < 1 << 14 {

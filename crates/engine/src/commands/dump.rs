@@ -1,0 +1,243 @@
+//! Values on their own: DUMP, and RESTORE of what DUMP gave, here or elsewhere.
+
+use crate::call::{Call, Class};
+use crate::keys::{self, Place};
+use crate::table::Command;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use base::number;
+use data::{Hash, HashKey, HashLimits, StrRef, Value, ValueRef};
+use spec::command::{Access, Acl, Arity, Flags, Keys};
+use spec::directive::id;
+use spec::{Config, Refusal, Spec};
+use wire::rdb::encoder::{self, Packing};
+use wire::rdb::{self, payload};
+
+pub static COMMANDS: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "dump",
+            summary: "Returns the value at a key in the form that RESTORE takes.",
+            since: "2.6.0",
+            cost: "O(1)",
+            syntax: "key",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY,
+            acl: Acl::KEYSPACE,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: dump,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "restore",
+            summary: "Creates a key from what DUMP returned.",
+            since: "2.6.0",
+            cost: "O(1)",
+            syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::WRITE.and(Flags::DENY_OOM),
+            acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+            keys: Keys::One { at: 1, access: Access::OVERWRITE },
+            ..Spec::USUAL
+        },
+        run: restore,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "restore-asking",
+            summary: "As RESTORE, and as if ASKING stood before it: what MIGRATE sends to a cluster node.",
+            since: "3.0.0",
+            group: spec::command::Group::Server,
+            cost: "O(1)",
+            syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::ASKING),
+            acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+            keys: Keys::One { at: 1, access: Access::OVERWRITE },
+            ..Spec::USUAL
+        },
+        run: restore,
+        subcommands: &[],
+    },
+];
+
+/// How strings in payloads are kept (`rdbcompression`).
+pub fn packing(config: &Config) -> Packing {
+    if config.yes(id::RDBCOMPRESSION) { Packing::Lzf } else { Packing::Plain }
+}
+
+/// Appends the payload of a value.
+pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>, packing: Packing) {
+    let start = out.len();
+    match value {
+        ValueRef::Str(StrRef::Int(number)) => payload::integer(out, number),
+        ValueRef::Str(StrRef::Bytes(text)) => payload::string(out, text, packing),
+        ValueRef::Hash(hash) => match hash.listpack_bytes() {
+            Some(listpack) => payload::hash_listpack(out, listpack, packing),
+            None => {
+                payload::hash(out, hash.len() as u64);
+                let (mut field_room, mut value_room) = Default::default();
+                for (field, value) in hash.iter() {
+                    encoder::pair(out, field.bytes(&mut field_room), value.bytes(&mut value_room), packing);
+                }
+            }
+        },
+    }
+    payload::seal(out, start);
+}
+
+/// A decoded value as the keyspace holds it; none where a hash has a field twice.
+fn held(value: rdb::Value, key: HashKey, limits: HashLimits) -> Option<Value> {
+    Some(match value {
+        rdb::Value::String(text) => Value::string(&text),
+        rdb::Value::Integer(number) => Value::Integer(number),
+        rdb::Value::HashListpack(bytes) => {
+            Value::Hash(Box::new(Hash::from_listpack(key, bytes, limits).ok()?))
+        }
+        rdb::Value::Hash(pairs) => {
+            let mut hash = Hash::new(key);
+            if !pairs.iter().all(|(field, value)| hash.set(field, value, limits)) {
+                return None;
+            }
+            Value::Hash(Box::new(hash))
+        }
+    })
+}
+
+fn dump(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let packing = packing(&call.keys.shared.config);
+    let Some(entry) = call.keys.read(call.args.at(1)) else {
+        call.reply.null();
+        return Ok(());
+    };
+    let mut bytes = Vec::new();
+    write(&mut bytes, entry.value(), packing);
+    call.reply.bulk(&bytes);
+    Ok(())
+}
+
+/// The options of RESTORE.
+#[derive(Default)]
+struct Options {
+    replace: bool,
+    is_absolute: bool,
+    /// Seconds since the last use.
+    idle: Option<i64>,
+    /// Read and checked; it would count under an LFU policy alone.
+    frequency: Option<i64>,
+}
+
+impl Options {
+    fn parse(args: wire::batch::Args<'_>) -> Result<Options, Refusal> {
+        let mut options = Options::default();
+        let mut at = 0;
+        while let Some(word) = args.get(at) {
+            let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+            if is(b"replace") {
+                options.replace = true;
+            } else if is(b"absttl") {
+                options.is_absolute = true;
+            } else if is(b"idletime") && at + 1 < args.len() && options.frequency.is_none() {
+                at += 1;
+                let idle = number::parse_i64(args.at(at)).ok_or(Refusal::NotInteger)?;
+                if idle < 0 {
+                    return Err(Refusal::Text("ERR Invalid IDLETIME value, must be >= 0"));
+                }
+                options.idle = Some(idle);
+            } else if is(b"freq") && at + 1 < args.len() && options.idle.is_none() {
+                at += 1;
+                let frequency = number::parse_i64(args.at(at)).ok_or(Refusal::NotInteger)?;
+                if !(0..=255).contains(&frequency) {
+                    return Err(Refusal::Text("ERR Invalid FREQ value, must be >= 0 and <= 255"));
+                }
+                options.frequency = Some(frequency);
+            } else {
+                return Err(Refusal::Syntax);
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+}
+
+fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let key = call.args.at(1);
+    let options = Options::parse(call.args.from(4))?;
+    if !options.replace && call.keys.look(key).is_some() {
+        return Err(Refusal::Text("BUSYKEY Target key name already exists."));
+    }
+    let ttl = number::parse_i64(call.args.at(2)).ok_or(Refusal::NotInteger)?;
+    if ttl < 0 {
+        return Err(Refusal::Text("ERR Invalid TTL value, must be >= 0"));
+    }
+    let (value, version) = match payload::read(call.args.at(3)) {
+        Ok(read) => read,
+        Err(payload::PayloadError::Footer) => {
+            return Err(Refusal::Text("ERR DUMP payload version or checksum are wrong"));
+        }
+        Err(payload::PayloadError::Data) => return Err(Refusal::Text(BAD_DATA)),
+    };
+    let hash_key = call.keys.shared.keyspace.hash_key();
+    let value = held(value, hash_key, call.core.settings.hash_limits).ok_or(Refusal::Text(BAD_DATA))?;
+    let now_ms = call.keys.now_ms;
+    let deadline = (ttl > 0).then(|| match options.is_absolute {
+        true => ttl as u64,
+        false => now_ms.saturating_add(ttl as u64),
+    });
+    // A replica, and the stream of a primary, wait for the primary's own DEL.
+    let waits = call.session.is_stream || call.keys.shared.standing.is_replica;
+    if deadline.is_some_and(|deadline| deadline <= now_ms) && !waits {
+        if let Some(entry) = call.keys.taken(key) {
+            entry.remove();
+            call.effect(&[b"DEL", key]);
+            call.changed(Class::GENERIC, "del", key);
+        }
+        call.reply.ok();
+        return Ok(());
+    }
+    pass_on(call, &value, version, deadline, &options);
+    match call.keys.entry(key) {
+        Place::Taken(mut entry) => {
+            entry.set_value(value);
+            entry.set_deadline(deadline);
+        }
+        Place::Free(free) => free.insert(value, deadline),
+    }
+    if let Some(idle) = options.idle
+        && let Some(entry) = call.keys.look(key)
+    {
+        let used_at = now_ms.saturating_sub((idle as u64).saturating_mul(1_000));
+        entry.touch(keys::clock(used_at));
+    }
+    call.changed(Class::GENERIC, "restore", key);
+    call.reply.ok();
+    Ok(())
+}
+
+const BAD_DATA: &str = "ERR Bad data format";
+
+/// The effect: the request with its deadline as a time. What a newer server packed is packed anew, so that a
+/// replica of any version takes it.
+fn pass_on(call: &mut Call<'_>, value: &Value, version: u32, deadline: Option<u64>, options: &Options) {
+    let mut repacked = Vec::new();
+    if version > rdb::VERSION_WRITTEN {
+        write(&mut repacked, value.as_ref(), packing(&call.keys.shared.config));
+    }
+    let deadline_text = number::integer_text(i64::try_from(deadline.unwrap_or(0)).unwrap_or(i64::MAX));
+    let mut args: Vec<&[u8]> = call.args.iter().collect();
+    if deadline.is_some() {
+        args[2] = &deadline_text;
+    }
+    if !repacked.is_empty() {
+        args[3] = &repacked;
+    }
+    if deadline.is_some() && !options.is_absolute {
+        args.push(b"ABSTTL");
+    }
+    call.effect(&args);
+}

@@ -1,0 +1,152 @@
+//! Payload: one value on its own, as DUMP answers it and RESTORE takes it.
+//!
+//!   type byte | value | version (2 bytes) | CRC-64 of all before (8 bytes)
+//!
+//! Written in version 10, so that every server from Redis 7.0 on takes it.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use base::crc64::crc64;
+
+use super::encoder::{self, Packing};
+use super::{Decoder, Item, VALKEY_VERSION_READ, VERSION_READ_MAX, VERSION_WRITTEN, Value, kind};
+
+/// 10: the version and the checksum.
+const FOOTER_LEN: usize = 10;
+
+/// Why a payload is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadError {
+    /// It is too short, its version is none that can be read, or its checksum is wrong.
+    Footer,
+    /// Its data make no sense, or are of a type that this program can not hold.
+    Data,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PayloadError::Footer => "DUMP payload version or checksum are wrong",
+            PayloadError::Data => "Bad data format",
+        })
+    }
+}
+
+impl core::error::Error for PayloadError {}
+
+/// Appends a string. `seal` must follow.
+pub fn string(out: &mut Vec<u8>, text: &[u8], packing: Packing) {
+    out.push(kind::STRING);
+    encoder::string(out, text, packing);
+}
+
+/// Appends a string that is the decimal form of `number`. `seal` must follow.
+pub fn integer(out: &mut Vec<u8>, number: i64) {
+    out.push(kind::STRING);
+    encoder::integer(out, number);
+}
+
+/// Appends a hash in one listpack. `seal` must follow.
+pub fn hash_listpack(out: &mut Vec<u8>, listpack: &[u8], packing: Packing) {
+    out.push(kind::HASH_LISTPACK);
+    encoder::blob(out, listpack, packing);
+}
+
+/// Opens a hash; exactly `count` calls of `encoder::pair` must follow, then `seal`.
+pub fn hash(out: &mut Vec<u8>, count: u64) {
+    out.push(kind::HASH);
+    encoder::length(out, count);
+}
+
+/// Ends the payload that began at `start` of `out`.
+pub fn seal(out: &mut Vec<u8>, start: usize) {
+    out.extend_from_slice(&(VERSION_WRITTEN as u16).to_le_bytes());
+    let checksum = crc64(&out[start..]);
+    out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// The value of a payload, and the version that it says.
+pub fn read(payload: &[u8]) -> Result<(Value, u32), PayloadError> {
+    let Some((body, footer)) = payload.split_last_chunk::<FOOTER_LEN>() else {
+        return Err(PayloadError::Footer);
+    };
+    let [low, high, sum @ ..] = *footer;
+    let version = u32::from(u16::from_le_bytes([low, high]));
+    let is_known = version <= VERSION_READ_MAX || version == VALKEY_VERSION_READ;
+    let checked = &payload[..payload.len() - sum.len()];
+    if !is_known || crc64(checked) != u64::from_le_bytes(sum) {
+        return Err(PayloadError::Footer);
+    }
+    value(body).map(|value| (value, version)).ok_or(PayloadError::Data)
+}
+
+/// The value of a type byte and its data, which must end with it.
+pub fn value(body: &[u8]) -> Option<Value> {
+    let (kind, data) = body.split_first()?;
+    let mut decoder = Decoder::of_value(*kind)?;
+    decoder.push(data);
+    match decoder.next_item() {
+        Ok(Some(Item::Key { value, .. })) if decoder.rest().is_empty() => Some(value),
+        // More is needed, something is left over, or a hash has no fields: none of them is a value.
+        Ok(_) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut out = b"before".to_vec();
+        write(&mut out);
+        seal(&mut out, b"before".len());
+        out.split_off(b"before".len())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = sealed(|out| string(out, b"hello", Packing::Lzf));
+        assert_eq!(text[..9], *b"\0\x05hello\x0a\0");
+        assert_eq!(read(&text), Ok((Value::String(b"hello".to_vec()), 10)));
+        let number = sealed(|out| integer(out, -7));
+        assert_eq!(read(&number), Ok((Value::Integer(-7), 10)));
+        let pairs = sealed(|out| {
+            hash(out, 1);
+            encoder::pair(out, b"field", b"1", Packing::Lzf);
+        });
+        assert!(matches!(read(&pairs), Ok((Value::Hash(pairs), 10)) if pairs.len() == 1));
+    }
+
+    #[test]
+    fn no_damage_passes() {
+        let payload = sealed(|out| string(out, b"hello", Packing::Lzf));
+        for at in 0..payload.len() {
+            let mut damaged = payload.clone();
+            damaged[at] ^= 1;
+            assert_eq!(read(&damaged), Err(PayloadError::Footer), "byte {at}");
+            assert_eq!(read(&payload[..at]), Err(PayloadError::Footer), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn sound_footers_do_not_hide_bad_data() {
+        let bodies: [&[u8]; 6] = [b"", b"\0", b"\0\x05hell", b"\0\x05hello!", b"\x04\0", b"\x63\0"];
+        for body in bodies {
+            assert_eq!(read(&sealed(|out| out.extend_from_slice(body))), Err(PayloadError::Data), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn the_version_decides_who_may_read() {
+        for (version, is_read) in
+            [(1_u16, true), (11, true), (12, false), (79, false), (80, true), (81, false)]
+        {
+            let mut payload = b"\0\x01a".to_vec();
+            payload.extend_from_slice(&version.to_le_bytes());
+            let sum = crc64(&payload);
+            payload.extend_from_slice(&sum.to_le_bytes());
+            assert_eq!(read(&payload).is_ok(), is_read, "version {version}");
+        }
+    }
+}

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -223,12 +223,47 @@ impl Connection {
         }
     }
 
+    /// Reads and writes give `WouldBlock` from now on rather than wait. For those who poll.
+    pub fn set_nonblocking(&self) -> Result<()> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(true),
+            Stream::Unix(stream) => stream.set_nonblocking(true),
+        }
+    }
+
+    /// Writes as much as there is room for.
+    pub fn write_some(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    /// A handle with which another thread can end this connection.
+    pub fn cutter(&self) -> Result<Cutter> {
+        Ok(Cutter(match &self.stream {
+            Stream::Tcp(stream) => Stream::Tcp(stream.try_clone()?),
+            Stream::Unix(stream) => Stream::Unix(stream.try_clone()?),
+        }))
+    }
+
     /// The address of the other side, if it is a TCP one.
     pub fn peer(&self) -> Option<SocketAddr> {
         match &self.stream {
             Stream::Tcp(stream) => stream.peer_addr().ok(),
             Stream::Unix(_) => None,
         }
+    }
+}
+
+/// A second handle of a connection's socket that can only end it.
+#[derive(Debug)]
+pub struct Cutter(Stream);
+
+impl Cutter {
+    /// Ends the connection: who reads from it wakes up. One that is gone already needs no end.
+    pub fn cut(self) {
+        let _ = match self.0 {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
     }
 }
 

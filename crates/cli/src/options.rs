@@ -5,6 +5,7 @@
 
 use crate::connection::Address;
 use crate::usage;
+use spec::catalogue::Dialect;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -140,6 +141,8 @@ pub struct Options {
     pub cluster: Option<Vec<Vec<u8>>>,
     /// The command.
     pub command: Vec<Vec<u8>>,
+    /// Whose commands the own table shows.
+    pub dialect: Dialect,
 }
 
 /// What the arguments ask for.
@@ -190,6 +193,7 @@ impl Default for Options {
             test_hint_file: None,
             cluster: None,
             command: Vec::new(),
+            dialect: Dialect::Redis,
         }
     }
 }

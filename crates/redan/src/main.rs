@@ -43,7 +43,9 @@ fn main() -> ExitCode {
         names::Choice::Applet(names::Applet::Server, rest) => server::run(rest),
         names::Choice::Applet(names::Applet::Up, rest) => up::run(rest),
         names::Choice::Applet(names::Applet::Links, rest) => links::run(rest),
-        names::Choice::Applet(names::Applet::Cli, rest) => ExitCode::from(cli::run(rest.to_vec())),
+        names::Choice::Applet(names::Applet::Cli, rest) => {
+            ExitCode::from(cli::run(rest.to_vec(), names::dialect(&called_as)))
+        }
         names::Choice::Applet(names::Applet::Cluster, rest) => ExitCode::from(cli::run_trib(rest.to_vec())),
         names::Choice::Applet(names::Applet::NotYet(job), _) => {
             eprintln!("redan: {job} is not part of this version. Use the original tool for now.");

@@ -124,6 +124,14 @@ pub fn applet<'a>(called_as: &OsStr, args: &'a [OsString]) -> Choice<'a> {
     }
 }
 
+/// Whose commands the client's own table shows: Valkey's under Valkey's name.
+pub fn dialect(called_as: &OsStr) -> cli::Dialect {
+    match Path::new(called_as).file_name() {
+        Some(name) if name == "valkey-cli" => cli::Dialect::Valkey,
+        _ => cli::Dialect::Redis,
+    }
+}
+
 /// The names under which `redan links` links those applets that work.
 pub fn links() -> impl Iterator<Item = &'static str> {
     let works = |row: &&Row| !matches!(row.applet, Applet::NotYet(_));

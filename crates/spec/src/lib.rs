@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod catalogue;
 pub mod command;
 pub mod config;
 pub mod directive;
+pub mod hint;
 pub mod info;
 pub mod refusal;
 pub mod syntax;

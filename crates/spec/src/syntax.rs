@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Lower case is an argument, upper case a word that stands as it is (a token), alone or before its argument.
-//! `[ ]` may be left out, `< >` groups, `|` separates alternatives, and `a [a ...]` may be repeated.
+//! `[ ]` may be left out, `< >` groups, `|` separates alternatives, `a [a ...]` may be repeated, and so may the inside of
+//! `[a ...]` and `<a ...>`. `""` is a token without text; `name/i` is an argument of a type that its name does not tell.
 
 use crate::Spec;
 use alloc::string::{String, ToString};
@@ -72,24 +73,72 @@ impl Kind {
         }
     }
 
+    /// The kind of that name on the wire.
+    pub fn named(name: &str) -> Kind {
+        const ALL: [Kind; 9] = [
+            Kind::String,
+            Kind::Key,
+            Kind::Integer,
+            Kind::Double,
+            Kind::Pattern,
+            Kind::UnixTime,
+            Kind::PureToken,
+            Kind::OneOf,
+            Kind::Block,
+        ];
+        ALL.into_iter().find(|kind| kind.name() == name).unwrap_or_default()
+    }
+
+    /// The kind that an argument's name tells.
     fn of(name: &str) -> Kind {
         match name {
-            "key" | "newkey" => Kind::Key,
-            "pattern" => Kind::Pattern,
+            "key" | "newkey" | "destination" | "destkey" | "dst" | "key1" | "key2" | "source"
+            | "sourcekey" | "src" => Kind::Key,
+            "pattern" | "match-pattern" => Kind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
-            "seconds" | "milliseconds" | "offset" | "start" | "end" | "cursor" | "count" | "index"
-            | "timeout" | "numreplicas" | "slot" | "start-slot" | "end-slot" | "port" | "client-id"
-            | "protover" | "config-epoch" | "decrement" => Kind::Integer,
+            "latitude" | "longitude" | "radius" | "width" | "height" | "score" => Kind::Double,
+            "bit" | "bits" | "client-id" | "cluster-bus-port" | "config-epoch" | "count" | "cursor"
+            | "db" | "decrement" | "destination-db" | "end" | "end-slot" | "entries-added"
+            | "entries-read" | "frequency" | "idle" | "increment" | "index" | "index1" | "index2" | "len"
+            | "limit" | "maxage" | "milliseconds" | "min-match-len" | "ms" | "not-client-id" | "not-db"
+            | "num-matches" | "num-vertices" | "numfields" | "numkeys" | "numlocal" | "numreplicas"
+            | "offset" | "port" | "protover" | "rank" | "seconds" | "slot" | "start" | "stop"
+            | "start-slot" | "timeout" | "ttl" | "version" | "weight" => Kind::Integer,
             _ => Kind::String,
         }
     }
+
+    /// The kind of a mark behind an argument's name.
+    fn marked(mark: &str) -> Option<Kind> {
+        Some(match mark {
+            "s" => Kind::String,
+            "i" => Kind::Integer,
+            "d" => Kind::Double,
+            "k" => Kind::Key,
+            "p" => Kind::Pattern,
+            "u" => Kind::UnixTime,
+            _ => return None,
+        })
+    }
+}
+
+/// An argument by its word: its name, and its kind.
+fn named(word: &str) -> Arg {
+    let (name, kind) = match word.split_once('/') {
+        Some((name, mark)) => (name, Kind::marked(mark).unwrap_or_default()),
+        None => (word, Kind::of(word)),
+    };
+    Arg { name: name.to_string(), kind, ..Arg::default() }
+}
+
+/// The arguments of one line.
+pub fn parse_text(syntax: &str) -> Vec<Arg> {
+    sequence(&words(syntax), &mut 0)
 }
 
 /// The arguments of `spec`.
 pub fn parse(spec: &Spec) -> Vec<Arg> {
-    let words = words(spec.syntax);
-    let mut at = 0;
-    let mut args = sequence(&words, &mut at);
+    let mut args = parse_text(spec.syntax);
     let mut keys = 0;
     number_keys(&mut args, spec.keys.count(), &mut keys);
     args
@@ -142,6 +191,7 @@ fn sequence(words: &[&str], at: &mut usize) -> Vec<Arg> {
                     let tail = args.split_off(args.len() - group.0.len());
                     let mut arg = join(tail);
                     arg.is_multiple = true;
+                    arg.repeats_token = group.0.first().is_some_and(|first| first.token.is_some());
                     args.push(arg);
                 } else {
                     let mut arg = join(group.0);
@@ -194,35 +244,28 @@ fn join(mut args: Vec<Arg>) -> Arg {
         Some(first) if first.kind == Kind::PureToken => args.remove(0).token,
         _ => None,
     };
+    if token.is_some() && args.len() == 1 && args[0].token.is_none() && !args[0].is_optional {
+        return Arg { token, ..args.remove(0) };
+    }
     let name = token.as_deref().map_or_else(|| "data".to_string(), str::to_ascii_lowercase);
     Arg { name, kind: Kind::Block, token, inner: args, ..Arg::default() }
 }
 
 fn single(word: &str, words: &[&str], at: &mut usize) -> Arg {
-    let is_token = |word: &str| word.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_mark = |word: &str| matches!(word, "[" | "]" | "<" | ">" | "|" | "...");
+    // A word without lower case letters: NX, MAXLEN, =, $, *, and the empty one.
+    let is_token = |word: &str| !is_mark(word) && !word.bytes().any(|byte| byte.is_ascii_lowercase());
     if !is_token(word) {
-        return Arg { name: word.to_string(), kind: Kind::of(word), ..Arg::default() };
+        return named(word);
     }
-    let token = Some(word.to_string());
-    // The next word, unless it is a mark or a token too, is the token's argument.
-    match words.get(*at).copied() {
-        Some(next) if !matches!(next, "[" | "]" | "<" | ">" | "|" | "...") && !is_token(next) => {
-            let more = words.get(*at + 1).copied();
-            let is_block = more
-                .is_some_and(|more| !matches!(more, "[" | "]" | "<" | ">" | "|" | "...") && !is_token(more));
-            if is_block {
-                return Arg {
-                    name: word.to_ascii_lowercase(),
-                    kind: Kind::PureToken,
-                    token,
-                    ..Arg::default()
-                };
-            }
-            *at += 1;
-            Arg { name: next.to_string(), kind: Kind::of(next), token, ..Arg::default() }
-        }
-        _ => Arg { name: word.to_ascii_lowercase(), kind: Kind::PureToken, token, ..Arg::default() },
+    let token = Some(if word == "\"\"" { String::new() } else { word.to_string() });
+    let is_argument = |at: usize| words.get(at).is_some_and(|word| !is_mark(word) && !is_token(word));
+    // The next word, unless it is a mark or a token too, is the token's argument. Several are a block's.
+    if is_argument(*at) && !is_argument(*at + 1) {
+        *at += 1;
+        return Arg { token, ..named(words[*at - 1]) };
     }
+    Arg { name: word.to_ascii_lowercase(), kind: Kind::PureToken, token, ..Arg::default() }
 }
 
 #[cfg(test)]

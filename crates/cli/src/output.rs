@@ -200,7 +200,9 @@ fn json(out: &mut Vec<u8>, value: &Value, is_ascii: bool) {
             out.extend_from_slice(b"error:");
             json_string(out, text, is_ascii);
         }
-        Value::Simple(text) | Value::Bulk(text) | Value::Verbatim(_, text) => json_string(out, text, is_ascii),
+        Value::Simple(text) | Value::Bulk(text) | Value::Verbatim(_, text) => {
+            json_string(out, text, is_ascii)
+        }
         Value::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
         Value::Double(_, text) | Value::BigNumber(text) => out.extend_from_slice(text),
         Value::Null => out.extend_from_slice(b"null"),
@@ -289,11 +291,7 @@ mod tests {
     fn items_are_numbered_and_nested() {
         let inner = Value::Array(vec![bulk("b\n"), Value::Null]);
         let list = Value::Array(vec![Value::Integer(1), inner, Value::Array(vec![])]);
-        check(
-            Format::Standard,
-            &list,
-            "1) (integer) 1\n2) 1) \"b\\n\"\n   2) (nil)\n3) (empty array)\n",
-        );
+        check(Format::Standard, &list, "1) (integer) 1\n2) 1) \"b\\n\"\n   2) (nil)\n3) (empty array)\n");
         check(Format::Raw, &list, "1\nb\n\n\n\n");
         check(Format::Csv, &list, "1,\"b\\n\",NULL,\n");
         check(Format::Json, &list, "[1,[\"b\\n\",null],[]]\n");
@@ -306,7 +304,11 @@ mod tests {
             (Value::Integer(2), Value::Array(vec![bulk("x"), bulk("y")])),
         ];
         let map = Value::Map(pairs);
-        check(Format::Standard, &map, "1# \"a\" => (integer) 1\n2# (integer) 2 => \n   1) \"x\"\n   2) \"y\"\n");
+        check(
+            Format::Standard,
+            &map,
+            "1# \"a\" => (integer) 1\n2# (integer) 2 => \n   1) \"x\"\n   2) \"y\"\n",
+        );
         check(Format::Raw, &map, "a 1\n2 x\ny\n");
         check(Format::Json, &map, "{\"a\":1,\"2\":[\"x\",\"y\"]}\n");
     }

@@ -8,7 +8,6 @@
 //! `[ ]` may be left out, `< >` groups, `|` separates alternatives, `a [a ...]` may be repeated, and so may the inside of
 //! `[a ...]` and `<a ...>`. `""` is a token without text; `name/i` is an argument of a type that its name does not tell.
 
-use crate::Spec;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -136,11 +135,10 @@ pub fn parse_text(syntax: &str) -> Vec<Arg> {
     sequence(&words(syntax), &mut 0)
 }
 
-/// The arguments of `spec`.
-pub fn parse(spec: &Spec) -> Vec<Arg> {
-    let mut args = parse_text(spec.syntax);
-    let mut keys = 0;
-    number_keys(&mut args, spec.keys.count(), &mut keys);
+/// The arguments of a command with so many key specifications.
+pub fn parse_keyed(syntax: &str, key_specs: usize) -> Vec<Arg> {
+    let mut args = parse_text(syntax);
+    number_keys(&mut args, key_specs, &mut 0);
     args
 }
 
@@ -288,7 +286,7 @@ mod tests {
     }
 
     fn read(syntax: &'static str) -> String {
-        shown(&parse(&Spec { syntax, ..Spec::USUAL }))
+        shown(&parse_text(syntax))
     }
 
     #[test]

@@ -120,13 +120,14 @@ pub fn memory(session: &mut Session) -> u8 {
 }
 
 fn walk(session: &mut Session, measure: Measure) -> Result<(), u8> {
+    // In the order of the original's summary.
     let mut kinds = vec![
-        Kind::new("string", Some("STRLEN"), "bytes"),
         Kind::new("list", Some("LLEN"), "items"),
-        Kind::new("set", Some("SCARD"), "members"),
         Kind::new("hash", Some("HLEN"), "fields"),
-        Kind::new("zset", Some("ZCARD"), "members"),
+        Kind::new("string", Some("STRLEN"), "bytes"),
         Kind::new("stream", Some("XLEN"), "entries"),
+        Kind::new("set", Some("SCARD"), "members"),
+        Kind::new("zset", Some("ZCARD"), "members"),
     ];
     let cancelled = cancelled();
     let mut progress = Progress::begin(session, "biggest")?;

@@ -22,7 +22,7 @@ type Mode = fn(&mut Session) -> u8;
 /// The mode that the options ask for: the first in the original's order.
 pub fn wanted(options: &Options) -> Option<Mode> {
     let modes = &options.modes;
-    let rows: [(bool, Mode); 12] = [
+    let rows: [(bool, Mode); 11] = [
         (modes.latency, latency::round_trips),
         (modes.latency_dist, latency::spectrum),
         (modes.replica, replica::show),
@@ -34,7 +34,6 @@ pub fn wanted(options: &Options) -> Option<Mode> {
         (modes.stat, stat::run),
         (modes.scan, scan::run),
         (options.lru_keys.is_some(), lru::run),
-        (false, scan::run),
     ];
     rows.into_iter().find(|(is_wanted, _)| *is_wanted).map(|(_, mode)| mode)
 }

@@ -5,6 +5,7 @@ use crate::commands::help;
 use crate::table::{Command, Found, Row, RowIndex};
 use alloc::vec::Vec;
 use base::glob;
+use spec::catalogue::{self, Dialect};
 use spec::command::{Acl, Arity, Begin, Find, Flags, Group, KeySpec};
 use spec::{Refusal, Spec, syntax};
 use wire::batch::Args;
@@ -319,7 +320,9 @@ fn command_docs(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn document(call: &mut Call<'_>, index: RowIndex) {
     let row = call.table.row(index);
     let spec = row.spec();
-    let args = syntax::parse(spec);
+    // The catalogue is the one place for the syntax of what the originals have too.
+    let syntax = catalogue::find(&row.full_name).map_or(spec.syntax, |row| row.syntax(Dialect::Redis));
+    let args = syntax::parse_keyed(syntax, spec.keys.count());
     let subcommands = row.subcommands.clone();
     let reply = &mut call.reply;
     reply.bulk(row.full_name.as_bytes());

@@ -12,7 +12,9 @@ import pytest
 from conftest import REDAN, REDIS, Server, valkey_server
 from exchange import OURS, Conn, Difference, encode, near, pairs, plain, report, run, same, shape, unordered
 from scripts import SCRIPTS
+from scripts_more import SCRIPTS as MORE
 
+SCRIPTS.update(MORE)
 SECONDS = float(os.environ.get("SECONDS", "60"))
 SEED = int(os.environ.get("SEED", str(random.randrange(10**9))))
 

@@ -207,7 +207,12 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
         flags = flags.and(multi.flags);
     }
     let is_write = flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
-    if !routes.ok {
+    // Sharded channels: no key can be missing, and every node of the shard serves them.
+    let is_pubsub = flags.has(Flags::PUBSUB);
+    if !routes.ok && is_pubsub && !routes.pubsub_when_down {
+        return Some(Refusal::ClusterDown);
+    }
+    if !routes.ok && !is_pubsub {
         if !routes.reads_when_down {
             return Some(Refusal::ClusterDown);
         }
@@ -218,7 +223,7 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
     let is_asking = call.session.is_asking || spec.flags.has(Flags::ASKING);
     let here = (route.owner == MYSELF, route.migrating_to, route.importing_from);
     match here {
-        (true, to, _) if to != NOBODY && placed.missing > 0 => {
+        (true, to, _) if to != NOBODY && placed.missing > 0 && !is_pubsub => {
             // The missing keys may have moved already; with all of them missing the other node knows.
             if placed.missing < placed.keys {
                 return Some(Refusal::TryAgain);
@@ -228,11 +233,12 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
         }
         (true, ..) => return None,
         (false, _, from) if from != NOBODY && is_asking => {
-            return (placed.keys > 1 && placed.missing > 0).then_some(Refusal::TryAgain);
+            let lacks_some = placed.keys > 1 && placed.missing > 0 && !is_pubsub;
+            return lacks_some.then_some(Refusal::TryAgain);
         }
         (false, ..) => {}
     }
-    let reads_here = call.session.is_readonly && routes.primary != NOBODY && routes.primary == route.owner;
+    let reads_here = (call.session.is_readonly || is_pubsub) && routes.primary != NOBODY && routes.primary == route.owner;
     if reads_here && !is_write {
         return None;
     }

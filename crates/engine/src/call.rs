@@ -289,6 +289,13 @@ impl Call<'_> {
         self.core.pubsub.publish(&mut self.core.sessions, Some(running), needed, channel, message, self.out)
     }
 
+    /// Delivers a message to this node's subscribers of a sharded channel; returns how many.
+    pub fn publish_sharded(&mut self, channel: &[u8], message: &[u8]) -> usize {
+        let running = Running { conn: self.session.conn, reply: &mut self.reply };
+        let (core, needed) = (&mut *self.core, self.keys.shared.feed.offset);
+        core.pubsub.publish_sharded(&mut core.sessions, Some(running), needed, channel, message, self.out)
+    }
+
     /// Asks a question; what follows from the answer is seen to here.
     pub fn ask(&mut self, question: Question<'_>) -> Result<(), Refusal> {
         match self.put(question) {

@@ -332,6 +332,23 @@ impl Engine {
         core.pubsub.publish(&mut core.sessions, None, needed, channel, message, out)
     }
 
+    /// As [`Engine::publish`], on a sharded channel.
+    pub fn publish_sharded(&mut self, channel: &[u8], message: &[u8], out: &mut Outbox) -> usize {
+        let needed = self.shared.feed.offset;
+        let core = &mut self.core;
+        core.pubsub.publish_sharded(&mut core.sessions, None, needed, channel, message, out)
+    }
+
+    /// The table of slots was written anew: subscriptions to channels of another shard's slots end. A failover within
+    /// the shard ends none.
+    pub fn on_routes(&mut self, out: &mut Outbox) {
+        let Engine { core, shared, .. } = self;
+        if shared.routes.enabled && !core.pubsub.shards.is_empty() {
+            let is_served = |channel: &[u8]| shared.routes.is_in_shard(shared.keyspace.hash(channel).slot());
+            core.pubsub.drop_unserved(&mut core.sessions, shared.feed.offset, is_served, out);
+        }
+    }
+
     /// The node's role changed: those who wait for what only the old role could give are told.
     pub fn on_demoted(&mut self) {
         let blocked: Vec<ConnId> = self

@@ -15,12 +15,19 @@ pub struct Subscriptions {
     pub channels: BTreeSet<Box<[u8]>>,
     /// Patterns.
     pub patterns: BTreeSet<Box<[u8]>>,
+    /// Sharded channels.
+    pub shards: BTreeSet<Box<[u8]>>,
 }
 
 impl Subscriptions {
     /// Channels and patterns together.
     pub fn count(&self) -> usize {
         self.channels.len() + self.patterns.len()
+    }
+
+    /// True when nothing is listened to.
+    pub fn is_empty(&self) -> bool {
+        self.count() + self.shards.len() == 0
     }
 }
 
@@ -31,6 +38,8 @@ pub struct PubSub {
     pub channels: BTreeMap<Box<[u8]>, Vec<ConnId>>,
     /// Subscribers by pattern; no pattern without one.
     pub patterns: BTreeMap<Box<[u8]>, Vec<ConnId>>,
+    /// Subscribers by sharded channel; no channel without one.
+    pub shards: BTreeMap<Box<[u8]>, Vec<ConnId>>,
 }
 
 /// The connection whose request is running: what it is sent goes straight behind its replies.
@@ -64,6 +73,68 @@ impl PubSub {
         }
         for pattern in &subscriptions.patterns {
             PubSub::drop(&mut self.patterns, conn, pattern);
+        }
+        for channel in &subscriptions.shards {
+            PubSub::drop(&mut self.shards, conn, channel);
+        }
+    }
+
+    /// Delivers a message on a sharded channel. Returns how many times.
+    pub fn publish_sharded(
+        &self,
+        sessions: &mut Sessions,
+        mut running: Option<Running<'_, '_>>,
+        needed: u64,
+        channel: &[u8],
+        message: &[u8],
+        out: &mut Outbox,
+    ) -> usize {
+        let Some(conns) = self.shards.get(channel) else { return 0 };
+        for &conn in conns {
+            let write = |reply: &mut Reply<'_>| {
+                reply.push(3);
+                reply.bulk(b"smessage");
+                reply.bulk(channel);
+                reply.bulk(message);
+            };
+            match &mut running {
+                Some(running) if running.conn == conn => write(running.reply),
+                _ => {
+                    sessions.write(conn, needed, Some(&mut *out), write);
+                }
+            }
+        }
+        conns.len()
+    }
+
+    /// Ends the subscriptions to all sharded channels that `is_served` does not name: their slot is another shard's
+    /// now. Each subscriber is told.
+    pub fn drop_unserved(
+        &mut self,
+        sessions: &mut Sessions,
+        needed: u64,
+        is_served: impl Fn(&[u8]) -> bool,
+        out: &mut Outbox,
+    ) {
+        let gone: Vec<Box<[u8]>> = self.shards.keys().filter(|name| !is_served(name)).cloned().collect();
+        for channel in gone {
+            for conn in self.shards.remove(&channel).unwrap_or_default() {
+                let Some(connection) = sessions.at_mut(conn) else { continue };
+                let session = &mut connection.session;
+                let Some(all) = &mut session.subscriptions else { continue };
+                all.shards.remove(&channel);
+                let left = all.shards.len();
+                if all.is_empty() {
+                    session.subscriptions = None;
+                    session.settle();
+                }
+                sessions.write(conn, needed, Some(&mut *out), |reply| {
+                    reply.push(3);
+                    reply.bulk(b"sunsubscribe");
+                    reply.bulk(&channel);
+                    reply.integer(left as i64);
+                });
+            }
         }
     }
 

@@ -55,6 +55,8 @@ pub struct Routes {
     pub ok: bool,
     /// While not `ok`: reads are served all the same (`cluster-allow-reads-when-down`).
     pub reads_when_down: bool,
+    /// While not `ok`: sharded channels are served all the same (`cluster-allow-pubsubshard-when-down`).
+    pub pubsub_when_down: bool,
     /// The primary that this node follows, or [`NOBODY`]: READONLY clients read its slots here.
     pub primary: NodeIndex,
     /// The nodes. The first is this node itself.
@@ -70,6 +72,7 @@ impl Routes {
             enabled,
             ok: !enabled,
             reads_when_down: false,
+            pubsub_when_down: true,
             primary: NOBODY,
             nodes: vec![RouteNode { id: Id::ZERO, endpoint: String::new() }],
             slots: vec![Slot::FREE; slots].into_boxed_slice(),
@@ -80,6 +83,12 @@ impl Routes {
     #[inline]
     pub fn slot(&self, slot: u16) -> Slot {
         self.slots.get(usize::from(slot)).copied().unwrap_or(Slot::FREE)
+    }
+
+    /// True when the shard of this node serves `slot`: the node itself, or the primary that it follows.
+    pub fn is_in_shard(&self, slot: u16) -> bool {
+        let owner = self.slot(slot).owner;
+        owner != NOBODY && (owner == MYSELF || owner == self.primary)
     }
 
     /// Says who has `slot`.

@@ -128,7 +128,7 @@ impl Node {
             Ok(cluster) => {
                 self.rest.cluster = Some(cluster);
                 self.bus(now, cluster::Event::Tick);
-                self.take_routes();
+                self.take_routes(out);
                 true
             }
             Err(error) => {

@@ -112,7 +112,7 @@ impl Node {
                 let path = settings::nodes_conf(&self.engine.shared.config);
                 out.put(Output::Disk(DiskOp::Replace { write, path, bytes }));
             }
-            Act::RoutesChanged => self.take_routes(),
+            Act::RoutesChanged => self.take_routes(out),
             Act::Follow { ip, port, .. } => self.follow(now, &ip, port, out),
             Act::Promote => {
                 if self.rest.journal.primary().is_some() {
@@ -133,7 +133,10 @@ impl Node {
                 self.rest.journal.hold_pings(false);
                 self.engine.resume_writes();
             }
-            Act::Deliver { channel, message, .. } => {
+            Act::Deliver { channel, message, is_sharded: true } => {
+                self.engine.publish_sharded(&channel, &message, out);
+            }
+            Act::Deliver { channel, message, is_sharded: false } => {
                 self.engine.publish(&channel, &message, out);
             }
             Act::FlushData => self.engine.drop_data(),

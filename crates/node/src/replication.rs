@@ -166,7 +166,7 @@ impl Node {
         if let Some(cluster) = &mut self.rest.cluster {
             cluster.configure(for_cluster);
         }
-        self.take_routes();
+        self.take_routes(out);
     }
 }
 

@@ -5,10 +5,11 @@ use alloc::format;
 use alloc::string::String;
 use cluster::{Cluster, Endpoint, NodeIndex, Role, SLOTS, Serving};
 use engine::{MYSELF, NOBODY, RouteNode, Routes, Slot};
+use machine::Outbox;
 
 impl Node {
     /// Takes the cluster's view over. No request runs between the input that changed the view and this.
-    pub(crate) fn take_routes(&mut self) {
+    pub(crate) fn take_routes(&mut self, out: &mut Outbox) {
         let Some(cluster) = &self.rest.cluster else { return };
         let reads_when_down = crate::settings::reads_when_down(&self.engine.shared.config);
         let shared = &mut self.engine.shared;
@@ -17,6 +18,8 @@ impl Node {
         write(cluster, &mut shared.routes);
         shared.routes.ok = serving == Serving::Ok;
         shared.routes.reads_when_down = reads_when_down;
+        shared.routes.pubsub_when_down = crate::settings::pubsub_when_down(&shared.config);
+        self.engine.on_routes(out);
     }
 }
 

@@ -35,6 +35,10 @@ pub(crate) fn reads_when_down(config: &Config) -> bool {
     config.yes(id::CLUSTER_ALLOW_READS_WHEN_DOWN)
 }
 
+pub(crate) fn pubsub_when_down(config: &Config) -> bool {
+    config.yes(id::CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN)
+}
+
 pub(crate) fn replicas_to_write(config: &Config) -> u32 {
     u32::try_from(config.count(id::MIN_REPLICAS_TO_WRITE)).unwrap_or(u32::MAX)
 }

@@ -288,8 +288,10 @@ impl Line<'_> {
         let session = self.session;
         let flags = self.flags();
         let since = |time: Time| self.now.since(time).as_seconds();
-        let (channels, patterns) =
-            session.subscriptions.as_ref().map_or((0, 0), |all| (all.channels.len(), all.patterns.len()));
+        let (channels, patterns, shards) = session
+            .subscriptions
+            .as_ref()
+            .map_or((0, 0, 0), |all| (all.channels.len(), all.patterns.len(), all.shards.len()));
         let multi = session.multi.as_ref().map_or(-1, |multi| multi.len() as i64);
         let multi_memory = session.multi.as_ref().map_or(0, |multi| multi.memory_bytes());
         let inbox = self.buffers.map_or(0, |(inbox, _)| inbox.memory_bytes());
@@ -301,7 +303,7 @@ impl Line<'_> {
         let done = writeln!(
             out,
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags} db={} sub={channels} \
-             psub={patterns} ssub=0 multi={multi} qbuf={inbox} qbuf-free=0 argv-mem=0 multi-mem={multi_memory} \
+             psub={patterns} ssub={shards} multi={multi} qbuf={inbox} qbuf-free=0 argv-mem=0 multi-mem={multi_memory} \
              rbs=0 rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
              user=default redir=-1 resp={} lib-name={library} lib-ver={}",
             session.id,

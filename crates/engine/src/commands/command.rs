@@ -393,7 +393,9 @@ fn document_args(reply: &mut Reply<'_>, args: &[syntax::Arg]) {
 fn keys_of<'a>(call: &Call<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], spec::Access)>, Refusal> {
     let Found::Row(index) = call.table.find(args) else { return Err(Refusal::InvalidCommand) };
     let spec = call.table.row(index).spec();
-    if spec.keys.count() == 0 {
+    // The channels of sharded publish and subscribe are routed like keys, and are none.
+    let has_keys = spec.keys.specs().any(|keys| !keys.access.has(spec::Access::NOT_KEY));
+    if !has_keys {
         return Err(Refusal::NoKeyArguments);
     }
     if !spec.arity.fits(args.len()) {

@@ -90,6 +90,7 @@ fn stats(call: &Call<'_>, facts: &mut Facts) {
     stats.hits = core.stats.hits;
     stats.misses = core.stats.misses;
     stats.channels = core.pubsub.channels.len() as u64;
+    stats.sharded_channels = core.pubsub.shards.len() as u64;
     stats.patterns = core.pubsub.patterns.len() as u64;
     stats.errors = core.stats.error_replies;
     stats.denied_auth = core.stats.auth_denied;

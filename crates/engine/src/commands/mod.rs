@@ -13,6 +13,7 @@ pub mod keys;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
+pub mod sharded;
 pub mod strings;
 pub mod transactions;
 
@@ -32,6 +33,7 @@ pub static GROUPS: &[&[Command]] = &[
     dump::COMMANDS,
     transactions::COMMANDS,
     pubsub::COMMANDS,
+    sharded::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     server::COMMANDS,

@@ -2,7 +2,7 @@
 
 use crate::Question;
 use crate::call::Call;
-use crate::commands::{container, help};
+use crate::commands::{container, help, sharded};
 use crate::pubsub::PubSub;
 use crate::table::Command;
 use alloc::boxed::Box;
@@ -145,6 +145,8 @@ static PUBSUB: &[Command] = &[
         run: pubsub_numsub,
         subcommands: &[],
     },
+    sharded::SHARDCHANNELS,
+    sharded::SHARDNUMSUB,
     Command {
         spec: Spec {
             name: "help",
@@ -232,8 +234,8 @@ fn punsubscribe(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 /// A client that listens to nothing any more is an ordinary one again.
-fn settle(call: &mut Call<'_>) {
-    if call.session.subscriptions.as_ref().is_some_and(|all| all.count() == 0) {
+pub fn settle(call: &mut Call<'_>) {
+    if call.session.subscriptions.as_ref().is_some_and(|all| all.is_empty()) {
         call.session.subscriptions = None;
     }
     call.session.settle();
@@ -294,6 +296,10 @@ fn pubsub_help(call: &mut Call<'_>) -> Result<(), Refusal> {
             "    Return how many patterns somebody listens to.",
             "NUMSUB [<channel> ...]",
             "    Return how many clients listen to each of the channels.",
+            "SHARDCHANNELS [<pattern>]",
+            "    Return the sharded channels that somebody listens to and that match <pattern>.",
+            "SHARDNUMSUB [<shardchannel> ...]",
+            "    Return how many clients listen to each of the sharded channels.",
         ],
     );
     Ok(())

@@ -109,7 +109,7 @@ fn a_copy_by_the_feed_is_equal() {
         let (mut primary, mut replica) = (World::new(), World::new());
         replica.engine.shared.standing.is_replica = true;
         replica.engine.shared.standing.link_up = true;
-        for step in 0..500u32 {
+        for step in 0..1_000u32 {
             let mut batch = Batch::default();
             for _ in 0..4 {
                 request(&mut random, &primary, &mut batch);

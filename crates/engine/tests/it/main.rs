@@ -8,4 +8,5 @@ mod dump;
 mod feed;
 mod golden;
 mod hostile;
+mod sharded;
 mod world;

@@ -47,7 +47,6 @@ const NO_SANITIZE: &str = "every payload is checked in full";
 const NO_AOF: &str = "there is no append-only file yet";
 const NO_DISKLESS: &str = "a full synchronisation never goes through a file";
 const NO_PROPAGATION: &str = "a command that fails in the stream of a primary always ends the replication";
-const NO_SHARDED: &str = "sharded channels do not exist yet";
 const NO_SCRIPTS: &str = "scripts do not exist yet";
 const NO_SLOWLOG: &str = "there is no slow log yet";
 const NO_LATENCY: &str = "latencies of commands are not kept yet";
@@ -262,7 +261,7 @@ directives! {
     CLUSTER_PREFERRED_ENDPOINT_TYPE => Directive::works("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip");
     CLUSTER_REQUIRE_FULL_COVERAGE => Directive::works("cluster-require-full-coverage", Kind::Bool, "yes").hostile("no");
     CLUSTER_ALLOW_READS_WHEN_DOWN => Directive::works("cluster-allow-reads-when-down", Kind::Bool, "no");
-    CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN => Directive::no_effect("cluster-allow-pubsubshard-when-down", Kind::Bool, "yes", NO_SHARDED);
+    CLUSTER_ALLOW_PUBSUBSHARD_WHEN_DOWN => Directive::works("cluster-allow-pubsubshard-when-down", Kind::Bool, "yes");
     CLUSTER_REPLICA_VALIDITY_FACTOR => Directive::works("cluster-replica-validity-factor", integer(0, INT_MAX), "10").alias("cluster-slave-validity-factor").hostile("0");
     CLUSTER_REPLICA_NO_FAILOVER => Directive::works("cluster-replica-no-failover", Kind::Bool, "no").alias("cluster-slave-no-failover");
     CLUSTER_MIGRATION_BARRIER => Directive::works("cluster-migration-barrier", integer(0, INT_MAX), "1");

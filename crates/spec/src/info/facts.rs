@@ -226,6 +226,8 @@ pub struct Stats {
     pub channels: u64,
     /// Patterns with subscribers.
     pub patterns: u64,
+    /// Sharded channels with subscribers.
+    pub sharded_channels: u64,
     /// Errors in what a primary sent.
     pub unexpected_errors: u64,
     /// Errors that clients were told.

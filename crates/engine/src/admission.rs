@@ -238,7 +238,8 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
         }
         (false, ..) => {}
     }
-    let reads_here = (call.session.is_readonly || is_pubsub) && routes.primary != NOBODY && routes.primary == route.owner;
+    let reads_here =
+        (call.session.is_readonly || is_pubsub) && routes.primary != NOBODY && routes.primary == route.owner;
     if reads_here && !is_write {
         return None;
     }

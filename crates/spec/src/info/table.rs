@@ -424,7 +424,11 @@ pub static FIELDS: &[Field] = &[
     row(Section::Stats, "keyspace_misses", Show::Value(|facts| Shown::Size(facts.stats.misses))),
     row(Section::Stats, "pubsub_channels", Show::Value(|facts| Shown::Size(facts.stats.channels))),
     row(Section::Stats, "pubsub_patterns", Show::Value(|facts| Shown::Size(facts.stats.patterns))),
-    row(Section::Stats, "pubsubshard_channels", Show::Value(|facts| Shown::Size(facts.stats.sharded_channels))),
+    row(
+        Section::Stats,
+        "pubsubshard_channels",
+        Show::Value(|facts| Shown::Size(facts.stats.sharded_channels)),
+    ),
     row(Section::Stats, "latest_fork_usec", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "total_forks", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "migrate_cached_sockets", Show::Value(|_| Shown::Number(0))),

@@ -75,7 +75,7 @@ pub(crate) fn cluster(config: &Config) -> cluster::Settings {
         allows_migration: config.yes(id::CLUSTER_ALLOW_REPLICA_MIGRATION),
         ban: seconds(config, id::CLUSTER_BLACKLIST_TTL),
         ping_interval: Span::ms(config.count(id::CLUSTER_PING_INTERVAL)),
-        link_unsent_bytes_max: config.count(id::CLUSTER_LINK_SENDBUF_LIMIT),
+        link_unsent_bytes_max: config.bytes(id::CLUSTER_LINK_SENDBUF_LIMIT),
         announce_bus_port: config.port(id::CLUSTER_ANNOUNCE_BUS_PORT),
         node_timeout: Span::ms(config.count(id::CLUSTER_NODE_TIMEOUT)),
         validity_factor: config.count(id::CLUSTER_REPLICA_VALIDITY_FACTOR),

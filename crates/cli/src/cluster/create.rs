@@ -136,7 +136,7 @@ fn join(group: &mut Group) -> Done {
     group.wait_until_agreed();
     for at in 0..group.nodes.len() {
         if let Some(primary) = group.nodes[at].line.primary.clone().filter(|_| group.nodes[at].is_changed) {
-            group.ask(at, &["CLUSTER", "REPLICATE", &primary])?;
+            group.follow(at, &primary)?;
             group.nodes[at].is_changed = false;
         }
     }

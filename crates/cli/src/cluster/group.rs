@@ -309,6 +309,20 @@ impl Group {
         }
     }
 
+    /// Makes `at` a replica of the node with this id. That all agree about slots says nothing of a node without any: until `at`
+    /// has heard of it, it is asked again.
+    pub fn follow(&mut self, at: usize, primary: &str) -> Done {
+        let mut tries = JOIN_PATIENCE * 10;
+        loop {
+            match self.nodes[at].ask(&["CLUSTER", "REPLICATE", primary]) {
+                Ok(_) => return Ok(()),
+                Err(Fault::Refused(text)) if tries > 0 && text.starts_with("ERR Unknown node") => tries -= 1,
+                Err(fault) => return Err(self.failed(at, &fault)),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Sends CLUSTER MEET to `at`, so that it meets the first node.
     pub fn meet_first(&mut self, at: usize) -> Done {
         let first = &self.nodes[0].line;

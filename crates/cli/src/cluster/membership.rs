@@ -54,7 +54,7 @@ pub fn add(group: &mut Group, args: &[String]) -> Done {
         let address = group.address(primary);
         group.screen.step(format!(">>> Configure node as replica of {address}."));
         let id = group.nodes[primary].line.id.clone();
-        group.ask(at, &["CLUSTER", "REPLICATE", &id])?;
+        group.follow(at, &id)?;
     }
     group.screen.good("[OK] New node added correctly.");
     Ok(())

@@ -1,5 +1,8 @@
 """Moving keys: DUMP and RESTORE, MIGRATE, resharding, between redan and the real ones."""
 import random
+import signal
+import subprocess
+import threading
 
 import pytest
 import redis
@@ -110,3 +113,131 @@ def test_restored_keys_reach_replicas(servers):
     client.wait(1, 5_000)
     assert replica.get("x") == b"value" and replica.hgetall("h") == {b"f": b"v"}
     assert replica.execute_command("pexpiretime", "x") == client.execute_command("pexpiretime", "x")
+
+
+PAIRS = [("redan", "redan"), ("redan", "redis"), ("redis", "redan"), ("redan", "valkey"), ("valkey", "redan")]
+
+
+@pytest.mark.parametrize("source,target", PAIRS)
+def test_keys_move(servers, source, target):
+    there = servers(target, "--requirepass", "word")
+    here = raw(servers(source))
+    far = redis.Redis(port=there.port, password="word", socket_timeout=10)
+    fill(here)
+    here.pexpire("text", 1_000_000)
+    before = content(here)
+    names = [request[1] for request in FILL]
+    address = ("migrate", "127.0.0.1", there.port)
+    with pytest.raises(redis.ResponseError, match="Target instance replied with error: NOAUTH"):
+        here.execute_command(*address, "text", 0, 5000)
+    assert here.execute_command(*address, "text", 0, 5000, "AUTH", "word") == b"OK"
+    assert 900_000 < far.pttl("text") <= 1_000_000 and not here.exists("text")
+    assert here.execute_command(*address, "long", 0, 5000, "COPY", "AUTH2", "default", "word") == b"OK"
+    with pytest.raises(redis.ResponseError, match="Target instance replied with error: BUSYKEY"):
+        here.execute_command(*address, "long", 0, 5000, "AUTH", "word")
+    assert here.exists("long")
+    every = ("", 0, 5000, "REPLACE", "AUTH", "word", "KEYS", "missing", *names)
+    assert here.execute_command(*address, *every) == b"OK"
+    assert here.dbsize() == 0 and content(far) == before
+    assert here.execute_command(*address, "text", 0, 5000) == b"NOKEY"
+    with pytest.raises(redis.ResponseError, match="DB index is out of range"):
+        here.set("x", "1")
+        here.execute_command(*address, "x", 99, 5000, "AUTH", "word")
+    assert here.get("x") == b"1"
+    assert here.execute_command(*address, "x", 7, 5000, "AUTH", "word") == b"OK"
+    assert redis.Redis(port=there.port, password="word", db=7).get("x") == b"1"
+    assert here.info("stats")["migrate_cached_sockets"] == 1
+
+
+def test_a_dead_or_silent_target(servers):
+    here, there = servers("redan"), servers("redan")
+    client = raw(here)
+    for name in "abc":
+        client.set(name, "1")
+    address = ("migrate", "127.0.0.1", there.port)
+    assert client.execute_command(*address, "a", 0, 5000) == b"OK"
+    # The kept connection is dead, and noticed to be: a new one is made.
+    there.stop()
+    there.start()
+    assert client.execute_command(*address, "b", 0, 5000) == b"OK"
+    there.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(redis.RedisError, match="IOERR error or timeout reading to target instance"):
+            client.execute_command(*address, "c", 0, 100)
+    finally:
+        there.process.send_signal(signal.SIGCONT)
+    there.stop()
+    with pytest.raises(redis.RedisError, match="IOERR error or timeout connecting to the client"):
+        client.execute_command(*address, "c", 0, 5000)
+    assert client.get("c") == b"1"
+    there.start()
+
+
+def reshard(tool_arguments):
+    """The real redis-cli."""
+    done = subprocess.run(["redis-cli", "--cluster", *map(str, tool_arguments)], capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+# Redis 7.0 takes no payload of Valkey's; it gives them.
+RESHARDS = [("redan", "redan", True), ("redan", "redis", True), ("redan", "valkey", True), ("valkey", "redan", True)]
+
+
+@pytest.mark.parametrize("first,second,back", RESHARDS)
+def test_the_real_tool_moves_slots_under_load(servers, first, second, back):
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--save", "")
+    nodes = [servers(kind, *options) for kind in (first, second, first)]
+    clients = [raw(node) for node in nodes]
+    addresses = [f"127.0.0.1:{node.port}" for node in nodes]
+    reshard(["create", *addresses, "--cluster-yes"])
+    ids = [client.execute_command("cluster", "myid").decode() for client in clients]
+    cluster = redis.RedisCluster(host="127.0.0.1", port=nodes[0].port, socket_timeout=10)
+    wrote = {}
+    for number in range(3000):
+        wrote[f"k{number}"] = str(number)
+        cluster.set(f"k{number}", number)
+    for number in range(100):
+        cluster.hset(f"h{number}", mapping={"f": number})
+    stop, errors, counts = threading.Event(), [], {}
+
+    def load(worker):
+        own = redis.RedisCluster(host="127.0.0.1", port=nodes[0].port, socket_timeout=10)
+        chance, name = random.Random(worker), None
+        while not stop.is_set():
+            name = f"n{worker}:{chance.randrange(300)}"
+            try:
+                value = own.incr(name)
+            except (redis.RedisError, OSError) as error:
+                errors.append(repr(error))
+                return
+            counts[name] = counts.get(name, 0) + 1
+            if value != counts[name]:
+                errors.append(f"{name} is {value}, not {counts[name]}")
+                return
+
+    workers = [threading.Thread(target=load, args=(worker,)) for worker in range(2)]
+    for worker in workers:
+        worker.start()
+    try:
+        moves = [(0, 1), (1, 0)] if back else [(0, 1)]
+        for source, target in moves:
+            reshard(["reshard", addresses[2], "--cluster-from", ids[source], "--cluster-to", ids[target],
+                     "--cluster-slots", 400, "--cluster-yes", "--cluster-pipeline", 20])
+        # Out of balance on purpose, and back by the tool.
+        reshard(["rebalance", addresses[0], "--cluster-weight", f"{ids[0]}=3", "--cluster-threshold", 1,
+                 "--cluster-pipeline", 50])
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
+    assert not errors, errors
+    for name, value in wrote.items():
+        assert cluster.get(name) == value.encode(), name
+    for number in range(100):
+        assert cluster.hget(f"h{number}", "f") == str(number).encode()
+    for name, value in counts.items():
+        assert cluster.get(name) == str(value).encode(), name
+    assert sum(client.dbsize() for client in clients) == 3100 + len(counts)
+    assert "[OK] All 16384 slots covered" in reshard(["check", addresses[0]])

@@ -1,12 +1,14 @@
 //! Admission: whether a request may run, in one function, in the order of the original's checks.
 
 use crate::call::Call;
+use crate::keys::is_due;
 use crate::routes::{MYSELF, NOBODY};
 use crate::session::Session;
 use crate::settings::DebugCommand;
 use crate::table::Row;
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use data::EntryRef;
 use machine::{Address, Listener};
 use spec::{Flags, Refusal};
 use wire::batch::Args;
@@ -105,7 +107,9 @@ fn refusal(call: &mut Call<'_>) -> Option<Refusal> {
     if !call.session.is_authenticated && !spec.flags.has(Flags::NO_AUTH) {
         return Some(Refusal::NoAuth);
     }
-    if call.session.multi.is_some() && spec.flags.has(Flags::NO_MULTI) {
+    // A transaction is one step, and a move is none: it waits for another server.
+    let is_move = spec.name == "migrate";
+    if call.session.multi.is_some() && (is_move || spec.flags.has(Flags::NO_MULTI)) {
         return Some(Refusal::NotInMulti);
     }
     if call.keys.shared.routes.enabled
@@ -223,6 +227,8 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
     let is_asking = call.session.is_asking || spec.flags.has(Flags::ASKING);
     let here = (route.owner == MYSELF, route.migrating_to, route.importing_from);
     match here {
+        // MIGRATE speaks of what is here, while the slot is open.
+        (_, to, from) if spec.name == "migrate" && (to != NOBODY || from != NOBODY) => return None,
         (true, to, _) if to != NOBODY && placed.missing > 0 && !is_pubsub => {
             // The missing keys may have moved already; with all of them missing the other node knows.
             if placed.missing < placed.keys {
@@ -262,7 +268,8 @@ fn place(call: &mut Call<'_>, is_exec: bool) -> Placed {
         let route = shared.routes.slot(slot);
         placed.keys += 1;
         let moves = route.migrating_to != NOBODY || route.importing_from != NOBODY;
-        if moves && shared.keyspace.find(0, key, hash).is_none() {
+        let is_there = |entry: EntryRef<'_>| !is_due(&entry, call.keys.now_ms);
+        if moves && !shared.keyspace.find(0, key, hash).is_some_and(is_there) {
             placed.missing += 1;
         }
     };

@@ -1,6 +1,7 @@
 //! Call: what a handler sees of the world while its request runs.
 
 use crate::keys::{Expiry, Keys};
+use crate::moves::Moves;
 use crate::pubsub::{PubSub, Running};
 use crate::session::{Session, Sessions};
 use crate::settings::Settings;
@@ -36,6 +37,8 @@ pub struct Core {
     pub host: HostFacts,
     /// Clients whose next write is held, in the order in which they came.
     pub held: Vec<ConnId>,
+    /// Keys on their way to other servers.
+    pub moves: Moves,
     /// The most memory that the keyspace has had.
     pub peak_bytes: u64,
 }

@@ -2,6 +2,7 @@
 
 use crate::Shared;
 use crate::call::Core;
+use crate::moves::Moves;
 use crate::pubsub::PubSub;
 use crate::session::{Connection, Inbox, Outgoing, Session, Sessions};
 use crate::settings::Settings;
@@ -116,6 +117,7 @@ impl Engine {
                 started: now,
                 host: HostFacts::default(),
                 held: Vec::new(),
+                moves: Moves::default(),
                 peak_bytes: 0,
             },
             watch: Watch::default(),
@@ -214,6 +216,10 @@ impl Engine {
 
     /// What a connection could not send yet. Applies the output limits and pauses or resumes reading.
     pub fn on_unsent(&mut self, now: Now, conn: ConnId, bytes: usize, out: &mut Outbox) {
+        if conn.is_outbound() {
+            self.core.moves.on_unsent(now, conn, bytes);
+            return;
+        }
         let settings = &self.core.settings;
         let Some(connection) = self.core.sessions.at_mut(conn) else { return };
         connection.outgoing.unsent = bytes;
@@ -318,6 +324,7 @@ impl Engine {
         self.core.sessions.write(conn, 0, None, answer);
         if let Some(connection) = self.core.sessions.at_mut(conn) {
             connection.session.is_blocked = false;
+            connection.session.moving = None;
             if connection.inbox.batch.is_some() {
                 self.core.sessions.wake(conn);
             }
@@ -449,6 +456,9 @@ impl Engine {
     }
 
     fn remove_due(&mut self, db: u32, key: &[u8], hash: data::KeyHash, out: &mut Outbox) {
+        if self.shared.in_flight.has(key) {
+            return;
+        }
         if let data::Entry::Occupied(entry) = self.shared.keyspace.entry(db, key, hash) {
             entry.remove();
         }

@@ -4,7 +4,7 @@
 //! nothing by itself: its readers see an expired key as missing. The primary's stream sees every key.
 
 use crate::watch::Watch;
-use crate::{Feed, Shared};
+use crate::{Feed, InFlight, Shared};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use core::ptr;
@@ -108,7 +108,16 @@ impl<'a> Keys<'a> {
             }
             Some(_) => {
                 self.misses += 1;
-                expire(&mut self.shared.feed, self.watch, &mut self.expired, self.expiry, self.db, key);
+                let in_flight = &self.shared.in_flight;
+                expire(
+                    &mut self.shared.feed,
+                    in_flight,
+                    self.watch,
+                    &mut self.expired,
+                    self.expiry,
+                    self.db,
+                    key,
+                );
                 None
             }
             None => {
@@ -132,7 +141,16 @@ impl<'a> Keys<'a> {
         match self.shared.keyspace.find(self.db, key, hash) {
             Some(entry) if self.expiry == Expiry::Show || !is_due(&entry, self.now_ms) => Some(entry),
             Some(_) => {
-                expire(&mut self.shared.feed, self.watch, &mut self.expired, self.expiry, self.db, key);
+                let in_flight = &self.shared.in_flight;
+                expire(
+                    &mut self.shared.feed,
+                    in_flight,
+                    self.watch,
+                    &mut self.expired,
+                    self.expiry,
+                    self.db,
+                    key,
+                );
                 None
             }
             None => None,
@@ -149,7 +167,16 @@ impl<'a> Keys<'a> {
                     used(&entry, self.clock);
                     return Place::Taken(entry);
                 }
-                expire(&mut self.shared.feed, self.watch, &mut self.expired, self.expiry, self.db, key);
+                let in_flight = &self.shared.in_flight;
+                expire(
+                    &mut self.shared.feed,
+                    in_flight,
+                    self.watch,
+                    &mut self.expired,
+                    self.expiry,
+                    self.db,
+                    key,
+                );
                 Place::Free(Free { place: FreePlace::Stale(entry), clock: self.clock })
             }
             Entry::Vacant(entry) => Place::Free(Free { place: FreePlace::Vacant(entry), clock: self.clock }),
@@ -192,13 +219,15 @@ impl<'a> Keys<'a> {
 #[cold]
 fn expire(
     feed: &mut Feed,
+    in_flight: &InFlight,
     watch: &mut Watch,
     expired: &mut Option<BTreeSet<Box<[u8]>>>,
     expiry: Expiry,
     db: u32,
     key: &[u8],
 ) {
-    if expiry == Expiry::Remove && expired.get_or_insert_default().insert(key.into()) {
+    // What is in flight stays until its move is over: its end might be the other server's to tell.
+    if expiry == Expiry::Remove && !in_flight.has(key) && expired.get_or_insert_default().insert(key.into()) {
         feed.effect(db, [b"DEL", key].into_iter());
         watch.touch(db, key);
     }

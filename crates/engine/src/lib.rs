@@ -20,6 +20,7 @@ mod engine;
 mod feed;
 mod hold;
 mod keys;
+mod moves;
 mod multi;
 mod outside;
 mod pubsub;
@@ -34,6 +35,7 @@ mod watch;
 
 pub use engine::{Applied, ApplyError, Engine, Ran};
 pub use feed::Feed;
+pub use moves::InFlight;
 pub use outside::{Answer, Asked, Outside, Question, Shutdown};
 pub use routes::{MYSELF, NOBODY, NodeIndex, RouteNode, Routes, SLOTS, Slot};
 pub use shared::{Shared, Standing};

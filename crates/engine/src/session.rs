@@ -50,7 +50,9 @@ pub struct Session {
     pub no_touch: bool,
     /// Waits for an answer; its requests wait with it.
     pub is_blocked: bool,
-    /// Its next request is a write, and writes are held.
+    /// The move that it waits for, while it is blocked by MIGRATE.
+    pub moving: Option<u64>,
+    /// Its next request is a write, and writes are held, or what it touches is in flight.
     pub is_held: bool,
     /// No request runs any more; the connection is closed once its output is out.
     pub is_closing: bool,
@@ -106,6 +108,7 @@ impl Session {
             no_evict: false,
             no_touch: false,
             is_blocked: false,
+            moving: None,
             is_held: false,
             is_closing: false,
             replies: Replies::On,

@@ -1,6 +1,6 @@
 //! Shared: the part of the engine's state that other parts of the node work on too.
 
-use crate::{Feed, Routes};
+use crate::{Feed, InFlight, Routes};
 use base::Random;
 use data::Keyspace;
 use spec::Config;
@@ -15,6 +15,8 @@ pub struct Shared {
     pub routes: Routes,
     /// Effects on their way into the journal.
     pub feed: Feed,
+    /// Keys that are on their way to another server.
+    pub in_flight: InFlight,
     /// What this node may do at present.
     pub standing: Standing,
 }
@@ -25,7 +27,14 @@ impl Shared {
         let databases = if clustered { 1 } else { crate::settings::databases(&config) };
         let keyspace = Keyspace::new([random.word(), random.word()], databases, clustered);
         let routes = Routes::new(clustered);
-        Shared { keyspace, config, routes, feed: Feed::default(), standing: Standing::default() }
+        Shared {
+            keyspace,
+            config,
+            routes,
+            feed: Feed::default(),
+            in_flight: InFlight::default(),
+            standing: Standing::default(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::admission::{self, Verdict};
 use crate::call::{Flow, Stage};
 use crate::engine::{Applied, ApplyError, UNREAD_BYTES_MAX, requests_mode, resume};
+use crate::keys::is_due;
 use crate::routes::{MYSELF, NOBODY, Routes};
 use crate::session::{Connection, Replies};
 use crate::table::{Found, RowIndex, Table};
@@ -175,6 +176,13 @@ impl Engine {
                 if stage.shared.standing.holds_writes && stage.is_write(session, planned) {
                     session.is_held = true;
                     stage.core.held.push(session.conn);
+                    break;
+                }
+                if !stage.shared.in_flight.is_empty()
+                    && let Some(id) = stage.awaited_move(session, planned, args)
+                {
+                    session.is_held = true;
+                    stage.core.moves.park(id, session.conn);
                     break;
                 }
                 inbox.next += 1;
@@ -430,6 +438,29 @@ impl Stage<'_> {
         let spec = self.table.row(row).spec();
         let queued = session.multi.as_ref().is_some_and(|multi| multi.flags.has(Flags::WRITE));
         spec.flags.has(Flags::WRITE) || (spec.name == "exec" && queued)
+    }
+
+    /// The move that a request must wait for.
+    #[cold]
+    fn awaited_move(
+        &self,
+        session: &crate::session::Session,
+        planned: &Planned,
+        args: Args<'_>,
+    ) -> Option<u64> {
+        let Found::Row(row) = planned.found else { return None };
+        let (row, in_flight) = (self.table.row(row), &self.shared.in_flight);
+        let (keyspace, now_ms) = (&self.shared.keyspace, self.now.unix.as_ms());
+        let is_due = |key: &[u8]| {
+            let entry = keyspace.find(session.db, key, keyspace.hash(key));
+            entry.is_some_and(|entry| is_due(&entry, now_ms))
+        };
+        match &session.multi {
+            None => in_flight.waits(row, args, &is_due),
+            Some(multi) if row.spec().name == "exec" => in_flight.exec_waits(self.table, multi, &is_due),
+            // It is queued only.
+            Some(_) => None,
+        }
     }
 
     /// Admits and runs one request.

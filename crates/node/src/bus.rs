@@ -70,6 +70,8 @@ impl Node {
             }
         } else if self.rest.journal.owns_conn(conn) {
             self.with_turn(now, out, |journal, turn| journal.on_connected(conn, result, turn));
+        } else if self.engine.owns_move(conn) {
+            self.engine.on_move_connected(now, conn, !has_failed, &mut self.rest.dialer);
         }
         self.settle(now, out);
     }

@@ -72,6 +72,8 @@ impl Node {
             if self.rest.journal.owns_conn(conn) {
                 self.with_turn(now, out, |journal, turn| journal.on_batch(conn, batch, turn));
                 self.settle(now, out);
+            } else if self.engine.owns_move(conn) {
+                self.engine.on_move_batch(now, conn, batch, out);
             } else {
                 out.pool.recycle_batch(batch);
             }
@@ -100,6 +102,8 @@ impl Node {
         if self.rest.forget_bus(conn) {
             self.bus(now, cluster::Event::Closed { conn });
             self.rest.give_back(conn);
+        } else if self.engine.owns_move(conn) {
+            self.engine.on_move_closed(conn, &mut self.rest.dialer);
         } else {
             self.engine.on_closed(now, conn, out);
             self.with_turn(now, out, |journal, turn| journal.on_closed(conn, turn));
@@ -158,7 +162,10 @@ impl Machine for Node {
             self.engine_wake_at = self.engine.tick(now, out);
         }
         self.tick_parts(now, out);
+        // Before the requests: what a move has brought about is seen by all of them. After: what they have begun.
+        self.engine.drive_moves(now, &mut self.rest.dialer, out);
         self.work(now, out);
+        self.engine.drive_moves(now, &mut self.rest.dialer, out);
     }
 
     /// File first, then the stream to replicas, then replies: the order is the promise.
@@ -169,6 +176,7 @@ impl Machine for Node {
         self.note_standing(now);
         self.engine.release(now, self.rest.journal.safe_offset(), out);
         out.wake(self.engine_wake_at);
+        out.wake(self.engine.moves_wake_at());
         if let Some(cluster) = &self.rest.cluster {
             out.wake(cluster.wake_at());
         }

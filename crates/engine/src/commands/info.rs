@@ -80,6 +80,7 @@ fn memory(call: &Call<'_>, facts: &mut Facts) {
 
 fn stats(call: &Call<'_>, facts: &mut Facts) {
     let (core, stats) = (&call.core, &mut facts.stats);
+    stats.move_links = core.moves.links() as u64;
     stats.connections = core.stats.connections;
     stats.commands = core.stats.requests;
     stats.commands_per_second = core.stats.rate.mean();

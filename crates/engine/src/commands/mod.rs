@@ -10,6 +10,7 @@ pub mod expiry;
 pub mod hashes;
 pub mod info;
 pub mod keys;
+pub mod migrate;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
@@ -31,6 +32,7 @@ pub static GROUPS: &[&[Command]] = &[
     keys::COMMANDS,
     expiry::COMMANDS,
     dump::COMMANDS,
+    migrate::COMMANDS,
     transactions::COMMANDS,
     pubsub::COMMANDS,
     sharded::COMMANDS,

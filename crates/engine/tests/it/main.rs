@@ -8,5 +8,6 @@ mod dump;
 mod feed;
 mod golden;
 mod hostile;
+mod moves;
 mod sharded;
 mod world;

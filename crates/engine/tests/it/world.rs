@@ -2,7 +2,7 @@
 
 use base::{Now, Random, Span, Time, Unix};
 use engine::{Answer, Applied, ApplyError, Asked, Engine, Outside, Question, Ran};
-use machine::{Address, ConnId, Listener, Outbox, Output, Peer};
+use machine::{Address, ConnId, Dialer, Listener, Outbox, Output, Peer};
 use spec::Config;
 use std::collections::BTreeMap;
 use std::string::String;
@@ -42,6 +42,7 @@ pub struct World {
     sent: BTreeMap<u32, String>,
     pub closed: Vec<u32>,
     pub other: Vec<Output>,
+    pub dialer: Dialer,
 }
 
 impl World {
@@ -63,6 +64,7 @@ impl World {
             sent: BTreeMap::new(),
             closed: Vec::new(),
             other: Vec::new(),
+            dialer: Dialer::default(),
         }
     }
 
@@ -93,11 +95,18 @@ impl World {
     /// Runs all that was sent, and lets the replies go.
     pub fn turn(&mut self) {
         self.run();
+        self.drive();
         self.release(u64::MAX);
     }
 
     pub fn run(&mut self) {
         while self.engine.run(self.now, &mut self.outside, &mut self.out) != Ran::Idle {}
+    }
+
+    /// Carries moves on, and runs what their ends let go on.
+    pub fn drive(&mut self) {
+        self.engine.drive_moves(self.now, &mut self.dialer, &mut self.out);
+        self.run();
     }
 
     pub fn release(&mut self, safe: u64) {

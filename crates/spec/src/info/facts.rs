@@ -180,6 +180,8 @@ pub struct Persistence {
 /// Counters since the start (or since CONFIG RESETSTAT).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
+    /// Connections to targets of MIGRATE.
+    pub move_links: u64,
     /// Connections that were accepted.
     pub connections: u64,
     /// Commands that were executed.

@@ -19,6 +19,7 @@ mod bus;
 mod facts;
 mod node;
 mod outside;
+mod reload;
 mod replication;
 mod routes;
 mod settings;

@@ -11,6 +11,7 @@ pub mod glob;
 pub mod id;
 pub mod number;
 pub mod random;
+pub mod sha256;
 pub mod siphash;
 pub mod slab;
 pub mod time;

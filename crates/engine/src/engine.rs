@@ -98,7 +98,7 @@ impl Engine {
     /// An engine with an empty keyspace. `clustered` fixes for its life whether keys have slots.
     pub fn new(config: Config, mut random: Random, clustered: bool, now: Now) -> Engine {
         let settings = Settings::from_config(&config);
-        let table = Box::new(Table::new());
+        let table = Box::new(Table::renamed(config.renames()));
         let stats = Stats::new(table.rows().len());
         let nowhere = Address::Unix(String::new());
         let peer = Peer { remote: nowhere.clone(), local: nowhere };
@@ -114,7 +114,6 @@ impl Engine {
                 random,
                 settings,
                 expires_actively: true,
-                is_cron_paused: false,
                 started: now,
                 host: HostFacts::default(),
                 held: Vec::new(),
@@ -386,9 +385,6 @@ impl Engine {
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Time {
         self.core.stats.rate.sample(now.mono.0, self.core.stats.requests);
         self.core.peak_bytes = self.core.peak_bytes.max(self.shared.keyspace.used_bytes());
-        if self.core.is_cron_paused {
-            return now.mono + EXPIRY_EVERY;
-        }
         let has_garbage = self.shared.keyspace.free_slice(FREE_BUDGET);
         if now.mono >= self.next_expiry {
             let has_more = self.expire_actively(now, out);

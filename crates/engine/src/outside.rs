@@ -71,9 +71,21 @@ pub enum Question<'a> {
     Shutdown(Shutdown),
     /// INFO: fill in what the engine does not know.
     Info(&'a mut spec::Facts),
-    /// CONFIG SET has changed these directives in `asked.shared.config`: apply what is yours. A refusal
-    /// makes the engine put the old values back.
-    ConfigChanged(&'a [spec::DirectiveId]),
+    /// CONFIG SET has changed directives in `asked.shared.config`: apply what is yours. What the world can refuse leaves
+    /// the connection blocked until it has answered.
+    ConfigChanged {
+        /// Which, in the order of the request.
+        changed: &'a [spec::DirectiveId],
+        /// The configuration before.
+        before: &'a spec::Config,
+        /// False within a transaction: it takes the change for granted, and a refusal is only told to the log.
+        may_wait: bool,
+    },
+    /// CONFIG REWRITE: bring the configuration file up to date.
+    RewriteConfig {
+        /// As above.
+        may_wait: bool,
+    },
     /// CONFIG RESETSTAT: your counters too.
     ResetStats,
     /// PUBLISH in cluster mode: pass it on over the bus.
@@ -85,18 +97,6 @@ pub enum Question<'a> {
         /// A sharded channel.
         is_sharded: bool,
     },
-    /// DEBUG RELOAD: with [`Answer::Block`] the reply comes by [`crate::Engine::unblock`], and nobody's request
-    /// runs before it.
-    Reload {
-        /// Write the file first.
-        saves: bool,
-        /// Drop the data before the load.
-        flushes: bool,
-        /// A key of the file takes the place of one that is there.
-        merges: bool,
-    },
-    /// DEBUG CHANGE-REPL-ID: begin a new history.
-    ChangeReplid,
     /// All data was removed on purpose (FLUSHALL): a running snapshot is to end, `save` points to be seen to.
     FlushedAll,
 }

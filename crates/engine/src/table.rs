@@ -37,6 +37,8 @@ pub struct Row {
     pub command: &'static Command,
     /// The name by which statistics and errors call it: `get`, `config|get`.
     pub full_name: Box<str>,
+    /// The name by which requests call it: another after `rename-command`, none at all if it was taken away.
+    pub called: Option<Box<[u8]>>,
     /// Its container.
     pub container: Option<RowIndex>,
     /// Its subcommands.
@@ -54,7 +56,8 @@ impl Row {
             _ => false,
         };
         let is_plain = turn::is_plain(&command.spec) && command.subcommands.is_empty();
-        Row { command, full_name, container, subcommands: 0..0, has_key_first, is_plain }
+        let called = Some(command.spec.name.as_bytes().into());
+        Row { command, full_name, called, container, subcommands: 0..0, has_key_first, is_plain }
     }
 
     /// What is known of the command.
@@ -122,6 +125,12 @@ impl Default for Table {
 impl Table {
     /// The table of all groups.
     pub fn new() -> Table {
+        Table::renamed(&[])
+    }
+
+    /// The table of all groups after some `rename-command`. A name that is none, or a new name that is another command's,
+    /// was refused when the configuration was loaded; here it changes nothing.
+    pub fn renamed(renames: &[(Vec<u8>, Vec<u8>)]) -> Table {
         let mut rows: Vec<Row> = Vec::new();
         for command in commands::GROUPS.iter().flat_map(|group| group.iter()) {
             rows.push(Row::new(command, Box::from(command.spec.name), None));
@@ -136,9 +145,22 @@ impl Table {
             }
             rows[usize::from(container)].subcommands = first..rows.len() as RowIndex;
         }
+        for (from, to) in renames {
+            let is_called = |row: &Row, name: &[u8]| {
+                row.called.as_ref().is_some_and(|called| called.eq_ignore_ascii_case(name))
+            };
+            let commands = &mut rows[..usize::from(top)];
+            if commands.iter().any(|row| is_called(row, to)) {
+                continue;
+            }
+            if let Some(row) = commands.iter_mut().find(|row| is_called(row, from)) {
+                row.called = (!to.is_empty()).then(|| to.as_slice().into());
+            }
+        }
         let mut places = vec![(0, FREE); PLACES].into_boxed_slice();
         for index in 0..top {
-            let folded = fold(rows[usize::from(index)].spec().name.as_bytes());
+            let Some(called) = &rows[usize::from(index)].called else { continue };
+            let folded = fold(called);
             let mut place = place_of(folded);
             while places[place].1 != FREE {
                 place = (place + 1) % PLACES;
@@ -159,9 +181,9 @@ impl Table {
         &self.rows
     }
 
-    /// The commands, without subcommands.
-    pub fn commands(&self) -> Range<RowIndex> {
-        0..self.top
+    /// The commands that can be called, without subcommands.
+    pub fn commands(&self) -> impl Iterator<Item = RowIndex> {
+        (0..self.top).filter(|index| self.row(*index).called.is_some())
     }
 
     /// The command that is called `name`, in any case.
@@ -175,7 +197,7 @@ impl Table {
                 return None;
             }
             let is_same = || {
-                let text = self.rows[usize::from(index)].spec().name.as_bytes();
+                let text = self.rows[usize::from(index)].called.as_deref().unwrap_or_default();
                 text.len() == name.len() && (name.len() <= 8 || text.eq_ignore_ascii_case(name))
             };
             if word == folded && is_same() {
@@ -242,6 +264,24 @@ mod tests {
             assert_eq!(table.named(format!("{name}x").as_bytes()), None, "{name}");
         }
         assert_eq!(table.named(b""), None);
+    }
+
+    #[test]
+    fn a_renamed_command_has_its_new_name_alone() {
+        let pair = |from: &str, to: &str| (Vec::from(from), Vec::from(to));
+        let renames =
+            [pair("GET", "a-very-long-name"), pair("set", ""), pair("del", "echo"), pair("none", "x")];
+        let table = Table::renamed(&renames);
+        let name = |called: &[u8]| table.named(called).map(|index| table.row(index).spec().name);
+        assert_eq!(name(b"A-Very-Long-Name"), Some("get"));
+        assert_eq!((name(b"get"), name(b"set"), name(b"x")), (None, None, None));
+        assert_eq!((name(b"del"), name(b"echo")), (Some("del"), Some("echo")));
+        assert_eq!(table.commands().count() + 1, Table::new().commands().count());
+    }
+
+    #[test]
+    fn strange_names_are_not_found() {
+        let table = Table::new();
         assert_eq!(table.named(&[0; 100]), None);
     }
 }

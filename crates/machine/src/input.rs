@@ -50,6 +50,22 @@ pub enum Input {
     Signal(Signal),
     /// Figures that only the world knows, about every 100 ms.
     Host(HostFacts),
+    /// The answer to an `Output::Ask`.
+    Answered {
+        /// The question's number.
+        ask: u64,
+        /// What was asked for: a file's content, the absolute path of a directory, or nothing.
+        answer: Result<Vec<u8>, HostRefusal>,
+    },
+}
+
+/// Why the world can not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRefusal {
+    /// Which of several settings it is about.
+    pub at: usize,
+    /// The reason, in the system's words.
+    pub text: String,
 }
 
 /// The end of a disk operation.

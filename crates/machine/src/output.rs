@@ -58,8 +58,17 @@ pub enum Output {
         /// One line, without a line end.
         text: String,
     },
-    /// A setting that the world applies.
+    /// A setting that the world applies, and that can not be refused.
     Host(HostSetting),
+    /// A question to the world, which answers with `Input::Answered` before the next turn's other inputs.
+    Ask {
+        /// Its number in the answer, chosen by the machine.
+        ask: u64,
+        /// What is asked.
+        question: HostQuestion,
+    },
+    /// End the process by a fault of its own, as DEBUG SEGFAULT and DEBUG ASSERT ask.
+    Crash(Crash),
     /// End the process after everything before this is out.
     Exit {
         /// The process' exit code.
@@ -177,8 +186,56 @@ pub enum HostSetting {
     LogLevel(Level),
     /// The role's character in the lines of the log: `M` for a primary, `S` for a replica.
     LogRole(char),
-    /// `dir`: the data directory from now on.
+    /// `dir`: the data directory from now on. Refused when it can not be entered; the answer has its absolute path.
     Dir(String),
-    /// Open connections that the world accepts at most (`maxclients` and what the machine needs itself).
-    ConnectionsMax(u32),
+    /// `maxclients`: refused when the system allows fewer open files. The world adds what the machine needs itself.
+    ClientsMax(u32),
+    /// `bind` and `port`: where clients come in over TCP from now on. Refused when that can not be bound.
+    Listen {
+        /// The words of `bind`.
+        bind: Vec<String>,
+        /// The port; 0: no way in over TCP.
+        port: u16,
+    },
+    /// `oom-score-adj`: what this process' score for the kernel's killer is. Refused when the system does.
+    OomScore(OomScore),
+    /// `crash-log-enabled`.
+    CrashLog(bool),
+    /// The process' title from now on.
+    Title(String),
+    /// The machine serves: its supervisor may be told so. The text is for people.
+    Ready(String),
+    /// The machine is about to end: its supervisor may be told so.
+    Stopping,
+}
+
+/// A score for the kernel's killer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScore {
+    /// What it was at the start.
+    AsFound,
+    /// More than it was at the start by so much.
+    Relative(i32),
+    /// This.
+    Absolute(i32),
+}
+
+/// What a machine can ask of the world where the answer decides how it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostQuestion {
+    /// Apply all of these settings, or none.
+    Apply(Vec<HostSetting>),
+    /// The content of the configuration file as it is now.
+    ReadConfig,
+    /// Replace the configuration file by this content.
+    WriteConfig(Vec<u8>),
+}
+
+/// How a process ends by its own fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// By a memory access that is not allowed.
+    Segfault,
+    /// By an assertion that does not hold.
+    Assertion,
 }

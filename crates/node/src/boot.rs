@@ -14,7 +14,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
 use cluster::{Cluster, SLOTS};
-use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Outbox, Output};
+use machine::{DiskError, DiskFault, DiskOp, FileId, HostSetting, Level, Outbox, Output};
+use spec::directive::id;
 
 /// How far the start is.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ impl Node {
         if self.rest.is_clustered && !self.join(now, conf.as_deref(), out) {
             return;
         }
-        out.log(Level::Notice, "Ready to accept connections");
+        self.tell_ready(out);
     }
 
     /// Makes the bus machine and lets it take its first step.
@@ -136,6 +137,23 @@ impl Node {
                 false
             }
         }
+    }
+
+    /// Says where clients may come in: the log's readers and the supervisor wait for it.
+    fn tell_ready(&self, out: &mut Outbox) {
+        let config = &self.engine.shared.config;
+        if config.port(id::PORT) != 0 {
+            out.log(Level::Notice, "Ready to accept connections");
+        }
+        if !config.text(id::UNIXSOCKET).is_empty() {
+            let path = String::from_utf8_lossy(config.text(id::UNIXSOCKET));
+            out.log(Level::Notice, format!("The server is now ready to accept connections at {path}"));
+        }
+        let status = match self.rest.journal.primary() {
+            None => "Ready to accept connections",
+            Some(_) => "Ready to accept connections in read-only mode. Waiting for MASTER <-> REPLICA sync",
+        };
+        out.put(Output::Host(HostSetting::Ready(status.into())));
     }
 
     fn fail(&mut self, text: String, out: &mut Outbox) {

@@ -14,16 +14,19 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod asks;
 mod boot;
 mod bus;
 mod facts;
+mod names;
 mod node;
 mod outside;
-mod reload;
 mod replication;
 mod routes;
 mod settings;
 
 pub use facts::Sight;
+pub use names::CommandNames;
 pub use node::Node;
 pub use outside::Identity;
+pub use settings::title;

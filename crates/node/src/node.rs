@@ -8,6 +8,7 @@ use base::{Now, Random, Time};
 use engine::{Engine, Ran};
 use machine::{Closing, ConnId, HostFacts, Input, Level, Listener, Machine, Outbox, Output, Signal};
 use spec::Config;
+use spec::directive::id;
 use wire::Batch;
 use wire::batch::Ending;
 
@@ -60,6 +61,7 @@ impl Node {
             Input::Tick => {}
             Input::Signal(signal) => self.on_signal(now, signal, out),
             Input::Host(facts) => self.on_host(facts),
+            Input::Answered { ask, answer } => self.on_answered(now, ask, answer, out),
         }
     }
 
@@ -112,17 +114,21 @@ impl Node {
     }
 
     fn on_signal(&mut self, now: Now, signal: Signal, out: &mut Outbox) {
-        let name = match signal {
-            Signal::Terminate => "SIGTERM",
-            Signal::Interrupt => "SIGINT",
+        let (name, wish) = match signal {
+            Signal::Terminate => ("SIGTERM", id::SHUTDOWN_ON_SIGTERM),
+            Signal::Interrupt => ("SIGINT", id::SHUTDOWN_ON_SIGINT),
         };
         if self.rest.is_stopping() {
-            out.log(Level::Warning, "You insist... exiting now.");
-            out.put(Output::Exit { code: 1 });
+            if signal == Signal::Interrupt {
+                out.log(Level::Warning, "You insist... exiting now.");
+                out.put(Output::Exit { code: 1 });
+            }
             return;
         }
         out.log(Level::Warning, alloc::format!("Received {name} scheduling shutdown..."));
-        self.rest.begin_shutdown(now, journal::ShutdownWish { save: None, now: false, force: false }, None);
+        out.log(Level::Warning, "User requested shutdown...");
+        let wish = settings::shutdown(&self.engine.shared.config, wish);
+        self.rest.begin_shutdown(now, wish, None);
     }
 
     fn on_host(&mut self, facts: HostFacts) {
@@ -134,7 +140,7 @@ impl Node {
     fn work(&mut self, now: Now, out: &mut Outbox) {
         self.settle(now, out);
         for _ in 0..ROUNDS_MAX {
-            if !self.engine.has_work() || self.rest.reload.is_some() {
+            if !self.engine.has_work() {
                 return;
             }
             match self.engine.run(now, &mut self.rest, out) {
@@ -174,13 +180,14 @@ impl Machine for Node {
         self.settle(now, out);
         self.observe(now, out);
         self.note_standing(now);
+        self.tell_role(out);
         self.engine.release(now, self.rest.journal.safe_offset(), out);
         out.wake(self.engine_wake_at);
         out.wake(self.engine.moves_wake_at());
         if let Some(cluster) = &self.rest.cluster {
             out.wake(cluster.wake_at());
         }
-        if self.engine.has_work() && self.rest.reload.is_none() {
+        if self.engine.has_work() {
             out.again = true;
         }
     }

@@ -1,5 +1,6 @@
 //! Rest: all of a node but its engine; it answers the engine's questions.
 
+use crate::asks::Asks;
 use crate::boot::Boot;
 use crate::replication;
 use crate::settings;
@@ -26,6 +27,8 @@ pub struct Identity {
     pub executable: String,
     /// Path of the configuration file; empty when there is none.
     pub config_file: String,
+    /// The name that the program was called by, for the title of the process.
+    pub called_as: String,
 }
 
 /// What the engine does not know.
@@ -54,10 +57,12 @@ pub(crate) struct Rest {
     pub(crate) changes_told: u64,
     /// Clients' writes are held until then (a manual failover).
     pub(crate) paused_until: Option<Time>,
-    /// DEBUG RELOAD is under way: no request runs.
-    pub(crate) reload: Option<crate::reload::Reload>,
     /// Directives whose change another part must hear of.
     pub(crate) settings_changed: bool,
+    /// Questions to the host that wait for their answers.
+    pub(crate) asks: Asks,
+    /// The role that the host was told last: a replica.
+    pub(crate) role_told: Option<bool>,
 }
 
 /// A shutdown that is under way.
@@ -90,8 +95,9 @@ impl Rest {
             stopping: None,
             changes_told: 0,
             paused_until: None,
-            reload: None,
             settings_changed: false,
+            asks: Asks::default(),
+            role_told: None,
         }
     }
 
@@ -331,10 +337,10 @@ impl Outside for Rest {
                 self.fill(asked.now, &asked.shared.config, facts);
                 Answer::Done
             }
-            Question::ConfigChanged(_) => {
-                self.settings_changed = true;
-                Answer::Yield
+            Question::ConfigChanged { changed, before, may_wait } => {
+                self.on_config_changed(asked, changed, before, may_wait)
             }
+            Question::RewriteConfig { may_wait } => self.on_config_rewrite(asked, may_wait, reply),
             Question::ResetStats => {
                 self.journal.reset_stats();
                 Answer::Done
@@ -345,14 +351,6 @@ impl Outside for Rest {
                     cluster.handle(asked.now, event, &mut self.dialer, &mut self.cluster_acts);
                 }
                 self.yielding()
-            }
-            Question::Reload { saves, flushes, merges } => {
-                self.on_reload(asked, saves, flushes, merges, reply)
-            }
-            Question::ChangeReplid => {
-                self.journal.change_replid();
-                reply.ok();
-                Answer::Done
             }
             Question::FlushedAll => Answer::Done,
         }

@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use base::Now;
 use data::Keyspace;
 use journal::{Act, Journal, Source, StreamApplied, Turn};
-use machine::{Level, Outbox, Output};
+use machine::{HostSetting, Level, Outbox, Output};
 
 /// Consequences of consequences, at most: each round empties both lists, so reaching it is a bug.
 const ROUNDS_MAX: u32 = 10_000;
@@ -30,7 +30,6 @@ impl Node {
         for _ in 0..ROUNDS_MAX {
             self.apply_settings(out);
             self.go_on_stopping(now, out);
-            self.step_reload(now, out);
             let had_cluster = self.settle_cluster(now, out);
             let had_journal = self.settle_journal(now, out);
             if !had_cluster && !had_journal {
@@ -84,7 +83,6 @@ impl Node {
                 }
             }
             Act::LoadEnded(Source::File, result) => self.loaded(now, result, out),
-            Act::LoadEnded(Source::Reload, result) => self.reloaded(result, out),
             Act::LoadEnded(Source::Primary, result) => {
                 self.engine.shared.standing.loading = false;
                 self.engine.apply_reset();
@@ -120,9 +118,6 @@ impl Node {
                     reply.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
                 });
             }
-            Act::SaveDone { conn: Some(conn), result } if self.rest.is_reloading(conn) => {
-                self.reload_saved(now, result, out);
-            }
             Act::SaveDone { conn: Some(conn), result } => {
                 self.engine.unblock(conn, |reply| match result {
                     Ok(()) => reply.ok(),
@@ -150,6 +145,7 @@ impl Node {
             return;
         }
         stopping.is_begun = true;
+        out.put(Output::Host(HostSetting::Stopping));
         let wish = stopping.wish;
         if self.rest.cluster.is_some() {
             self.bus(now, cluster::Event::Stopping);

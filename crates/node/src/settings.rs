@@ -4,9 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::Span;
 use core::net::IpAddr;
-use machine::{Address, HostSetting, Level};
-use spec::Config;
+use journal::ShutdownWish;
+use machine::{Address, HostSetting, Level, OomScore};
 use spec::directive::id;
+use spec::{Config, DirectiveId};
 
 /// Text of a directive; bytes that are no UTF-8 were refused where names need it, and are shown replaced elsewhere.
 fn text(config: &Config, directive: spec::DirectiveId) -> String {
@@ -86,6 +87,18 @@ pub(crate) fn cluster(config: &Config) -> cluster::Settings {
     }
 }
 
+/// `shutdown-on-sigterm` or `shutdown-on-sigint` as a wish.
+pub(crate) fn shutdown(config: &Config, directive: DirectiveId) -> ShutdownWish {
+    let words = config.printed(directive);
+    let says = |word: &[u8]| words.split(|byte| *byte == b' ').any(|part| part == word);
+    let save = match (says(b"save"), says(b"nosave")) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    };
+    ShutdownWish { save, now: says(b"now"), force: says(b"force") }
+}
+
 /// What the host applies while it runs.
 pub(crate) fn host(config: &Config) -> Vec<HostSetting> {
     let level = match config.choice(id::LOGLEVEL) {
@@ -94,15 +107,73 @@ pub(crate) fn host(config: &Config) -> Vec<HostSetting> {
         "notice" => Level::Notice,
         _ => Level::Warning,
     };
-    let clients = u32::try_from(config.count(id::MAXCLIENTS)).unwrap_or(u32::MAX);
     [
         HostSetting::TcpKeepalive(u32::try_from(config.count(id::TCP_KEEPALIVE)).unwrap_or(0)),
         HostSetting::LogLevel(level),
-        HostSetting::Dir(text(config, id::DIR)),
-        HostSetting::ConnectionsMax(clients.saturating_add(OWN_CONNECTIONS)),
+        HostSetting::CrashLog(config.yes(id::CRASH_LOG_ENABLED)),
     ]
     .into()
 }
 
-/// Connections beyond `maxclients` that a node needs itself: bus links, the primary, files.
-const OWN_CONNECTIONS: u32 = 4_096;
+/// The settings of changed directives that the host can refuse, each with its directive, in the order in which they are
+/// tried: what is hardest to take back comes last.
+pub(crate) fn refusable(
+    config: &Config,
+    changed: &[DirectiveId],
+    is_replica: bool,
+) -> Vec<(DirectiveId, HostSetting)> {
+    let first_of = |ids: &[DirectiveId]| changed.iter().copied().find(|id| ids.contains(id));
+    let mut found = Vec::new();
+    if let Some(id) = first_of(&[id::DIR]) {
+        found.push((id, HostSetting::Dir(text(config, id::DIR))));
+    }
+    if let Some(id) = first_of(&[id::MAXCLIENTS]) {
+        let clients = u32::try_from(config.count(id::MAXCLIENTS)).unwrap_or(u32::MAX);
+        found.push((id, HostSetting::ClientsMax(clients)));
+    }
+    if let Some(id) = first_of(&[id::OOM_SCORE_ADJ, id::OOM_SCORE_ADJ_VALUES]) {
+        found.push((id, HostSetting::OomScore(oom_score(config, is_replica))));
+    }
+    if let Some(id) = first_of(&[id::PORT, id::BIND]) {
+        let words = config.words(id::BIND).iter().map(|word| String::from_utf8_lossy(word).into_owned());
+        found.push((id, HostSetting::Listen { bind: words.collect(), port: config.port(id::PORT) }));
+    }
+    found
+}
+
+/// What the original answers when the host refused a setting of `directive`: its own words where it has some.
+pub(crate) fn refusal_text(directive: DirectiveId, reason: &str) -> &str {
+    match directive {
+        id::PORT => "Unable to listen on this port. Check server logs.",
+        id::BIND => "Failed to bind to specified addresses.",
+        _ => reason,
+    }
+}
+
+/// The score for the kernel's killer in this role.
+pub(crate) fn oom_score(config: &Config, is_replica: bool) -> OomScore {
+    let score = config.oom_scores()[usize::from(is_replica)];
+    match config.choice(id::OOM_SCORE_ADJ) {
+        "no" => OomScore::AsFound,
+        "absolute" => OomScore::Absolute(score),
+        _ => OomScore::Relative(score),
+    }
+}
+
+/// The title of the process: `proc-title-template` filled in. `program` is the name that it was called by.
+pub fn title(config: &Config, program: &str, config_file: &str) -> String {
+    let port = config.port(id::PORT);
+    let bind = config.words(id::BIND).first().map_or("*".into(), |word| String::from_utf8_lossy(word));
+    let socket = text(config, id::UNIXSOCKET);
+    let address = if port == 0 { socket.clone() } else { alloc::format!("{bind}:{port}") };
+    let mode = if is_clustered(config) { "[cluster]" } else { "" };
+    let filled = text(config, id::PROC_TITLE_TEMPLATE)
+        .replace("{title}", program)
+        .replace("{listen-addr}", &address)
+        .replace("{server-mode}", mode)
+        .replace("{port}", &port.to_string())
+        .replace("{tls-port}", &config.port(id::TLS_PORT).to_string())
+        .replace("{unixsocket}", &socket)
+        .replace("{config-file}", config_file);
+    filled.trim_end().into()
+}

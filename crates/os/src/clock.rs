@@ -45,6 +45,11 @@ pub fn seed() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
+/// This process' bound on open files.
+pub fn open_files() -> u64 {
+    syscalls::raise_open_files(0)
+}
+
 /// Raises this process' bound on open files to `wanted`, as far as the system allows; tells what it is now.
 /// A program calls it before it decides on `maxclients`.
 pub fn raise_open_files(wanted: u64) -> u64 {

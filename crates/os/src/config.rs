@@ -1,11 +1,13 @@
 //! Configuration: what a program tells the host before it starts, and what can be wrong with it.
 
 use crate::log::LogConfig;
+use crate::process::Title;
 use machine::Listener;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use wire::Limits;
 
 /// Everything that a host must know before it starts.
@@ -30,6 +32,12 @@ pub struct HostConfig {
     /// SIGTERM and SIGINT become `Input::Signal`, SIGHUP and SIGPIPE are ignored. Off in tests, where
     /// several hosts share a process.
     pub handle_signals: bool,
+    /// The configuration file, for questions of the machine about it.
+    pub config_file: Option<PathBuf>,
+    /// The supervisor hears of the machine's state over the socket of systemd.
+    pub tells_systemd: bool,
+    /// Where the title of the process can be shown.
+    pub title: Option<Arc<Title>>,
 }
 
 impl Default for HostConfig {
@@ -45,6 +53,9 @@ impl Default for HostConfig {
             limits: Limits::default(),
             allocator_facts: || [0; 3],
             handle_signals: true,
+            config_file: None,
+            tells_systemd: false,
+            title: None,
         }
     }
 }

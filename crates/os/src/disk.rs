@@ -80,6 +80,11 @@ impl Disks {
         Disks { sys, dir: Arc::new(dir), mailbox, lanes: [const { None }; LANES.len()] }
     }
 
+    /// The data directory of operations from now on.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The data directory for operations from now on.
     pub(crate) fn set_dir(&mut self, dir: PathBuf) {
         self.dir = Arc::new(dir);

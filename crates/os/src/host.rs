@@ -7,6 +7,7 @@ use crate::disk::{Disks, Mailbox};
 use crate::facts::Facts;
 use crate::listen::Listeners;
 use crate::reactor::{Parts, READY_MAX, Reactor};
+use crate::settings::Service;
 use crate::signals::Signals;
 use crate::syscalls::{Epoll, Syscalls};
 use base::Time;
@@ -51,6 +52,7 @@ impl Host {
             disk_mailbox,
             resolved_mailbox,
             connections_max: config.connections_max,
+            service: Service::new(config.config_file, config.tells_systemd, config.title),
         };
         let reactor = Reactor::new(parts).map_err(refused("registering with epoll"))?;
         Ok(Host { reactor, addresses })

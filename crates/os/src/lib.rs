@@ -17,7 +17,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod log;
+pub mod process;
 
 mod connect;
 mod connections;
@@ -30,12 +32,15 @@ mod host;
 mod listen;
 mod outputs;
 mod reactor;
+mod settings;
 mod signals;
 mod syscalls;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{meter, raise_open_files, seed};
+pub use clock::{meter, open_files, raise_open_files, seed};
 pub use config::{HostConfig, HostError, ListenAt, ListenerConfig};
 pub use host::Host;
-pub use log::{LogConfig, LogTarget};
+pub use listen::bind_addresses;
+pub use log::{LogConfig, LogTarget, Syslog};
+pub use settings::{OWN_CONNECTIONS, OWN_FILES};

@@ -10,7 +10,7 @@ use base::{Span, Time};
 use machine::{Address, Input, Level, Listener, Peer};
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -44,6 +44,9 @@ impl Drop for Bound {
 #[derive(Debug)]
 pub(crate) struct Listeners {
     pub(crate) bound: Vec<Bound>,
+    /// What clients' TCP listeners were made from, to make them again.
+    configs: Vec<ListenerConfig>,
+    keepalive_seconds: u32,
     limits: Limits,
     /// While accepting rests: until when.
     pub(crate) rest_until: Option<Time>,
@@ -56,22 +59,27 @@ impl Listeners {
         limits: Limits,
         keepalive_seconds: u32,
     ) -> Result<Listeners, HostError> {
-        let mut bound = Vec::with_capacity(configs.len());
-        for config in configs {
-            match bind(config, keepalive_seconds) {
-                Ok(listener) => bound.push(listener),
-                Err(error) if config.is_optional && error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {}
-                Err(error) if config.is_optional && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
-                Err(source) => return Err(HostError::Listen { at: config.at.clone(), source }),
-            }
-        }
-        Ok(Listeners { bound, limits, rest_until: None })
+        let bound = bind_all(configs, keepalive_seconds)?;
+        let is_client = |config: &&ListenerConfig| config.kind == Listener::Client;
+        let configs = configs.iter().filter(is_client).cloned().collect();
+        Ok(Listeners { bound, configs, keepalive_seconds, limits, rest_until: None })
     }
 
     /// Registers all for readiness, or takes that back for a rest.
     pub(crate) fn register(&self, sys: &Syscalls, epoll: &Epoll) -> io::Result<()> {
         for (index, listener) in self.bound.iter().enumerate() {
             sys.epoll_add(epoll, listener.fd.as_fd(), listener_token(index), READABLE)?;
+        }
+        Ok(())
+    }
+
+    /// After a change of the list: each listener's token is its place.
+    fn register_anew(&self, sys: &Syscalls, epoll: &Epoll) -> io::Result<()> {
+        for (index, listener) in self.bound.iter().enumerate() {
+            let (fd, token) = (listener.fd.as_fd(), listener_token(index));
+            if sys.epoll_modify(epoll, fd, token, READABLE).is_err() {
+                sys.epoll_add(epoll, fd, token, READABLE)?;
+            }
         }
         Ok(())
     }
@@ -84,12 +92,58 @@ impl Listeners {
     }
 
     /// `tcp-keepalive` for connections that come in from now on.
-    pub(crate) fn set_keepalive(&self, seconds: u32) {
+    pub(crate) fn set_keepalive(&mut self, seconds: u32) {
+        self.keepalive_seconds = seconds;
         for listener in self.bound.iter().filter(|listener| listener.path.is_none()) {
             // Refused only for values out of bounds, which the call excludes.
             let _ = syscalls::set_keepalive(listener.fd.as_fd(), seconds);
         }
     }
+}
+
+/// Binds all, or none.
+fn bind_all(configs: &[ListenerConfig], keepalive_seconds: u32) -> Result<Vec<Bound>, HostError> {
+    let mut bound = Vec::with_capacity(configs.len());
+    for config in configs {
+        match bind(config, keepalive_seconds) {
+            Ok(listener) => bound.push(listener),
+            Err(error) if config.is_optional && error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {}
+            Err(error) if config.is_optional && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
+            Err(source) => return Err(HostError::Listen { at: config.at.clone(), source }),
+        }
+    }
+    Ok(bound)
+}
+
+/// The addresses that the words of `bind` name, and whether each is optional (`-` in front); `*` is every IPv4
+/// address, `::*` every IPv6 one.
+pub fn bind_addresses(words: &[String]) -> Result<Vec<(IpAddr, bool)>, String> {
+    let mut found = Vec::new();
+    for word in words {
+        let (is_optional, name) = match word.strip_prefix('-') {
+            Some(name) => (true, name),
+            None => (false, word.as_str()),
+        };
+        let ip = match name {
+            "*" => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            "::*" => Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+            name => resolve(name),
+        };
+        match ip {
+            Ok(ip) => found.push((ip, is_optional)),
+            Err(_) if is_optional => {}
+            Err(error) => return Err(format!("bind {name}: {error}")),
+        }
+    }
+    Ok(found)
+}
+
+fn resolve(name: &str) -> Result<IpAddr, String> {
+    if let Ok(ip) = name.parse() {
+        return Ok(ip);
+    }
+    let mut found = (name, 0).to_socket_addrs().map_err(|error| error.to_string())?;
+    found.next().map(|address| address.ip()).ok_or_else(|| "the name has no address".into())
 }
 
 fn bind(config: &ListenerConfig, keepalive_seconds: u32) -> io::Result<Bound> {
@@ -130,6 +184,51 @@ pub(crate) fn inet(address: SocketAddr) -> Address {
 }
 
 impl Reactor {
+    /// Clients come in over TCP at these addresses from now on, or nothing changes. A change of port binds the new
+    /// places first; the same port on other addresses has to be left before it can be bound again.
+    pub(crate) fn listen_anew(&mut self, words: &[String], port: u16) -> Result<(), String> {
+        let backlog = self.listeners.configs.first().map_or(511, |config| config.backlog);
+        let mut wanted = Vec::new();
+        if port != 0 {
+            for (ip, is_optional) in bind_addresses(words)? {
+                let at = ListenAt::Inet(ip, port);
+                wanted.push(ListenerConfig { kind: Listener::Client, at, backlog, is_optional });
+            }
+        }
+        let uses_port =
+            |config: &ListenerConfig| matches!(&config.at, ListenAt::Inet(_, old) if *old == port);
+        let before = self.listeners.configs.clone();
+        if before.iter().any(uses_port) {
+            self.leave_client_ports();
+        }
+        let bound = bind_all(&wanted, self.listeners.keepalive_seconds);
+        let (bound, configs, result) = match bound {
+            Ok(bound) => {
+                self.leave_client_ports();
+                (bound, wanted, Ok(()))
+            }
+            Err(error) => {
+                self.log.write(Level::Warning, &format!("Could not change the ports of clients: {error}"));
+                if self.listeners.bound.iter().any(|listener| listener.kind == Listener::Client) {
+                    return Err(error.to_string());
+                }
+                // What was bound a moment ago can be bound again, unless another process was faster.
+                let again = bind_all(&before, self.listeners.keepalive_seconds).unwrap_or_default();
+                (again, before, Err(error.to_string()))
+            }
+        };
+        self.listeners.configs = configs;
+        self.listeners.bound.extend(bound);
+        self.listeners.rest_until = None;
+        let registered = self.listeners.register_anew(&self.sys, &self.epoll);
+        registered.map_err(|error| error.to_string()).and(result)
+    }
+
+    /// Closes the clients' TCP listeners; the kernel takes them out of the epoll instance.
+    fn leave_client_ports(&mut self) {
+        self.listeners.bound.retain(|listener| listener.kind != Listener::Client);
+    }
+
     /// Accepts what waits at a listener, within the bounds of a turn.
     pub(crate) fn accept(&mut self, index: usize, now: Time) {
         for _ in 0..ACCEPTS_PER_TURN {

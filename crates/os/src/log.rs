@@ -7,6 +7,7 @@ use base::Unix;
 use machine::Level;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
 /// Where lines go.
@@ -21,6 +22,34 @@ pub enum LogTarget {
     Nowhere,
 }
 
+/// `syslog-*`: lines go to the system's log as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Syslog {
+    /// Its number: 1 for `user`, 16 and up for `local0` and up.
+    pub facility: u8,
+    /// The name in front of the lines.
+    pub ident: String,
+}
+
+impl Syslog {
+    /// One datagram in the form of RFC 3164, as the C library writes it.
+    fn write(&self, level: Level, text: &str) -> io::Result<()> {
+        let severity = match level {
+            Level::Debug => 7,
+            Level::Verbose => 6,
+            Level::Notice => 5,
+            Level::Warning => 4,
+        };
+        let priority = u32::from(self.facility) * 8 + severity;
+        let [day, month, _, hour, minute, second] = syscalls::local_time(syscalls::unix_ns() / 1_000_000_000);
+        let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"???");
+        let (ident, pid) = (&self.ident, std::process::id());
+        let line =
+            format!("<{priority}>{month} {day:2} {hour:02}:{minute:02}:{second:02} {ident}[{pid}]: {text}");
+        UnixDatagram::unbound()?.send_to(line.as_bytes(), "/dev/log").map(|_| ())
+    }
+}
+
 /// Where lines go, and which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -30,11 +59,13 @@ pub struct LogConfig {
     pub level: Level,
     /// The role's character: `M` primary, `S` replica, `C` child, `X` sentinel. `HostSetting::LogRole` changes it.
     pub role: char,
+    /// The system's log, besides.
+    pub syslog: Option<Syslog>,
 }
 
 impl Default for LogConfig {
     fn default() -> LogConfig {
-        LogConfig { target: LogTarget::Stdout, level: Level::Notice, role: 'M' }
+        LogConfig { target: LogTarget::Stdout, level: Level::Notice, role: 'M', syslog: None }
     }
 }
 
@@ -55,6 +86,10 @@ impl LogConfig {
                 .and_then(|mut file| file.write_all(line.as_bytes())),
             LogTarget::Nowhere => Ok(()),
         };
+        if let Some(syslog) = &self.syslog {
+            // Without a system log there is still the other target.
+            let _ = syslog.write(level, text);
+        }
     }
 }
 

@@ -6,8 +6,7 @@
 use crate::connections::{Flushed, Outcome, State};
 use crate::reactor::Reactor;
 use base::{Now, Span, Time};
-use machine::{Chunk, Closing, ConnId, HostSetting, Level, Outbox, Output, Pool, WriteId};
-use std::path::PathBuf;
+use machine::{Chunk, Closing, ConnId, Crash, Input, Level, Outbox, Output, Pool, WriteId};
 use std::time::Duration;
 
 /// One second: how long a connection that is to be closed may stand without progress.
@@ -63,6 +62,12 @@ impl Reactor {
             }
             Output::Log { level, text } => self.log.write(level, &text),
             Output::Host(setting) => self.set(setting),
+            Output::Ask { ask, question } => {
+                let answer = self.answer(question);
+                self.inputs.push(Input::Answered { ask, answer });
+            }
+            Output::Crash(Crash::Segfault) => crate::crash::segfault(),
+            Output::Crash(Crash::Assertion) => panic!("DEBUG ASSERT asks for it"),
             Output::Exit { .. } => unreachable!("an exit ends the outputs"),
         }
     }
@@ -158,16 +163,6 @@ impl Reactor {
                 // Drained, at its end, or broken: there is nothing more to throw away.
                 Ok(_) | Err(_) => return,
             }
-        }
-    }
-
-    fn set(&mut self, setting: HostSetting) {
-        match setting {
-            HostSetting::TcpKeepalive(seconds) => self.listeners.set_keepalive(seconds),
-            HostSetting::LogLevel(level) => self.log.level = level,
-            HostSetting::LogRole(role) => self.log.role = role,
-            HostSetting::Dir(dir) => self.disks.set_dir(PathBuf::from(dir)),
-            HostSetting::ConnectionsMax(count) => self.connections_max = count,
         }
     }
 

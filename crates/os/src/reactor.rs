@@ -20,6 +20,7 @@ use crate::facts::Facts;
 use crate::gates::Gates;
 use crate::listen::Listeners;
 use crate::log::LogConfig;
+use crate::settings::Service;
 use crate::signals::{Asked, Signals};
 use crate::syscalls::{BROKEN, EDGE, Epoll, PEER_ENDED, READABLE, Syscalls, WRITABLE};
 use base::{Now, Span, Time};
@@ -96,6 +97,7 @@ pub(crate) struct Reactor {
     pub(crate) output_bytes: u64,
     /// The operator does not want to wait for the machine.
     pub(crate) exit_now: bool,
+    pub(crate) service: Service,
 }
 
 /// What a reactor is made of.
@@ -111,6 +113,7 @@ pub(crate) struct Parts {
     pub(crate) disk_mailbox: Arc<Mailbox<Input>>,
     pub(crate) resolved_mailbox: Arc<Mailbox<Resolved>>,
     pub(crate) connections_max: u32,
+    pub(crate) service: Service,
 }
 
 impl Reactor {
@@ -150,6 +153,7 @@ impl Reactor {
             input_bytes: 0,
             output_bytes: 0,
             exit_now: false,
+            service: parts.service,
         })
     }
 

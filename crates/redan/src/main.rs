@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let called_as = args.next().unwrap_or_else(|| OsString::from("redan"));
     let args: Vec<OsString> = args.collect();
     match names::applet(&called_as, &args) {
-        names::Choice::Applet(names::Applet::Server, rest) => server::run(rest),
+        names::Choice::Applet(names::Applet::Server, rest) => server::run(&called_as, rest),
         names::Choice::Applet(names::Applet::Up, rest) => up::run(rest),
         names::Choice::Applet(names::Applet::Links, rest) => links::run(rest),
         names::Choice::Applet(names::Applet::Cli, rest) => {

@@ -483,6 +483,11 @@ impl<M: Machine> World<M> {
                 }
             }
             Output::Host(_) => {}
+            // Nothing here can be refused, and there is no configuration file.
+            Output::Ask { ask, question: _ } => {
+                self.give(index, Input::Answered { ask, answer: Ok(Vec::new()) });
+            }
+            Output::Crash(_) => self.crash(index, false),
             Output::Exit { code } => {
                 // Files and sends are brought to their end, in order, before a process ends.
                 while let Some(op) = self.hosts[index].disk_queue.pop_front() {
@@ -920,6 +925,7 @@ fn place_in_turn(input: &Input) -> u8 {
         | Input::Connected { .. }
         | Input::Disk(_)
         | Input::FileRead { .. }
+        | Input::Answered { .. }
         | Input::Signal(_) => 0,
         Input::Unsent(_) => 1,
         Input::Batches(_) => 2,
@@ -968,5 +974,6 @@ fn trace_input(trace: &mut Trace, at_us: u64, host: HostIndex, input: &Input) {
         Input::Tick => trace.event(at_us, host, 17, 0),
         Input::Signal(_) => trace.event(at_us, host, 18, 0),
         Input::Host(_) => trace.event(at_us, host, 19, 0),
+        Input::Answered { ask, .. } => trace.event(at_us, host, 20, *ask),
     }
 }

@@ -11,9 +11,11 @@
 //! Invariant: a value that is held was accepted by its row: no code behind this has to look at a bound again.
 
 mod load;
+mod rewrite;
+mod users;
 mod value;
 
-pub use load::{INCLUDES_DEEP_MAX, Include, LoadError};
+pub use load::{INCLUDES_DEEP_MAX, Include, LoadError, Surroundings};
 pub use value::{CLIENT_CLASSES, EVENT_LETTERS, OutputLimit, SavePoint, memory};
 
 use crate::directive::{Change, DIRECTIVES, Directive, DirectiveId, Kind, State, id};
@@ -32,6 +34,8 @@ use value::{Complaint, Value};
 pub struct Config {
     /// One value for each row, in the order of the table.
     values: Vec<Value>,
+    /// `rename-command`: names and new names, in the order of the lines.
+    renames: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Why a CONFIG SET changed nothing. Its text is the error line without the leading `-`.
@@ -75,7 +79,7 @@ impl SetError {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { values: DIRECTIVES.iter().map(Value::default_of).collect() }
+        Config { values: DIRECTIVES.iter().map(Value::default_of).collect(), renames: Vec::new() }
     }
 }
 
@@ -83,6 +87,11 @@ impl Config {
     /// All defaults.
     pub fn new() -> Config {
         Config::default()
+    }
+
+    /// The `rename-command` lines: names of commands and what they are called from then on (empty: not at all).
+    pub fn renames(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.renames
     }
 
     /// The names and values that match one of `patterns`, as CONFIG GET lists them. A pattern without
@@ -177,6 +186,9 @@ impl Config {
         };
         let value = adjusted(id, Value::read(row, args, Some(current))?);
         let text = value.text(row.kind);
+        if id == id::PROC_TITLE_TEMPLATE && !is_title_template(&text) {
+            return Err("template format is invalid or contains unknown variables".into());
+        }
         if row.is_refused(&text) {
             let text = String::from_utf8_lossy(&text).into_owned();
             return Err(format!("redan does not support '{} {text}' yet", row.name).into());
@@ -203,10 +215,30 @@ fn adjusted(id: DirectiveId, value: Value) -> Value {
     match value {
         // 1 and 500: the original's bounds of its timer.
         Value::Integer(hz) if id == id::HZ => Value::Integer(hz.clamp(1, 500)),
+        // `relative` is another word for `yes`: the originals show the first.
+        Value::Choice(place @ 2) if id == id::OOM_SCORE_ADJ => Value::Choice(place - 1),
         // 16 KiB: a backlog below the size of one block holds nothing.
         Value::Bytes(bytes) if id == id::REPL_BACKLOG_SIZE => Value::Bytes(bytes.max(16 << 10)),
         value => value,
     }
+}
+
+/// The variables of `proc-title-template`.
+const TITLE_VARIABLES: [&[u8]; 7] =
+    [b"title", b"listen-addr", b"server-mode", b"port", b"tls-port", b"config-file", b"unixsocket"];
+
+/// True when every brace of the template belongs to a variable that there is.
+fn is_title_template(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(start) = rest.iter().position(|byte| *byte == b'{') {
+        let inner = &rest[start + 1..];
+        let Some(end) = inner.iter().position(|byte| *byte == b'}') else { return false };
+        if !TITLE_VARIABLES.contains(&&inner[..end]) {
+            return false;
+        }
+        rest = &inner[end + 1..];
+    }
+    !rest.contains(&b'}')
 }
 
 /// The directive of a name, and the name of the two that was meant.
@@ -304,6 +336,20 @@ impl Config {
     pub fn replicaof(&self) -> Option<(&[u8], u16)> {
         let Value::PrimaryAddress(address) = self.value(id::REPLICAOF) else { self.mistyped(id::REPLICAOF) };
         address.as_ref().map(|(host, port)| (host.as_slice(), *port))
+    }
+
+    /// `oom-score-adj-values`: of a primary, of a replica, of a child.
+    pub fn oom_scores(&self) -> &[i32; 3] {
+        let directive = id::OOM_SCORE_ADJ_VALUES;
+        let Value::OomScores(scores) = self.value(directive) else { self.mistyped(directive) };
+        scores
+    }
+
+    /// Puts the values of `ids` back to what they were in `before`.
+    pub fn restore(&mut self, before: &Config, ids: &[DirectiveId]) {
+        for id in ids {
+            self.values[usize::from(id.0)] = before.value(*id).clone();
+        }
     }
 
     /// The bits of `notify-keyspace-events`, by their place in [`EVENT_LETTERS`].

@@ -254,6 +254,10 @@ pub struct Line {
 pub enum LineState {
     /// The lines of other files stand in its place.
     Include,
+    /// A command goes by another name, or by none.
+    Rename,
+    /// A user: only the default one, as it is without the line.
+    User,
     /// It has had no effect for long, in the originals too.
     Obsolete,
     /// It belongs to another role; the text says so.
@@ -276,8 +280,8 @@ impl Line {
 /// The lines of a configuration file that are no directives.
 pub static LINES: &[Line] = &[
     Line::new("include", 1, 1, LineState::Include),
-    Line::new("rename-command", 2, 2, LineState::NotYet),
-    Line::new("user", 1, usize::MAX, LineState::NotYet),
+    Line::new("rename-command", 2, 2, LineState::Rename),
+    Line::new("user", 1, usize::MAX, LineState::User),
     Line::new("loadmodule", 1, usize::MAX, LineState::NotYet),
     Line::new("sentinel", 0, usize::MAX, LineState::NotHere("sentinel directive while not in sentinel mode")),
     Line::new("list-max-ziplist-entries", 1, 1, LineState::Obsolete),

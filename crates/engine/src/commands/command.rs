@@ -143,7 +143,7 @@ static COMMAND: &[Command] = &[
 ];
 
 fn all(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let commands = call.table.commands();
+    let commands: Vec<RowIndex> = call.table.commands().collect();
     call.reply.array(commands.len());
     for index in commands {
         describe(call, index);
@@ -152,7 +152,7 @@ fn all(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn command_count(call: &mut Call<'_>) -> Result<(), Refusal> {
-    call.reply.integer(call.table.commands().len() as i64);
+    call.reply.integer(call.table.commands().count() as i64);
     Ok(())
 }
 
@@ -294,9 +294,10 @@ fn command_list(call: &mut Call<'_>) -> Result<(), Refusal> {
         _ => return Err(Refusal::Syntax),
     };
     // Unfiltered, subcommands are not listed.
-    let top = call.table.commands().len();
+    let top = call.table.rows().iter().take_while(|row| row.container.is_none()).count();
     let is_filtered = call.args.len() > 2;
     let rows = call.table.rows().iter().take(if is_filtered { usize::MAX } else { top });
+    let rows = rows.filter(|row| row.called.is_some());
     let found: Vec<&Row> = rows.filter(|row| is_wanted(row)).collect();
     call.reply.array(found.len());
     for row in found {

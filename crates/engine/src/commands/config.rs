@@ -58,6 +58,19 @@ static CONFIG: &[Command] = &[
     },
     Command {
         spec: Spec {
+            name: "rewrite",
+            summary: "Writes the present values into the configuration file.",
+            since: "2.8.0",
+            group: Group::Server,
+            arity: Arity::Exactly(2),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+            ..Spec::USUAL
+        },
+        run: config_rewrite,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
             name: "resetstat",
             summary: "Sets the counters of INFO to zero.",
             since: "2.0.0",
@@ -108,17 +121,29 @@ fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
         .config
         .set(&pairs, is_local(call.session))
         .map_err(|error| Refusal::Owned(error.to_string().into_boxed_str()))?;
-    match call.put(Question::ConfigChanged(&changed)) {
+    let may_wait = !call.in_exec;
+    let answer = call.put(Question::ConfigChanged { changed: &changed, before: &before, may_wait });
+    call.core.settings = Settings::from_config(&call.keys.shared.config);
+    match answer {
         Answer::Refused(refusal) => {
             call.keys.shared.config = before;
+            call.core.settings = Settings::from_config(&call.keys.shared.config);
             return Err(refusal);
         }
+        Answer::Block => {
+            call.session.is_blocked = true;
+            return Ok(());
+        }
         Answer::Yield => call.flow = crate::call::Flow::Yield,
-        Answer::Done | Answer::Block | Answer::Link => {}
+        Answer::Done | Answer::Link => {}
     }
-    call.core.settings = Settings::from_config(&call.keys.shared.config);
     call.reply.ok();
     Ok(())
+}
+
+fn config_rewrite(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let may_wait = !call.in_exec;
+    call.ask(Question::RewriteConfig { may_wait })
 }
 
 fn config_resetstat(call: &mut Call<'_>) -> Result<(), Refusal> {
@@ -138,6 +163,8 @@ fn config_help(call: &mut Call<'_>) -> Result<(), Refusal> {
             "    Return the directives whose name matches a pattern, with their values.",
             "SET <directive> <value> [<directive> <value> ...]",
             "    Change directives, all or none.",
+            "REWRITE",
+            "    Write the present values into the configuration file.",
             "RESETSTAT",
             "    Set the counters of INFO to zero.",
         ],

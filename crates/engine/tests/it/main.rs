@@ -4,7 +4,6 @@ mod apply;
 mod clients;
 mod cluster;
 mod commands;
-mod databases;
 mod dump;
 mod feed;
 mod golden;

@@ -21,7 +21,11 @@ impl Outside for Simple {
         match question {
             Question::Wait { timeout: Some(Span::ZERO), .. } => reply.integer(0),
             Question::Wait { .. } => return Answer::Block,
-            Question::Info(_) | Question::ConfigChanged(_) | Question::ResetStats | Question::FlushedAll => {}
+            Question::Info(_)
+            | Question::ConfigChanged { .. }
+            | Question::RewriteConfig { .. }
+            | Question::ResetStats
+            | Question::FlushedAll => {}
             Question::Publish { .. } => {}
             Question::Psync(_) => {
                 reply.simple("CONTINUE");

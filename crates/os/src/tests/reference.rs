@@ -202,7 +202,11 @@ impl Machine for Reference {
                     self.run(conn, now, out);
                 }
             }
-            Input::Host(_) | Input::Connected { .. } | Input::FileRead { .. } | Input::Signal(_) => {}
+            Input::Host(_)
+            | Input::Connected { .. }
+            | Input::FileRead { .. }
+            | Input::Signal(_)
+            | Input::Answered { .. } => {}
         }
     }
 

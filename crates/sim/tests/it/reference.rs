@@ -125,7 +125,7 @@ impl Reference {
     fn check_order(&mut self, input: &Input) {
         let place = match input {
             Input::Opened { .. } | Input::Connected { .. } | Input::Disk(_) => 0,
-            Input::FileRead { .. } | Input::Signal(_) => 0,
+            Input::FileRead { .. } | Input::Signal(_) | Input::Answered { .. } => 0,
             Input::Unsent(_) => 1,
             Input::Batches(_) => 2,
             Input::Closed { .. } => 3,
@@ -189,7 +189,11 @@ impl Machine for Reference {
                     self.run(now, conn, out);
                 }
             }
-            Input::Host(_) | Input::Connected { .. } | Input::FileRead { .. } | Input::Signal(_) => {}
+            Input::Host(_)
+            | Input::Connected { .. }
+            | Input::FileRead { .. }
+            | Input::Signal(_)
+            | Input::Answered { .. } => {}
         }
     }
 

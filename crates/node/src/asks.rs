@@ -1,0 +1,176 @@
+//! Asks: what the host is asked on behalf of a client, which waits for the answer.
+//!
+//! ```text
+//!   CONFIG SET dir, port, ...   Apply --accepted--> OK
+//!                                     --refused---> every value of that request is put back, and the error
+//!   CONFIG REWRITE              ReadConfig --> the new content --> WriteConfig --> OK
+//! ```
+//!
+//! The host answers before anything else of the next turn, so no request sees a value that the host then refuses,
+//! but for those of the same turn.
+
+use crate::node::Node;
+use crate::outside::Rest;
+use crate::settings;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+use base::Now;
+use engine::{Answer, Asked};
+use machine::{ConnId, HostQuestion, HostRefusal, HostSetting, Level, Outbox, Output};
+use spec::config::SetError;
+use spec::{Config, DirectiveId};
+use wire::reply::Reply;
+
+/// Questions that wait for their answers.
+#[derive(Default)]
+pub(crate) struct Asks {
+    waiting: BTreeMap<u64, Ask>,
+    last: u64,
+}
+
+/// One question: what happens with its answer, and which client waits (none: a transaction did not).
+struct Ask {
+    conn: Option<ConnId>,
+    about: About,
+}
+
+enum About {
+    /// A CONFIG SET.
+    Set {
+        /// The directive of each setting that the host was given.
+        asked: Vec<DirectiveId>,
+        /// All that the request changed.
+        changed: Vec<DirectiveId>,
+        /// The values before it.
+        before: Box<Config>,
+    },
+    /// The old content of the configuration file.
+    OldFile,
+    /// The new content is written.
+    NewFile,
+}
+
+impl Asks {
+    fn put(&mut self, conn: Option<ConnId>, about: About, question: HostQuestion, out: &mut Outbox) {
+        self.last += 1;
+        self.waiting.insert(self.last, Ask { conn, about });
+        out.put(Output::Ask { ask: self.last, question });
+    }
+}
+
+impl Rest {
+    pub(crate) fn on_config_changed(
+        &mut self,
+        asked: &mut Asked<'_>,
+        changed: &[DirectiveId],
+        before: &Config,
+        may_wait: bool,
+    ) -> Answer {
+        self.settings_changed = true;
+        let config = &asked.shared.config;
+        if changed.contains(&spec::directive::id::PROC_TITLE_TEMPLATE) {
+            let title = settings::title(config, &self.identity.called_as, &self.identity.config_file);
+            asked.out.put(Output::Host(HostSetting::Title(title)));
+        }
+        let wanted = settings::refusable(config, changed, asked.shared.standing.is_replica);
+        if wanted.is_empty() {
+            return Answer::Yield;
+        }
+        let (ids, settings) = wanted.into_iter().unzip();
+        let about = About::Set { asked: ids, changed: changed.into(), before: Box::new(before.clone()) };
+        let conn = may_wait.then_some(asked.conn);
+        self.asks.put(conn, about, HostQuestion::Apply(settings), asked.out);
+        if may_wait { Answer::Block } else { Answer::Yield }
+    }
+
+    pub(crate) fn on_config_rewrite(
+        &mut self,
+        asked: &mut Asked<'_>,
+        may_wait: bool,
+        reply: &mut Reply<'_>,
+    ) -> Answer {
+        if self.identity.config_file.is_empty() {
+            reply.error("ERR The server is running without a config file");
+            return Answer::Done;
+        }
+        self.asks.put(may_wait.then_some(asked.conn), About::OldFile, HostQuestion::ReadConfig, asked.out);
+        if may_wait {
+            return Answer::Block;
+        }
+        reply.ok();
+        Answer::Done
+    }
+}
+
+impl Node {
+    /// The host's answer to a question.
+    pub(crate) fn on_answered(
+        &mut self,
+        now: Now,
+        ask: u64,
+        answer: Result<Vec<u8>, HostRefusal>,
+        out: &mut Outbox,
+    ) {
+        let Some(Ask { conn, about }) = self.rest.asks.waiting.remove(&ask) else { return };
+        let error = match (about, answer) {
+            (About::Set { asked, .. }, Ok(answer)) => {
+                if asked.contains(&spec::directive::id::DIR) && !answer.is_empty() {
+                    self.engine.shared.config.put_text(spec::directive::id::DIR, &answer);
+                }
+                None
+            }
+            (About::Set { asked, changed, before }, Err(refusal)) => {
+                let directive = asked.get(refusal.at).or(asked.first()).copied();
+                let directive = directive.expect("the host was given a setting");
+                out.log(
+                    Level::Warning,
+                    format!(
+                        "Failed applying new configuration. Possibly related to new {} setting. Restoring previous settings.",
+                        directive.row().name
+                    ),
+                );
+                self.engine.shared.config.restore(&before, &changed);
+                self.engine.on_config();
+                self.rest.settings_changed = true;
+                Some(format!(
+                    "{}",
+                    SetError::failed(directive, settings::refusal_text(directive, &refusal.text))
+                ))
+            }
+            (About::OldFile, Ok(old)) => {
+                let new = self.engine.shared.config.rewritten(&old);
+                self.rest.asks.put(conn, About::NewFile, HostQuestion::WriteConfig(new), out);
+                return;
+            }
+            (About::NewFile, Ok(_)) => {
+                out.log(Level::Notice, "CONFIG REWRITE executed with success.");
+                None
+            }
+            (About::OldFile | About::NewFile, Err(refusal)) => {
+                out.log(Level::Warning, format!("CONFIG REWRITE failed: {}", refusal.text));
+                Some(format!("ERR Rewriting config file: {}", refusal.text))
+            }
+        };
+        if let Some(conn) = conn {
+            self.engine.unblock(conn, |reply| match error {
+                None => reply.ok(),
+                Some(text) => reply.error(text),
+            });
+        }
+        self.settle(now, out);
+    }
+
+    /// Tells the host of a new role: it stands in each line of the log, and decides on the score for the kernel's killer.
+    pub(crate) fn tell_role(&mut self, out: &mut Outbox) {
+        let is_replica = self.rest.journal.primary().is_some();
+        if self.rest.role_told == Some(is_replica) {
+            return;
+        }
+        self.rest.role_told = Some(is_replica);
+        out.put(Output::Host(HostSetting::LogRole(if is_replica { 'S' } else { 'M' })));
+        let score = settings::oom_score(&self.engine.shared.config, is_replica);
+        out.put(Output::Host(HostSetting::OomScore(score)));
+    }
+}

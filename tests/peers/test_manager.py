@@ -87,7 +87,7 @@ class Side:
     """Some nodes and the tool that drives them."""
 
     def __init__(self, directory, tool, kinds, hosts):
-        self.tool, self.dir, self.nodes, self.ids = tool, directory, [], []
+        self.tool, self.dir, self.kind, self.nodes, self.ids = tool, directory, kinds, [], []
         self.add(kinds, hosts)
 
     def add(self, kinds, hosts):
@@ -177,7 +177,7 @@ ALL = "{0} {1} {2} {3} {4} {5}"
 def pair(tmp_path):
     pairs = []
 
-    def make(kinds="redis", hosts=HOSTS):
+    def make(kinds=os.environ.get("MANAGER_KIND", "redis"), hosts=HOSTS):
         pairs.append(Pair(tmp_path, kinds, hosts))
         return pairs[-1]
 
@@ -257,7 +257,7 @@ def test_a_cluster_is_made_looked_after_and_taken_apart(pair):
 
     # Two more nodes, a primary and a replica of it; the primary gets its share.
     for side in nodes.sides:
-        side.add("redis", ["127.0.0.4", "127.0.0.4"])
+        side.add(side.kind, ["127.0.0.4", "127.0.0.4"])
     assert nodes.same("add-node {6} {0}", keep=no_dots)[0] == 0
     wait_for(lambda: all(len(side.nodes[0].call("CLUSTER", "NODES").splitlines()) == 7 for side in nodes.sides), 10, "node 6 is known")
     nodes.each(lambda side: wait_for(lambda: "handshake" not in "".join(node.call("CLUSTER", "NODES") for node in side.nodes), 10, "met"))
@@ -340,6 +340,10 @@ def test_what_is_broken_is_mended(pair):
     assert "--cluster-fix-with-unreachable-masters" in nodes.same("fix {0}", keep=findings)[1]
 
 
+def rdb_is_sound(path):
+    return subprocess.run(["redis-check-rdb", path], capture_output=True, check=False).returncode == 0
+
+
 def stray_key(side):
     """Node 0 owns slot 200 without a key in it, node 2 has one."""
     node = side.nodes[2]
@@ -400,8 +404,7 @@ def test_keys_come_in_and_backups_go_out(pair, tmp_path):
     for side in nodes.sides:
         files = sorted(os.listdir(side.dir / side.tool))
         assert len(files) == 4
-        for name in files[1:]:
-            assert subprocess.run(["redis-check-rdb", side.dir / side.tool / name], capture_output=True, check=False).returncode == 0
+        assert all(rdb_is_sound(side.dir / side.tool / name) for name in files[1:])
     layouts = [sorted(side.plain((side.dir / side.tool / "nodes.json").read_text()).split("},")) for side in nodes.sides]
     trimmed = [sorted(part.strip("[] \n}") for part in layout) for layout in layouts]
     assert trimmed[0] == trimmed[1]
@@ -425,14 +428,24 @@ def test_the_old_tool_and_all_kinds_of_nodes(tmp_path):
         assert "0 keys in 3 masters." in side.run(["info", "{3}"], tool=trib)[1]
         assert "<node 0>: PONG" in side.run(["call", "{0}", "ping"], tool=trib)[1]
         assert side.run(["set-timeout", "{0}", "6000"], tool=trib)[1].count("*** New timeout set for") >= 4
+        # Keys go from Redis to redan, by ours, and back, by the real tool.
+        for slot in (0, 1, 2, 3):
+            for number in range(25):
+                side.nodes[0].call("SET", key_of(slot, number), f"{slot}-{number}")
         moved = side.run(["reshard", "--from", "all", "--to", "{id2}", "--slots", "10", "--yes", "{0}"], tool=trib)
         assert moved[0] == 0, moved
         assert "Unknown option 'frob'" in side.run(["reshard", "--frob", "1", "{0}"], tool=trib)[1]
         assert side.run(["rebalance", "--threshold", "0.01", "{0}"], tool=trib)[0] == 0
         wait_for(lambda: side.run(["check", "{5}"])[0] == 0, 20, "our tool is content")
-        moved = side.run(["reshard", "{0}", "--cluster-from", "{id0}", "--cluster-to", "{id2}", "--cluster-slots", "8",
+        moved = side.run(["reshard", "{0}", "--cluster-from", "{id2}", "--cluster-to", "{id0}", "--cluster-slots", "8",
                           "--cluster-yes"], tool=[REAL, "--cluster"])
         assert moved[0] == 0, moved
         wait_for(lambda: side.run(["check", "{4}"], tool=[REAL, "--cluster"])[0] == 0, 20, "the real tool is content")
+        (tmp_path / "backup").mkdir()
+        assert side.run(["backup", "{0}", "{dir}/backup"])[0] == 0
+        files = sorted(os.listdir(tmp_path / "backup"))
+        assert len(files) == 4 and all(rdb_is_sound(tmp_path / "backup" / name) for name in files[1:])
+        for slot in (0, 1, 2, 3):
+            assert [side.get(key_of(slot, number)) for number in range(25)] == [f"{slot}-{number}" for number in range(25)]
     finally:
         side.stop()

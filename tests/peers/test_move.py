@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from conftest import wait_for
+from exchange import Conn
+from test_cluster_commands import sides  # noqa: F401
 
 # `python -m pytest tests/peers/test_move.py`; conftest.py starts the servers.
 
@@ -224,9 +226,9 @@ def test_the_real_tool_moves_slots_under_load(servers, first, second, back):
         moves = [(0, 1), (1, 0)] if back else [(0, 1)]
         for source, target in moves:
             reshard(["reshard", addresses[2], "--cluster-from", ids[source], "--cluster-to", ids[target],
-                     "--cluster-slots", 400, "--cluster-yes", "--cluster-pipeline", 20])
+                     "--cluster-slots", 150, "--cluster-yes", "--cluster-pipeline", 20])
         # Out of balance on purpose, and back by the tool.
-        reshard(["rebalance", addresses[0], "--cluster-weight", f"{ids[0]}=3", "--cluster-threshold", 1,
+        reshard(["rebalance", addresses[0], "--cluster-weight", f"{ids[0]}=1.2", "--cluster-threshold", 1,
                  "--cluster-pipeline", 50])
     finally:
         stop.set()
@@ -241,3 +243,50 @@ def test_the_real_tool_moves_slots_under_load(servers, first, second, back):
         assert cluster.get(name) == str(value).encode(), name
     assert sum(client.dbsize() for client in clients) == 3100 + len(counts)
     assert "[OK] All 16384 slots covered" in reshard(["check", addresses[0]])
+
+
+def test_an_open_slot_answers_as_the_original(sides):
+    both = sides(2)
+    logs = []
+    for side in both:
+        side.join()
+        first, second = (Conn(node.port) for node in side.nodes)
+        # The slot of "a" (15495) belongs to the second node, that of "b" (3300) to the first.
+        first.ask("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
+        second.ask("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
+        for node in side.nodes:
+            wait_for(lambda: b"cluster_state:ok" in Conn(node.port).value("CLUSTER", "INFO"), 15, "ok")
+            wait_for(lambda: len(Conn(node.port).value("CLUSTER", "SLOTS")) == 2, 15, "both ranges")
+        ids, to = side.ids, ("MIGRATE", "127.0.0.1", side.nodes[1].port)
+        payload = redis.Redis(port=side.nodes[0].port)
+        payload.set("b", "1")
+        payload = payload.dump("b")
+        log = []
+        for number, (conn, *request) in enumerate([
+            (first, "SET", "{b}1", "1"), (first, "SET", "{b}2", "1"),
+            (first, *to, "a", 0, 5000), (first, *to, "", 0, 5000, "KEYS", "b", "c"),
+            (first, *to, "b", 0, 5000), (first, "EXISTS", "b"),
+            (second, "CLUSTER", "SETSLOT", 3300, "IMPORTING", ids[0]),
+            (first, "CLUSTER", "SETSLOT", 3300, "MIGRATING", ids[1]),
+            (first, *to, "", 0, 5000, "KEYS", "b", "{b}none"), (first, *to, "{b}none", 0, 5000),
+            (first, "GET", "b"), (first, "MGET", "b", "{b}1"), (first, "SET", "b", "2"), (first, "DEL", "b", "{b}1"),
+            (first, "GET", "{b}1"),
+            (second, "GET", "b"), (second, "ASKING"), (second, "GET", "b"), (second, "ASKING"),
+            (second, "MGET", "b", "{b}1"), (second, *to, "{b}none", 0, 5000),
+            (second, "RESTORE", "{b}5", 0, payload), (second, "RESTORE-ASKING", "{b}5", 0, payload),
+            (second, "RESTORE-ASKING", "{b}5", 0, payload), (second, "RESTORE-ASKING", "{c}5", 0, payload),
+            (second, "CLUSTER", "COUNTKEYSINSLOT", 3300), (first, "CLUSTER", "COUNTKEYSINSLOT", 3300),
+            (first, "CLUSTER", "SETSLOT", 3300, "NODE", ids[1]),
+            (first, *to, "", 0, 5000, "REPLACE", "KEYS", "{b}1", "{b}2"),
+            (first, "CLUSTER", "GETKEYSINSLOT", 3300, 10),
+            (second, "CLUSTER", "SETSLOT", 3300, "NODE", ids[1]), (first, "CLUSTER", "SETSLOT", 3300, "NODE", ids[1]),
+            (second, "MGET", "b", "{b}1", "{b}2", "{b}5"), (first, "GET", "b"), (first, *to, "b", 0, 5000),
+            (second, "CLUSTER", "COUNTKEYSINSLOT", 3300),
+        ]):
+            log.append((number, request[0], side.masked(conn.ask(*request)[0])))
+        epoch = {node: Conn(node.port).value("CLUSTER", "INFO").split(b"cluster_my_epoch:")[1].split()[0]
+                 for node in side.nodes}
+        assert int(epoch[side.nodes[1]]) > int(epoch[side.nodes[0]]), "the claim of the new owner is the newer one"
+        logs.append(log)
+    for ours, theirs in zip(*logs):
+        assert ours == theirs

@@ -229,6 +229,14 @@ impl Keyspace {
         all
     }
 
+    /// Exchanges two databases.
+    pub fn swap(&mut self, one: u32, other: u32) {
+        self.databases.swap(one as usize, other as usize);
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.swap(one, other);
+        }
+    }
+
     /// Empties a slot in all databases (cluster mode); see `flush`.
     pub fn remove_slot(&mut self, slot: u16) -> Detached {
         let mut all = Detached::default();
@@ -315,7 +323,7 @@ impl Keyspace {
     pub fn snapshot_begin(&mut self, encode: Encode) {
         assert!(self.snapshot.as_ref().is_none_or(|snapshot| snapshot.is_done));
         self.mark = !self.mark;
-        self.snapshot = Some(Box::new(Snapshot::new(encode)));
+        self.snapshot = Some(Box::new(Snapshot::new(encode, self.databases())));
     }
 
     /// Walks on. Never splits a segment: it may overshoot the budget by one (up to some 1,000 entries).

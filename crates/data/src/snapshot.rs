@@ -67,7 +67,9 @@ pub(crate) struct Snapshot {
     encode: Encode,
     pub out: SnapshotOut,
     left: VecDeque<Left>,
-    /// The walker's position: database, table, and hash prefix in 32 bits (2^32: the table's end).
+    /// By place in the keyspace: which database it was when the snapshot began (SWAPDB).
+    names: Vec<u32>,
+    /// The walker's position: database (by its name then), table, and hash prefix in 32 bits (2^32: the table's end).
     db: usize,
     table: usize,
     prefix: u64,
@@ -76,11 +78,12 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// A snapshot whose walk begins.
-    pub fn new(encode: Encode) -> Snapshot {
+    pub fn new(encode: Encode, databases: u32) -> Snapshot {
         Snapshot {
             encode,
             out: SnapshotOut::default(),
             left: VecDeque::new(),
+            names: (0..databases).collect(),
             db: 0,
             table: 0,
             prefix: 0,
@@ -90,6 +93,15 @@ impl Snapshot {
 
     /// Encodes a segment; returns how many entries it has.
     pub fn encode(&mut self, db: u32, segment: Segment) -> usize {
+        self.encode_named(self.names[db as usize], segment)
+    }
+
+    /// Two databases have exchanged their places.
+    pub fn swap(&mut self, one: u32, other: u32) {
+        self.names.swap(one as usize, other as usize);
+    }
+
+    fn encode_named(&mut self, db: u32, segment: Segment) -> usize {
         let mut count = 0;
         visit_prefetched(segment, |word| {
             let entry = word.entry();
@@ -102,7 +114,7 @@ impl Snapshot {
 
     /// Takes over a table that is detached.
     pub fn adopt(&mut self, db: u32, table: Table) {
-        self.left.push_back(Left { db, table, place: 0 });
+        self.left.push_back(Left { db: self.names[db as usize], table, place: 0 });
     }
 
     /// The tables that were adopted.
@@ -128,11 +140,12 @@ impl Snapshot {
                     continue;
                 };
                 left.place += 1 << (left.table.depth() - segment.depth());
-                let encoded = if segment.mark() == mark { 0 } else { self.encode(db, segment) };
+                let encoded = if segment.mark() == mark { 0 } else { self.encode_named(db, segment) };
                 entries = entries.saturating_sub(encoded.max(1));
                 continue;
             }
-            let Some(database) = databases.get_mut(self.db) else {
+            let place = self.names.iter().position(|name| *name as usize == self.db);
+            let Some(database) = place.and_then(|place| databases.get_mut(place)) else {
                 self.is_done = true;
                 return;
             };
@@ -156,7 +169,7 @@ impl Snapshot {
                 continue;
             }
             table.set_mark(hash, mark);
-            let encoded = self.encode(self.db as u32, segment);
+            let encoded = self.encode_named(self.db as u32, segment);
             entries = entries.saturating_sub(encoded.max(1));
         }
     }

@@ -31,6 +31,8 @@ pub struct Core {
     pub settings: Settings,
     /// Active expiry runs (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: bool,
+    /// No regular work is done (DEBUG PAUSE-CRON).
+    pub is_cron_paused: bool,
     /// When the engine started.
     pub started: Now,
     /// Figures of the world.

@@ -114,6 +114,7 @@ impl Engine {
                 random,
                 settings,
                 expires_actively: true,
+                is_cron_paused: false,
                 started: now,
                 host: HostFacts::default(),
                 held: Vec::new(),
@@ -385,6 +386,9 @@ impl Engine {
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Time {
         self.core.stats.rate.sample(now.mono.0, self.core.stats.requests);
         self.core.peak_bytes = self.core.peak_bytes.max(self.shared.keyspace.used_bytes());
+        if self.core.is_cron_paused {
+            return now.mono + EXPIRY_EVERY;
+        }
         let has_garbage = self.shared.keyspace.free_slice(FREE_BUDGET);
         if now.mono >= self.next_expiry {
             let has_more = self.expire_actively(now, out);

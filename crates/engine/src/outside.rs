@@ -97,6 +97,18 @@ pub enum Question<'a> {
         /// A sharded channel.
         is_sharded: bool,
     },
+    /// DEBUG RELOAD: with [`Answer::Block`] the reply comes by [`crate::Engine::unblock`], and nobody's request
+    /// runs before it.
+    Reload {
+        /// Write the file first.
+        saves: bool,
+        /// Drop the data before the load.
+        flushes: bool,
+        /// A key of the file takes the place of one that is there.
+        merges: bool,
+    },
+    /// DEBUG CHANGE-REPL-ID: begin a new history.
+    ChangeReplid,
     /// All data was removed on purpose (FLUSHALL): a running snapshot is to end, `save` points to be seen to.
     FlushedAll,
 }

@@ -59,6 +59,8 @@ pub enum Source {
     File,
     /// A primary.
     Primary,
+    /// The file of the last save, into a node that serves already (DEBUG RELOAD).
+    Reload,
 }
 
 /// What a load found.

@@ -26,6 +26,8 @@ pub(crate) struct Boot {
     waiting: Option<Vec<u8>>,
     end: Option<Result<(), DiskError>>,
     has_more: bool,
+    /// The node serves already: the file's history means nothing, and the file must be there.
+    pub(crate) is_reload: bool,
 }
 
 impl Boot {
@@ -34,7 +36,23 @@ impl Boot {
         turn.out.put(Output::Disk(DiskOp::Open { file, path: path.clone() }));
         turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
         let loader = Loader::new(keeps_expired, settings);
-        Boot { file, read_bytes: 0, path, loader, waiting: None, end: None, has_more: false }
+        Boot {
+            file,
+            read_bytes: 0,
+            path,
+            loader,
+            waiting: None,
+            end: None,
+            has_more: false,
+            is_reload: false,
+        }
+    }
+
+    /// A load into a node that serves already. `merges`: a key of the file takes the place of one that is there.
+    pub(crate) fn again(settings: &Settings, merges: bool, turn: &mut Turn<'_>) -> Boot {
+        let mut boot = Boot::new(settings, false, turn);
+        (boot.is_reload, boot.loader.overwrites) = (true, merges);
+        boot
     }
 
     pub(crate) fn on_read(&mut self, result: Result<Vec<u8>, DiskError>, _turn: &mut Turn<'_>) {
@@ -63,7 +81,7 @@ impl Boot {
     ) -> Option<Result<Loaded, String>> {
         let is_missing = |error: &DiskError| error.fault == DiskFault::Missing;
         if let Some(Err(error)) = &self.end {
-            let result = if is_missing(error) && self.read_bytes == 0 {
+            let result = if is_missing(error) && self.read_bytes == 0 && !self.is_reload {
                 Ok(Loaded::default())
             } else {
                 Err(format!("Fatal error loading the DB: {error}. Exiting."))
@@ -84,7 +102,9 @@ impl Boot {
         match step {
             Ok(Step::More) => None,
             Ok(Step::Ready) => {
-                self.restore(leads, feed, turn);
+                if !self.is_reload {
+                    self.restore(leads, feed, turn);
+                }
                 None
             }
             Ok(Step::Starved) => match (self.waiting.take(), &self.end) {

@@ -159,6 +159,19 @@ impl Journal {
         turn.acts.push(Act::LoadBegan(Source::File));
     }
 
+    /// Loads the file of the last save into a node that serves (DEBUG RELOAD). `LoadEnded` comes in any case.
+    pub fn reload(&mut self, merges: bool, turn: &mut Turn<'_>) {
+        self.load_started = turn.now.unix;
+        self.boot = Some(Boot::again(&self.settings, merges, turn));
+        turn.acts.push(Act::LoadBegan(Source::Reload));
+    }
+
+    /// Begins a new history: no replica can resume the old one.
+    pub fn change_replid(&mut self) {
+        self.feed.replid = Id::random(&mut self.random);
+        self.feed.second = None;
+    }
+
     /// Takes changed settings over.
     pub fn configure(&mut self, settings: Settings) {
         self.settings = settings;
@@ -730,6 +743,7 @@ impl Journal {
         let Some(boot) = &mut self.boot else { return };
         let leads = self.follow.is_none();
         let Some(result) = boot.work(LOAD_SLICE, leads, &mut self.feed, turn) else { return };
+        let source = if boot.is_reload { Source::Reload } else { Source::File };
         self.boot = None;
         self.alone_since = turn.now.mono;
         match &result {
@@ -740,13 +754,15 @@ impl Journal {
                 let text = format!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
                 turn.out.log(Level::Notice, text);
                 turn.out.log(Level::Notice, format!("DB loaded from disk: {seconds:.3} seconds"));
-                self.stream_db = loaded.stream_db;
+                if source == Source::File {
+                    self.stream_db = loaded.stream_db;
+                }
                 self.loaded = loaded.clone();
                 self.saver.last_save = turn.now.unix;
             }
             Err(error) => turn.out.log(Level::Warning, error.clone()),
         }
-        turn.acts.push(Act::LoadEnded(Source::File, result));
+        turn.acts.push(Act::LoadEnded(source, result));
         if leads {
             turn.acts.push(Act::SelectAgain);
         }

@@ -39,6 +39,8 @@ pub(crate) struct Loader {
     said_ready: bool,
     /// Expired keys are data too (a replica: its primary will delete them).
     keeps_expired: bool,
+    /// A key takes the place of one that is there; otherwise that ends the load.
+    pub(crate) overwrites: bool,
     hash_limits: HashLimits,
     /// The database that the DELs of expired keys have selected.
     gone_db: Option<u32>,
@@ -54,6 +56,7 @@ impl Loader {
             held: None,
             said_ready: false,
             keeps_expired,
+            overwrites: false,
             hash_limits: settings.hash_limits,
             gone_db: None,
             replid: None,
@@ -154,6 +157,11 @@ impl Loader {
     ) -> Result<(), String> {
         let hash_key = keyspace.hash_key();
         let hash = keyspace.hash(key);
+        if self.overwrites
+            && let Entry::Occupied(entry) = keyspace.entry(db, key, hash)
+        {
+            entry.remove();
+        }
         let Entry::Vacant(entry) = keyspace.entry(db, key, hash) else {
             return Err(format!("the key '{}' comes twice in database {db}", String::from_utf8_lossy(key)));
         };

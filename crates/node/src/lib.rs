@@ -21,6 +21,7 @@ mod facts;
 mod names;
 mod node;
 mod outside;
+mod reload;
 mod replication;
 mod routes;
 mod settings;

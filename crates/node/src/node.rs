@@ -140,7 +140,7 @@ impl Node {
     fn work(&mut self, now: Now, out: &mut Outbox) {
         self.settle(now, out);
         for _ in 0..ROUNDS_MAX {
-            if !self.engine.has_work() {
+            if !self.engine.has_work() || self.rest.reload.is_some() {
                 return;
             }
             match self.engine.run(now, &mut self.rest, out) {
@@ -187,7 +187,7 @@ impl Machine for Node {
         if let Some(cluster) = &self.rest.cluster {
             out.wake(cluster.wake_at());
         }
-        if self.engine.has_work() {
+        if self.engine.has_work() && self.rest.reload.is_none() {
             out.again = true;
         }
     }

@@ -57,6 +57,8 @@ pub(crate) struct Rest {
     pub(crate) changes_told: u64,
     /// Clients' writes are held until then (a manual failover).
     pub(crate) paused_until: Option<Time>,
+    /// DEBUG RELOAD is under way: no request runs.
+    pub(crate) reload: Option<crate::reload::Reload>,
     /// Directives whose change another part must hear of.
     pub(crate) settings_changed: bool,
     /// Questions to the host that wait for their answers.
@@ -95,6 +97,7 @@ impl Rest {
             stopping: None,
             changes_told: 0,
             paused_until: None,
+            reload: None,
             settings_changed: false,
             asks: Asks::default(),
             role_told: None,
@@ -351,6 +354,14 @@ impl Outside for Rest {
                     cluster.handle(asked.now, event, &mut self.dialer, &mut self.cluster_acts);
                 }
                 self.yielding()
+            }
+            Question::Reload { saves, flushes, merges } => {
+                self.on_reload(asked, saves, flushes, merges, reply)
+            }
+            Question::ChangeReplid => {
+                self.journal.change_replid();
+                reply.ok();
+                Answer::Done
             }
             Question::FlushedAll => Answer::Done,
         }

@@ -30,6 +30,7 @@ impl Node {
         for _ in 0..ROUNDS_MAX {
             self.apply_settings(out);
             self.go_on_stopping(now, out);
+            self.step_reload(now, out);
             let had_cluster = self.settle_cluster(now, out);
             let had_journal = self.settle_journal(now, out);
             if !had_cluster && !had_journal {
@@ -83,6 +84,7 @@ impl Node {
                 }
             }
             Act::LoadEnded(Source::File, result) => self.loaded(now, result, out),
+            Act::LoadEnded(Source::Reload, result) => self.reloaded(result, out),
             Act::LoadEnded(Source::Primary, result) => {
                 self.engine.shared.standing.loading = false;
                 self.engine.apply_reset();
@@ -117,6 +119,9 @@ impl Node {
                 self.engine.unblock(conn, |reply| {
                     reply.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
                 });
+            }
+            Act::SaveDone { conn: Some(conn), result } if self.rest.is_reloading(conn) => {
+                self.reload_saved(now, result, out);
             }
             Act::SaveDone { conn: Some(conn), result } => {
                 self.engine.unblock(conn, |reply| match result {

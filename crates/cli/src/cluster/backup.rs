@@ -9,6 +9,8 @@ use std::io::{Error, ErrorKind, Result, Write};
 
 /// Bytes of the mark at the end of a transfer of unknown length.
 const MARK_BYTES: usize = 40;
+/// In the refusal of a node that sends no length.
+const NEEDS_MARK: &str = "capa eof";
 /// A longer header is none.
 const HEADER_BYTES_MAX: usize = 4096;
 
@@ -68,7 +70,16 @@ pub fn receive(
     path: &str,
     tell: impl Fn(String),
 ) -> std::result::Result<(), String> {
-    let header = header(connection).map_err(|_| "Error reading bulk length while SYNCing".to_string())?;
+    let ask = |connection: &mut Connection| {
+        header(connection).map_err(|_| "Error reading bulk length while SYNCing".to_string())
+    };
+    let mut header = ask(connection)?;
+    // A node that never has the whole snapshot at once cannot tell its length: it wants us to know the mark at the end.
+    if header.starts_with('-') && header.contains(NEEDS_MARK) {
+        let taken = connection.command(&["REPLCONF", "capa", "eof"]);
+        taken.map_err(|error| format!("Error writing to master: {}", reason(&error)))?;
+        header = ask(connection)?;
+    }
     if let Some(error) = header.strip_prefix('-') {
         return Err(format!("SYNC with master failed: -{error}"));
     }

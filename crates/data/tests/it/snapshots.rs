@@ -41,6 +41,21 @@ fn snapshot_among_changes(seed: u64, clustered: bool) {
                 world.space.dispose(detached);
                 world.model.retain(|name, _| base::crc16::slot_of(&name.1) != slot);
             }
+            if !clustered && world.random.chance(1, 3) {
+                let databases = u64::from(world.space.databases());
+                let (one, other) =
+                    (world.random.below(databases) as u32, world.random.below(databases) as u32);
+                world.space.swap(one, other);
+                let place = |db: u32| match db {
+                    db if db == one => other,
+                    db if db == other => one,
+                    db => db,
+                };
+                world.model = std::mem::take(&mut world.model)
+                    .into_iter()
+                    .map(|((db, name), held)| ((place(db), name), held))
+                    .collect();
+            }
             let entries = 1 + world.random.below(800) as usize;
             if world.space.snapshot_step(SnapshotBudget { entries, bytes: 1 << 20 }) == Progress::Done {
                 break;

@@ -5,11 +5,14 @@ pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;
+pub mod databases;
+pub mod debug;
 pub mod dump;
 pub mod expiry;
 pub mod hashes;
 pub mod info;
 pub mod keys;
+pub mod lcs;
 pub mod migrate;
 pub mod pubsub;
 pub mod replication;
@@ -30,6 +33,8 @@ pub static GROUPS: &[&[Command]] = &[
     strings::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
+    databases::COMMANDS,
+    lcs::COMMANDS,
     expiry::COMMANDS,
     dump::COMMANDS,
     migrate::COMMANDS,
@@ -39,6 +44,7 @@ pub static GROUPS: &[&[Command]] = &[
     connection::COMMANDS,
     client::COMMANDS,
     server::COMMANDS,
+    debug::COMMANDS,
     config::COMMANDS,
     replication::COMMANDS,
     cluster::COMMANDS,

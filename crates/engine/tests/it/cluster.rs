@@ -41,6 +41,14 @@ fn a_slot_that_moves_asks() {
     routes.set_slot(5_061, Slot { owner: MYSELF, migrating_to: 1, importing_from: NOBODY });
     assert_eq!(world.ask("get bar"), "$1 1");
     assert_eq!(world.ask("get {bar}2"), "-ASK 5061 10.0.0.2:7002");
+    world.ask("set bar 1 px 5");
+    assert_eq!(world.ask("get bar"), "$1 1");
+    world.wait(6);
+    assert_eq!(world.ask("get bar"), "-ASK 5061 10.0.0.2:7002", "past its time, it is not here");
+    world.engine.shared.routes.set_slot(5_061, Slot { owner: MYSELF, ..Slot::FREE });
+    world.ask("set bar 1");
+    let routes = &mut world.engine.shared.routes;
+    routes.set_slot(5_061, Slot { owner: MYSELF, migrating_to: 1, importing_from: NOBODY });
     assert_eq!(world.ask("mget bar {bar}2"), "-TRYAGAIN Multiple keys request during rehashing of slot");
     let routes = &mut world.engine.shared.routes;
     routes.set_slot(12_182, Slot { owner: 1, migrating_to: NOBODY, importing_from: 1 });

@@ -4,6 +4,7 @@ mod apply;
 mod clients;
 mod cluster;
 mod commands;
+mod databases;
 mod dump;
 mod feed;
 mod golden;

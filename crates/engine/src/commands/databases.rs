@@ -1,0 +1,222 @@
+//! Keys between databases: COPY, MOVE, SWAPDB.
+
+use crate::call::{Call, Class};
+use crate::keys::Place;
+use crate::table::Command;
+use base::number;
+use data::{Hash, HashKey, HashLimits, StrRef, Value, ValueRef};
+use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
+use spec::{Refusal, Spec};
+
+pub static COMMANDS: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "copy",
+            summary: "Copies a key with its value and its deadline.",
+            since: "6.2.0",
+            cost: "O(N)",
+            syntax: "source destination [DB destination-db] [REPLACE]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::WRITE.and(Flags::DENY_OOM),
+            acl: Acl::KEYSPACE,
+            keys: Keys::Specs(&[
+                KeySpec {
+                    notes: "",
+                    access: Access::READ,
+                    begin: Begin::Index(1),
+                    find: Find::Range { last: 0, step: 1, limit: 0 },
+                },
+                KeySpec {
+                    notes: "",
+                    access: Access::OVERWRITE,
+                    begin: Begin::Index(2),
+                    find: Find::Range { last: 0, step: 1, limit: 0 },
+                },
+            ]),
+            ..Spec::USUAL
+        },
+        run: copy,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "move",
+            summary: "Moves a key to another database where there is none of its name.",
+            syntax: "key db",
+            arity: Arity::Exactly(3),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::KEYSPACE,
+            keys: Keys::One { at: 1, access: Access::CHANGE },
+            ..Spec::USUAL
+        },
+        run: move_key,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "swapdb",
+            summary: "Exchanges two databases.",
+            since: "4.0.0",
+            group: Group::Server,
+            cost: "O(N)",
+            syntax: "index1 index2",
+            arity: Arity::Exactly(3),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+            ..Spec::USUAL
+        },
+        run: swapdb,
+        subcommands: &[],
+    },
+];
+
+const SAME_OBJECT: Refusal = Refusal::Text("ERR source and destination objects are the same");
+
+/// The database that a request names.
+fn database(call: &Call<'_>, text: &[u8]) -> Result<u32, Refusal> {
+    let index = number::parse_i64(text).ok_or(Refusal::NotInteger)?;
+    let index = i32::try_from(index).map_err(|_| Refusal::OutOfIntRange)?;
+    let databases = call.keys.shared.keyspace.databases();
+    u32::try_from(index).ok().filter(|index| *index < databases).ok_or(Refusal::DbIndexOutOfRange)
+}
+
+/// Runs `work` with another database selected. Keys that it finds expired are those of that database.
+fn in_database<R>(call: &mut Call<'_>, db: u32, work: impl FnOnce(&mut Call<'_>) -> R) -> R {
+    if call.keys.expired.is_some() {
+        call.bury();
+    }
+    let before = core::mem::replace(&mut call.keys.db, db);
+    let result = work(call);
+    if call.keys.expired.is_some() {
+        call.bury();
+    }
+    call.keys.db = before;
+    result
+}
+
+/// A value like `value`, in the same encoding.
+fn duplicate(value: ValueRef<'_>, hash_key: HashKey) -> Value {
+    const LISTPACK: HashLimits = HashLimits { entries: usize::MAX, value_bytes: usize::MAX };
+    const TABLE: HashLimits = HashLimits { entries: 0, value_bytes: 0 };
+    match value {
+        ValueRef::Str(StrRef::Int(value)) => Value::Integer(value),
+        ValueRef::Str(StrRef::Bytes(bytes)) => Value::String(bytes.to_vec()),
+        ValueRef::Hash(hash) => {
+            if let Some(bytes) = hash.listpack_bytes()
+                && let Ok(copy) = Hash::from_listpack(hash_key, bytes.to_vec(), LISTPACK)
+            {
+                return Value::Hash(copy.into());
+            }
+            let mut copy = Hash::new(hash_key);
+            for (field, value) in hash.iter() {
+                copy.set(&field.to_vec(), &value.to_vec(), TABLE);
+            }
+            Value::Hash(copy.into())
+        }
+    }
+}
+
+fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let (from, to) = (call.args.at(1), call.args.at(2));
+    let (source_db, mut target_db, mut replaces) = (call.keys.db, call.keys.db, false);
+    let mut at = 3;
+    while let Some(word) = call.args.get(at) {
+        match call.args.get(at + 1) {
+            _ if word.eq_ignore_ascii_case(b"replace") => replaces = true,
+            Some(index) if word.eq_ignore_ascii_case(b"db") => {
+                target_db = database(call, index)?;
+                at += 1;
+            }
+            _ => return Err(Refusal::Syntax),
+        }
+        at += 1;
+    }
+    if call.keys.shared.routes.enabled && (source_db != 0 || target_db != 0) {
+        return Err(Refusal::Text("ERR Copying to another database is not allowed in cluster mode"));
+    }
+    if source_db == target_db && from == to {
+        return Err(SAME_OBJECT);
+    }
+    let hash_key = call.keys.shared.keyspace.hash_key();
+    let found = call.keys.read(from).map(|entry| (duplicate(entry.value(), hash_key), entry.deadline_ms()));
+    let Some((value, deadline)) = found else {
+        call.reply.integer(0);
+        return Ok(());
+    };
+    let is_copied = in_database(call, target_db, |call| {
+        match call.keys.entry(to) {
+            Place::Taken(_) if !replaces => return false,
+            Place::Taken(mut entry) => {
+                entry.set_value(value);
+                entry.set_deadline(deadline);
+            }
+            Place::Free(free) => free.insert(value, deadline),
+        }
+        call.changed(Class::GENERIC, "copy_to", to);
+        true
+    });
+    if is_copied {
+        call.as_requested();
+    }
+    call.reply.integer(i64::from(is_copied));
+    Ok(())
+}
+
+fn move_key(call: &mut Call<'_>) -> Result<(), Refusal> {
+    if call.keys.shared.routes.enabled {
+        return Err(Refusal::Text("ERR MOVE is not allowed in cluster mode"));
+    }
+    let key = call.args.at(1);
+    let target_db = database(call, call.args.at(2))?;
+    if target_db == call.keys.db {
+        return Err(SAME_OBJECT);
+    }
+    let is_free =
+        call.keys.look(key).is_some() && in_database(call, target_db, |call| call.keys.look(key).is_none());
+    let Some(entry) = call.keys.taken(key).filter(|_| is_free) else {
+        call.reply.integer(0);
+        return Ok(());
+    };
+    let (value, deadline) = entry.take();
+    call.as_requested();
+    call.changed(Class::GENERIC, "move_from", key);
+    in_database(call, target_db, |call| {
+        if let Place::Free(free) = call.keys.entry(key) {
+            free.insert(value, deadline);
+        }
+        call.changed(Class::GENERIC, "move_to", key);
+    });
+    call.reply.integer(1);
+    Ok(())
+}
+
+fn swapdb(call: &mut Call<'_>) -> Result<(), Refusal> {
+    if call.keys.shared.routes.enabled {
+        return Err(Refusal::Text("ERR SWAPDB is not allowed in cluster mode"));
+    }
+    let is_number = |text: &[u8]| number::parse_i64(text).is_some_and(|index| i32::try_from(index).is_ok());
+    let (one, other) = (call.args.at(1), call.args.at(2));
+    if !is_number(one) {
+        return Err(Refusal::Text("ERR invalid first DB index"));
+    }
+    if !is_number(other) {
+        return Err(Refusal::Text("ERR invalid second DB index"));
+    }
+    let one = database(call, one)?;
+    let other = database(call, other)?;
+    if one != other {
+        let keyspace = &mut call.keys.shared.keyspace;
+        // What a client sees at a key it watches may change if either database has the key.
+        let exists = |_: u32, key: &[u8]| {
+            let hash = keyspace.hash(key);
+            keyspace.find(one, key, hash).is_some() || keyspace.find(other, key, hash).is_some()
+        };
+        call.keys.watch.touch_all(Some(one), exists);
+        call.keys.watch.touch_all(Some(other), exists);
+        keyspace.swap(one, other);
+    }
+    call.keys.shared.feed.changes += 1;
+    call.as_requested();
+    call.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! DEBUG: what test suites and tools do to a server from inside. `enable-debug-command` says who may.
+
+use crate::call::{Call, Flow};
+use crate::commands::help;
+use crate::keys::{self, Place};
+use crate::table::Command;
+use crate::{Question, digest};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::{Span, number};
+use core::fmt::Write;
+use data::{StrRef, ValueRef};
+use machine::{Level, Output};
+use spec::command::{Arity, Flags, Group};
+use spec::{Refusal, Spec};
+
+pub static COMMANDS: &[Command] = &[Command {
+    spec: Spec {
+        name: "debug",
+        summary: "Is for testing the server.",
+        group: Group::Server,
+        syntax: "subcommand [argument ...]",
+        arity: Arity::AtLeast(2),
+        flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
+        ..Spec::USUAL
+    },
+    run: debug,
+    subcommands: &[],
+}];
+
+fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let name = call.args.at(1).to_ascii_lowercase();
+    match (name.as_slice(), call.args.len()) {
+        (b"sleep", 3) => debug_sleep(call)?,
+        (b"object", 3..) => debug_object(call)?,
+        (b"reload", _) => return debug_reload(call),
+        (b"populate", 3..=5) => debug_populate(call)?,
+        (b"protocol", 3) => return debug_protocol(call),
+        (b"set-active-expire", 3) => {
+            call.core.expires_actively = number::parse_i64(call.args.at(2)).is_some_and(|value| value != 0);
+            call.reply.ok();
+        }
+        (b"pause-cron", 3) => {
+            call.core.is_cron_paused = number::parse_i64(call.args.at(2)).is_some_and(|value| value != 0);
+            call.reply.ok();
+        }
+        (b"digest", 2) => {
+            let digest = digest::of_all(&call.keys.shared.keyspace);
+            call.reply.simple(&digest.text());
+        }
+        (b"digest-value", 2..) => {
+            call.reply.array(call.args.len() - 2);
+            for key in call.args.from(2).iter() {
+                let digest = digest::of_value(call.keys.look(key));
+                call.reply.simple(&digest.text());
+            }
+        }
+        (b"log", 3) => {
+            let text = String::from_utf8_lossy(call.args.at(2)).into_owned();
+            call.out.log(Level::Warning, format!("DEBUG LOG: {text}"));
+            call.reply.ok();
+        }
+        (b"error", 3) => call.reply.error(call.args.at(2)),
+        (b"change-repl-id", 2) => {
+            call.out.log(Level::Warning, "Changing replication IDs after receiving DEBUG change-repl-id");
+            return call.ask(Question::ChangeReplid);
+        }
+        (b"help", 2) => help(call, "DEBUG", HELP),
+        _ => return Err(Refusal::subcommand_or_arity("DEBUG", call.args.at(1))),
+    }
+    Ok(())
+}
+
+const HELP: &[&str] = &[
+    "CHANGE-REPL-ID",
+    "    Begin a new replication history: no replica can resume the old one.",
+    "DIGEST",
+    "    Return a digest of all data, the same for the same data.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Return a digest of each value.",
+    "ERROR <text>",
+    "    Answer with an error of this text.",
+    "LOG <text>",
+    "    Write a line to the log.",
+    "OBJECT <key>",
+    "    Show how the value at <key> is kept.",
+    "PAUSE-CRON <0|1>",
+    "    Stop or start the regular work: expiry, idle clients, output limits over time.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Add <count> strings <prefix>:<number> where there is no such key; <prefix> is 'key' if none is given.",
+    "PROTOCOL <type>",
+    "    Answer with a reply of this type.",
+    "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+    "    Save the data, drop it and load it again; leave a step out, or let the file's keys win over those here.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Stop or start the removal of expired keys that nobody asks for.",
+    "SLEEP <seconds>",
+    "    Stand still for so long.",
+];
+
+/// Saves and loads the data: nobody's request runs until it is back.
+fn debug_reload(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let (mut saves, mut flushes, mut merges) = (true, true, false);
+    for word in call.args.from(2).iter() {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" => saves = false,
+            b"noflush" => flushes = false,
+            b"merge" => merges = true,
+            _ => {
+                let text = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+                return Err(Refusal::Text(text));
+            }
+        }
+    }
+    if call.in_exec {
+        return Err(Refusal::Text("ERR DEBUG RELOAD can not stand in a transaction"));
+    }
+    call.ask(Question::Reload { saves, flushes, merges })?;
+    call.flow = Flow::Yield;
+    Ok(())
+}
+
+fn debug_populate(call: &mut Call<'_>) -> Result<(), Refusal> {
+    /// 512 MiB: what a string may hold.
+    const SIZE_MAX: i64 = 512 << 20;
+    let number =
+        |text: &[u8]| number::parse_i64(text).filter(|value| *value >= 0).ok_or(Refusal::NotPositive);
+    let count = number(call.args.at(2))?;
+    let prefix = call.args.get(3).unwrap_or(b"key");
+    let size = call.args.get(4).map(number).transpose()?.unwrap_or(0);
+    if size > SIZE_MAX {
+        return Err(Refusal::NotPositive);
+    }
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    for index in 0..count {
+        key.clear();
+        key.extend_from_slice(prefix);
+        key.extend_from_slice(format!(":{index}").as_bytes());
+        value.clear();
+        value.extend_from_slice(format!("value:{index}").as_bytes());
+        if size > 0 {
+            value.resize(size as usize, 0);
+        }
+        let Place::Free(free) = call.keys.entry(&key) else { continue };
+        free.insert_string(&value, None);
+        call.keys.watch.touch(call.keys.db, &key);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// A reply of each type, as the original's own tests of the protocol expect them.
+fn debug_protocol(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let name = call.args.at(2).to_ascii_lowercase();
+    let reply = &mut call.reply;
+    match name.as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.integer(12_345),
+        // The three digits behind the point are the original's.
+        b"double" => reply.double(f64::from(3_141_i32) / 1_000.0),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|value| reply.integer(value));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|value| reply.integer(value));
+        }
+        b"map" => {
+            reply.map(3);
+            for value in 0..3 {
+                reply.integer(value);
+                reply.boolean(value == 1);
+            }
+        }
+        b"attrib" => {
+            if reply.is_resp3() {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.integer(90);
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" if !reply.is_resp3() => {
+            return Err(Refusal::Text("ERR RESP2 is not supported by this command"));
+        }
+        b"push" => {
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.integer(42);
+            reply.bulk(b"Some real reply following the push reply");
+        }
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        _ => {
+            let text = "ERR Wrong protocol type name. Please use one of the following: \
+                        string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
+            return Err(Refusal::Text(text));
+        }
+    }
+    Ok(())
+}
+
+fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {
+    /// One day: a longer sleep is a slip of the hand.
+    const SLEEP_SECONDS_MAX: f64 = 86_400.0;
+    let seconds = number::parse_f64(call.args.at(2)).unwrap_or(0.0).clamp(0.0, SLEEP_SECONDS_MAX);
+    call.out.put(Output::Stall(Span::us((seconds * 1e6) as u64)));
+    // Nothing else runs in this turn: to everyone the sleep lies before what comes after it.
+    call.flow = crate::call::Flow::Yield;
+    call.reply.ok();
+    Ok(())
+}
+
+fn debug_object(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let now = keys::clock(call.keys.now_ms);
+    let Some(entry) = call.keys.look(call.args.at(2)) else { return Err(Refusal::NoSuchKey) };
+    let serialized = match entry.value() {
+        ValueRef::Str(string) => serialized_len(string),
+        ValueRef::Hash(hash) => match hash.listpack_bytes() {
+            Some(bytes) => bytes.len() + length_len(bytes.len()),
+            None => {
+                let parts = hash.iter().map(|(field, value)| serialized_len(field) + serialized_len(value));
+                length_len(hash.len()) + parts.sum::<usize>()
+            }
+        },
+    };
+    let (clock, encoding) = (entry.clock(), entry.encoding().name());
+    let idle = now.wrapping_sub(clock) & keys::CLOCK_MAX;
+    let mut text = String::new();
+    write!(
+        text,
+        "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{serialized} lru:{clock} \
+         lru_seconds_idle:{idle}"
+    )
+    .expect("a string takes all text");
+    call.reply.simple(&text);
+    Ok(())
+}
+
+/// Bytes of a length in an RDB file.
+fn length_len(len: usize) -> usize {
+    match len {
+        0..64 => 1,
+        64..16_384 => 2,
+        _ => 5,
+    }
+}
+
+/// Bytes of a string in an RDB file, uncompressed.
+fn serialized_len(string: StrRef<'_>) -> usize {
+    match string.integer() {
+        Some(-128..=127) => 2,
+        Some(-32_768..=32_767) => 3,
+        Some(-2_147_483_648..=2_147_483_647) => 5,
+        _ => string.len() + length_len(string.len()),
+    }
+}

@@ -152,11 +152,11 @@ fn sync(connection: &mut Connection, sends: bool) -> Result<End, u8> {
             byte => line.push(byte),
         }
     }
-    let line = line.trim_ascii_end();
     if line.starts_with(b"-") {
-        complain!("SYNC with master failed: {}", shown(line));
+        complain!("SYNC with master failed: {}", shown(&line));
         return Err(1);
     }
+    let line = line.trim_ascii_end();
     match line.strip_prefix(b"$EOF:") {
         Some(mark) if mark.len() >= MARK_BYTES => Ok(End::Mark(mark[..MARK_BYTES].to_vec())),
         _ => {

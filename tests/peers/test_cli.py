@@ -1,0 +1,375 @@
+"""`redan cli` against Debian's redis-cli: the same arguments on the same server give the same bytes.
+
+Every case runs with both clients on a freshly filled server, first a real one, then redan. What differs on purpose
+stands in DIFFERENCES with its reason; it must differ, so that the list stays true.
+"""
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+import redis
+
+from conftest import REDAN, wait_for
+
+REDIS_CLI = shutil.which("redis-cli")
+pytestmark = pytest.mark.skipif(not REDIS_CLI, reason="redis-cli is not installed")
+# A port where nobody listens.
+CLOSED = "1"
+
+# Commands whose replies show every type, and errors. On redan those that it lacks are errors: shown alike too.
+COMMANDS = [
+    "ping", "ping hello", "get missing", "get text", "get number", "get bytes", "get empty", "set new value",
+    "set new value nx get", "incr number", "incrbyfloat number 1.5", "incr text", "strlen text", "exists text missing",
+    "del text missing", "mget text missing number", "append text more", "getrange bytes 0 3", "type hash", "ttl text",
+    "expire text 100", "hgetall hash", "hgetall missing", "hget hash a", "hmget hash a missing b", "hkeys hash",
+    "hincrby hash n 5", "hscan hash 0", "lrange list 0 -1", "lrange missing 0 -1", "lpop list 2", "lpop missing",
+    "smembers one", "sismember one a", "zrange sorted 0 -1 withscores", "zscore sorted a", "zscore sorted missing",
+    "xrange stream - +", "xinfo stream stream", "object encoding number", "object help", "config get maxmemory*",
+    "config get nothing-like-this", "command count", "command getkeys mset a 1 b 2", "command info get nothing", "echo é\x7f",
+    "dbsize", "select 99", "select 3", "get", "nothing such", "foo", "eval return{1,{2,{3,{}}},'x'} 0",
+    "eval return{ok='fine'} 0", "eval return{err='bad'} 0", "eval return\\ {1,nil,3} 0", "debug protocol string",
+    "debug protocol integer", "debug protocol double", "debug protocol null", "debug protocol array",
+    "debug protocol set", "debug protocol map", "debug protocol verbatim", "debug protocol true",
+    "debug protocol false", "debug protocol push", "debug protocol attrib", "debug protocol bignum", "debug jmap",
+    "cluster info", "multi", "exec", "discard", "wait 0 10", "role", "hello 9", "reset", "lolwut version 1",
+    "keys number", "swapdb 0 1", "client getname", "client no-evict on", "memory doctor", "latency doctor",
+    "latency graph x", "function list", "geopos missing a", "zrandmember sorted 2 withscores",
+]
+FORMATS = [[], ["--no-raw"], ["--csv"], ["--json"], ["--quoted-json"], ["-3"], ["-3", "--no-raw"], ["-3", "--csv"],
+           ["-2", "--json"], ["-3", "--raw", "-d", "|", "-D", "#\n"]]
+
+
+def case(*arguments, stdin=b"", **env):
+    return [word if isinstance(word, bytes) else word.encode() for word in arguments], stdin, env
+
+
+def option_cases(port):
+    """Options, input from stdin, the environment, special modes, and what goes wrong."""
+    p = ["-p", str(port)]
+    unix = ["set", "k"]
+    lines = b"set a 1\nget a\n\nget missing\nlpush l 1 2 3\nlrange l 0 -1\n"
+    hostile = b"get \"open\nget 'a' \"b\\x00c\"\n0 ping\n-1 ping\n99999999999999999999 ping\n3 incr n\nhelp\n"
+    settings = b":set hints\n:set nothing\n:nothing\nrestart\nquit\nping\n"
+    states = b"select 2\nget text\nmulti\nset a 1\nget a\nexec\nmulti\nselect 5\ndiscard\nselect 99\nreset\nget text\n"
+    yield from (case(*p, *words) for words in [
+        ["-r", "3", "incr", "n"], ["-r", "2", "-i", "0.01", "ping"], ["-r", "0", "ping"], ["-n", "3", "dbsize"],
+        ["-n", "77", "get", "text"], ["-e", "incr", "text"], ["-e", "get", "text"], ["-e", "--no-raw", "foo"],
+        ["-a", "x", "ping"], ["--pass", "x", "--no-auth-warning", "ping"], ["--user", "u", "ping"],
+        ["--user", "u", "--pass", "x", "--no-auth-warning", "ping"], ["--user", "default", "-a", "nopass", "get", "text"],
+        ["--quoted-input", "set", '"a\\x00b"', "'c d'"], ["--quoted-input", "set", '"open', "x"],
+        ["--quoted-input", "get", "a b"], ["--raw", "--no-raw", "get", "text"], ["--csv", "--raw", "get", "text"],
+        ["--bad-option"], ["-h"], ["-p"], ["-n"], ["-r"], ["--pattern"], ["--eval"], ["-2", "-3", "ping"], ["-c", "-s", "/x", "ping"],
+        ["--ldb", "ping"], ["-x", "-X", "tag", "set", "a", "tag"], ["--rdb", "a", "--functions-rdb", "b"],
+        ["--show-pushes", "maybe", "ping"], ["--show-pushes", "no", "-3", "ping"], ["--show-pushes", "yes", "-3", "debug", "protocol", "push"],
+        ["--verbose", "ping"], ["-u", "redis://127.0.0.1:%d/2" % port, "dbsize"], ["-u", "http://x"], ["-u", "redis://"],
+        ["-u", "redis://%%zz@127.0.0.1:%d" % port, "ping"], ["-u", "redis://%%4@h", "ping"], ["-u", "rediss://h", "ping"],
+        ["-u", "redis://u:p@127.0.0.1:%d/1" % port, "dbsize"], ["-u", "redis://p%%40@127.0.0.1:%d/1" % port, "dbsize"],
+        ["--version"], ["-v"], ["--scan", "--pattern", "nu*"], ["--scan", "--pattern", "none*"], ["--no-raw", "--scan", "--pattern", "by*"],
+        ["--scan", "--quoted-pattern", '"by\\x74*"'], ["--scan", "--quoted-pattern", '"open'], ["--scan", "-i", "0.01", "--pattern", "text"],
+        ["--bigkeys"], ["--memkeys"], ["--memkeys-samples", "3"], ["--hotkeys"], ["--bigkeys", "--pattern", "no such"],
+        ["help"], ["help", "get"], ["help", "@transactions"], ["help", "config"], ["help", "config", "get"], ["help", "nothing"], ["?"],
+        ["-3", "--no-raw", "get", "text"], ["-c", "get", "text"], ["subscribe"], ["--csv", "psubscribe"],
+        ["monitor", "x"], ["psync", "a"], ["-d", "::", "mget", "text", "number"], ["-D", "", "get", "text"],
+        ["--no-raw", "-d", "::", "mget", "text", "number"], ["--intrinsic-latency"], ["--type", "hash"],
+        ["--scan", "--type", "hash"], ["--scan", "--count", "1", "--pattern", "text"], ["shutdown", "x"],
+        ["--cluster"], ["--help"],
+    ])
+    for text in [b"", b"x", b"line\n", b"\x00\xff\r\n"]:
+        yield case(*p, "-x", *unix, stdin=text)
+        yield case(*p, "-X", "tag", "set", "tag", "tag", stdin=text)
+    yield case(*p, "-X", "tag", "set", "a", "b", stdin=b"x")
+    yield case(*p, "-x", "-e", "getex", stdin=b"text")
+    for flags in [[], ["--no-raw"], ["--json"], ["-3", "--no-raw"], ["--csv"], ["-e"], ["-n", "2"]]:
+        for text in [lines, hostile, settings, states]:
+            yield case(*p, *flags, stdin=text)
+        yield case(*p, *flags, stdin=lines, FAKETTY="1")
+    yield case(*p, "get", "text", FAKETTY="1")
+    yield case(*p, "hgetall", "hash", FAKETTY="1")
+    yield case(*p, "get", "text", REDISCLI_AUTH="wrong")
+    yield case(*p, "--no-auth-warning", "-a", "other", "get", "text", REDISCLI_AUTH="wrong")
+    yield case(*p, stdin=b"ping\nauth wrong\nping\n", REDISCLI_AUTH="wrong")
+    yield case(*p, stdin=b"connect 127.0.0.1 1\nping\nconnect 127.0.0.1 %d\nping\n" % port)
+    for words in [["ping"], [], ["-n", "3", "get", "a"], ["--scan"], ["--pipe"], ["--stat"], ["--latency"], ["help", "get", "x"]]:
+        yield case("-p", CLOSED, *words, stdin=b"ping\nget a\n")
+    yield case("-s", "/nowhere/socket", "ping")
+    yield case("-s", "/nowhere/socket", stdin=b"ping\n")
+    yield case("-h", "not a host", "ping")
+    yield case(*p, "--eval", "/nowhere.lua")
+    pipes = [b"", b"PING\r\n", b"*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n", b"*2\r\n$3\r\nGET\r\n$4\r\nhash\r\nFOO\r\nPING\r\n",
+             b"SET x 1\r\n" * 5000]
+    for text in pipes:
+        yield case(*p, "--pipe", stdin=text)
+
+
+# Words of a case that differs, and why.
+DIFFERENCES = [
+    ("-3 .*debug protocol bignum", "redis-cli 7.0 does not know big numbers and gives up; ours shows them"),
+    ("(?<!-2 )--(quoted-)?json debug protocol bignum", "the same: --json speaks RESP3"),
+    ("-3 .*debug protocol attrib", "redis-cli 7.0 does not know attributes and gives up; ours reads over them"),
+    ("(?<!-2 )--(quoted-)?json debug protocol attrib", "the same: --json speaks RESP3"),
+    ("--help$| -h$|--cluster$", "the same options in our own words"),
+    ("rediss://", "TLS is not built in: refused in our words"),
+    ("--type|--count", "options of later versions, which 7.0 does not have"),
+]
+
+
+def seed(port):
+    client = redis.Redis(port=port)
+    client.flushall()
+    client.mset({"text": "some text", "number": 41, "bytes": b"\x00\x01\xff\"\\\r\n\t\x07\x08", "empty": ""})
+    client.hset("hash", mapping={"a": "1", "b": "two words", "c": b"\xff"})
+    for words in [("rpush", "list", "a", "b", "c d"), ("sadd", "one", "a"), ("zadd", "sorted", "1", "a", "2.5", "b"),
+                  ("xadd", "stream", "1-1", "f", "v")]:
+        try:
+            client.execute_command(*words)
+        except redis.ResponseError:
+            pass  # redan does not have that type yet.
+    client.close()
+
+
+def run(command, arguments, stdin, env):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("REDISCLI")}
+    environment.update(env, HOME="/nonexistent", TERM="dumb")
+    done = subprocess.run([*command, *arguments], input=stdin, env=environment, timeout=60, capture_output=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def steady(output):
+    """Without what differs from run to run of one client."""
+    code, out, err = output
+    out = re.sub(rb"(?m)^(used_|mem_|total_system).*", b"", out)
+    out = re.sub(rb"(?m)(^|\n|\()\d+\.\d\ds\)", b"(s)", out)
+    return code, out, re.sub(rb"Try \S+ --help", b"Try --help", err)
+
+
+def compare(port):
+    cases = [case("-p", str(port), *flags, *re.sub(r"\\ ", "\x00", words).replace(" ", "\x01").replace("\x00", " ").split("\x01"))
+             for words in COMMANDS for flags in FORMATS]
+    cases += option_cases(port)
+    differing, agreeing = [], []
+    for arguments, stdin, env in cases:
+        seed(port)
+        theirs = steady(run([REDIS_CLI], arguments, stdin, env))
+        seed(port)
+        ours = steady(run([REDAN, "cli"], arguments, stdin, env))
+        name = b" ".join(arguments).decode(errors="replace")
+        reason = next((why for words, why in DIFFERENCES if re.search(words, name, re.S)), None)
+        if ours != theirs and not reason:
+            differing.append((name, stdin[:80], env, theirs, ours))
+        elif ours == theirs and reason:
+            agreeing.append(name)
+    text = "\n".join(f"{name} {stdin!r} {env}\n  redis-cli {theirs}\n  ours      {ours}"
+                     for name, stdin, env, theirs, ours in differing)
+    assert not differing, f"{len(differing)} of {len(cases)} differ:\n{text}"
+    assert len(cases) >= 300
+    return agreeing
+
+
+def test_every_invocation_gives_the_same_bytes_on_redis(servers):
+    agreeing = compare(servers("redis", "--save", "", "--enable-debug-command", "yes", "--activerehashing", "no").port)
+    assert not agreeing, f"listed as different, and equal: {agreeing}"
+
+
+def test_every_invocation_gives_the_same_bytes_on_redan(servers):
+    compare(servers("redan", "--save", "").port)
+
+
+class Terminal:
+    """A client on a terminal of its own."""
+
+    def __init__(self, command, *arguments, **env):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("REDISCLI")}
+        environment.update({"TERM": "xterm", "HOME": "/nonexistent", "COLUMNS": "200", "LINES": "50"}, **env)
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execve(command[0], [*command, *map(str, arguments)], environment)
+        self.output = b""
+
+    def text(self):
+        """What was shown, without colours and movements of the cursor."""
+        return re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r", b"", self.output).decode(errors="replace")
+
+    def expect(self, pattern, seconds=20):
+        """Waits until `pattern` is shown; what is shown so far is forgotten."""
+        deadline = time.time() + seconds
+        while not (found := re.search(pattern, self.text(), re.S)):
+            ready, _, _ = select.select([self.terminal], [], [], max(0, deadline - time.time()))
+            assert ready, f"not shown: {pattern!r}; shown: {self.text()!r}"
+            try:
+                data = os.read(self.terminal, 65536)
+            except OSError:
+                data = b""
+            assert data, f"ended before {pattern!r}; shown: {self.text()!r}"
+            self.output += data
+        self.output = b""
+        return found
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def line(self, text, pattern):
+        self.type(text + "\r")
+        return self.expect(pattern)
+
+    def end(self):
+        """Waits for the end; the exit code."""
+        while True:
+            try:
+                if not os.read(self.terminal, 65536):
+                    break
+            except OSError:
+                break
+        os.close(self.terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+CLIENTS = {"ours": [REDAN, "cli"], "redis-cli": [REDIS_CLI]}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_prompt_follows_the_session(servers, client, tmp_path):
+    """The same dialogue with both clients: the prompt shows place, database and transaction."""
+    server = servers("redan", "--save", "")
+    history = tmp_path / "history"
+    client = Terminal(CLIENTS[client], "-p", server.port, REDISCLI_HISTFILE=str(history))
+    place = f"127.0.0.1:{server.port}"
+    client.expect(f"{place}> ")
+    client.line("set a 'x y'", rf"OK\n{place}> ")
+    client.line("get a", rf'"x y"\n{place}> ')
+    client.line("select 2", rf"OK\n{place}\[2\]> ")
+    client.line("multi", rf"OK\n{place}\[2\]\(TX\)> ")
+    client.line("incr n", rf"QUEUED\n{place}\[2\]\(TX\)> ")
+    client.line("select 3", rf"QUEUED.*> ")
+    client.line("exec", rf"1\) \(integer\) 1\n2\) OK\n{place}(\[\d\])?> ")
+    client.line("2 ping", rf"PONG\nPONG\n{place}")
+    client.line('get "open', rf"Invalid argument\(s\)\n{place}")
+    client.line(":set nohints", rf"{place}")
+    client.line("auth secret word", rf"WRONGPASS.*{place}")
+    client.line("help @nothing", rf"{place}")
+    client.line("connect 127.0.0.1 1", r"Could not connect to Redis at 127.0.0.1:1: Connection refused\nnot connected> ")
+    client.line(f"connect 127.0.0.1 {server.port}", rf"{place}")
+    client.line("debug sleep 0.6", rf"OK\n\(0\.[67]\ds\)\n{place}")
+    client.type("quit\r")
+    assert client.end() == 0
+    lines = history.read_text()
+    assert "get a" in lines and "secret" not in lines
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_lost_connection_comes_back(servers, client):
+    server = servers("redan", "--save", "")
+    client = Terminal(CLIENTS[client], "-p", server.port)
+    place = f"127.0.0.1:{server.port}"
+    client.expect(f"{place}> ")
+    client.line("ping", rf"PONG\n{place}> ")
+    server.stop()
+    client.line("ping", r"Error: Server closed the connection\nnot connected> ")
+    client.line("ping", rf"Could not connect to Redis at {place}: Connection refused\nnot connected> ")
+    server.start()
+    client.line("ping", rf"PONG\n{place}> ")
+    client.type("\x04")
+    assert client.end() == 0
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_messages_are_shown_until_ctrl_c(servers, client):
+    server = servers("redan", "--save", "")
+    client = Terminal(CLIENTS[client], "-p", server.port)
+    place = f"127.0.0.1:{server.port}"
+    client.expect(f"{place}> ")
+    client.line("subscribe news", r'Reading messages.*1\) "subscribe"\n2\) "news"\n3\) \(integer\) 1\n')
+    assert server.client().publish("news", "hello") == 1
+    client.expect(r'1\) "message"\n2\) "news"\n3\) "hello"\n')
+    client.type("\x03")
+    client.expect(f"{place}> ")
+    client.line("monitor", "OK\n")
+    server.client().get("watched")
+    client.expect(r'"GET" "watched"\n')
+    client.type("\x03")
+    client.line("", f"{place}> ")
+    client.line("ping", rf"PONG\n{place}> ")
+    client.type("exit\r")
+    assert client.end() == 0
+
+
+def test_completion_and_hints_are_there():
+    client = Terminal(CLIENTS["ours"], "-p", CLOSED)
+    client.expect("not connected> ")
+    client.type("getra")
+    client.type("\t")
+    client.expect("GETRANGE")
+    client.type(" k ")
+    client.expect("start end")
+    client.type("\x03")
+    assert client.end() == 0
+
+
+def test_ours_follows_a_cluster(servers):
+    """MOVED from one node to another, at the prompt and for one command."""
+    first, second = (servers("redan", "--save", "", "--cluster-enabled", "yes") for _ in range(2))
+    first.client().execute_command("cluster", "addslotsrange", 0, 8191)
+    second.client().execute_command("cluster", "addslotsrange", 8192, 16383)
+    first.client().execute_command("cluster", "meet", "127.0.0.1", second.port)
+    for node in (first, second):
+        wait_for(lambda: node.client().cluster("info")["cluster_state"] == "ok", 20, "the cluster is ok")
+    # "foo" is in slot 12182.
+    for command in CLIENTS.values():
+        assert run(command, ["-c", "-p", str(first.port), "set", "foo", "x"], b"", {}) == (0, b"OK\n", b"")
+        code, out, _ = run(command, ["-p", str(first.port), "get", "foo"], b"", {})
+        assert out == b"MOVED 12182 127.0.0.1:%d\n\n" % second.port and code == 0
+        _, out, _ = run(command, ["-c", "-p", str(first.port)], b"get foo\nget foo\n", {})
+        assert out == b"-> Redirected to slot [12182] located at 127.0.0.1:%d\nx\nx\n" % second.port
+
+
+@pytest.mark.parametrize("kind", ["redis", "redan"])
+def test_a_snapshot_and_the_stream_of_replication_are_fetched(servers, kind, tmp_path):
+    server = servers(kind, "--save", "")
+    server.client().set("key", "value")
+    for name, command in CLIENTS.items():
+        file = tmp_path / f"{name}.rdb"
+        code, out, err = run(command, ["-p", str(server.port), "--rdb", str(file)], b"", {})
+        assert (code, out) == (0, b"") and b"Transfer finished with success" in err, err
+        data = file.read_bytes()
+        assert data.startswith(b"REDIS00") and b"value" in data
+        replica = subprocess.Popen([*command, "-p", str(server.port), "--replica"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=dict(os.environ, HOME="/nonexistent"))
+        try:
+            wait_for(lambda: server.client().info("replication")["connected_slaves"] == 1
+                     and server.client().info("replication")["slave0"]["state"] == "online", 20, "the replica is online")
+            server.client().set("key", "streamed")
+            seen = b""
+            deadline = time.time() + 20
+            while b'"SET","key","streamed"' not in seen and time.time() < deadline:
+                seen += os.read(replica.stdout.fileno(), 65536)
+            assert b'"SET","key","streamed"' in seen
+        finally:
+            replica.kill()
+            replica.wait()
+
+
+def test_figures_are_printed_by_the_line(servers):
+    server = servers("redan", "--save", "")
+    lines = {}
+    for name, command in CLIENTS.items():
+        for mode in ["--stat", "--latency-history", "--latency-dist"]:
+            process = subprocess.Popen([*command, "-p", str(server.port), mode, "-i", "0.1"], stdout=subprocess.PIPE,
+                                       env=dict(os.environ, HOME="/nonexistent"))
+            seen, deadline = b"", time.time() + 20
+            while seen.count(b"\n") < 12 and time.time() < deadline:
+                # The original's own buffer is full late when it writes into a pipe: one look is enough.
+                if name == "redis-cli" and mode != "--latency-dist":
+                    break
+                seen += os.read(process.stdout.fileno(), 65536)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            lines[name, mode] = seen.split(b"\n")
+    assert lines["ours", "--stat"][0].startswith(b"------- data ------")
+    assert re.fullmatch(rb"\d+ +[\d.]+[BKMG] +\d+ +\d+ +\d+ \(\+\d+\) +\d+ *", lines["ours", "--stat"][3])
+    assert re.fullmatch(rb"\d+ \d+ [\d.]+ \d+", lines["ours", "--latency-history"][0])
+    assert lines["ours", "--latency-dist"][:7] == lines["redis-cli", "--latency-dist"][:7]

@@ -27,18 +27,23 @@ const LINE_BYTES_MAX: u64 = 1 << 30;
 /// Runs until the input ends or the user leaves; the result is the exit code.
 pub fn run(options: Options) -> u8 {
     let mut session = Session::new(options);
-    match Interrupts::listen() {
-        Ok(interrupts) => session.interrupts = Some(interrupts),
-        Err(error) => complain!("Ctrl-C will end the client at once: {}", reason(&error)),
-    }
     // What fails is said; each command tries again.
     let _ = session.connect(Tone::Aloud);
     session.is_interactive = true;
     if std::io::stdin().is_terminal() { terminal(&mut session) } else { pipe(&mut session) }
 }
 
+/// Lets Ctrl-C end streams. After the line editor has come: it takes the signal for itself, and would take it from us.
+fn listen(session: &mut Session) {
+    match Interrupts::listen() {
+        Ok(interrupts) => session.interrupts = Some(interrupts),
+        Err(error) => complain!("Ctrl-C will end the client at once: {}", reason(&error)),
+    }
+}
+
 /// Lines from a pipe: no prompt, no history.
 fn pipe(session: &mut Session) -> u8 {
+    listen(session);
     let mut stdin = std::io::stdin().lock();
     loop {
         let mut line = Vec::new();
@@ -238,6 +243,7 @@ fn terminal(session: &mut Session) -> u8 {
             return 1;
         }
     };
+    listen(session);
     let dialect = session.options.dialect;
     let help = Help::of(session.connection(), dialect);
     let hints = preferences();
@@ -251,6 +257,8 @@ fn terminal(session: &mut Session) -> u8 {
         let line = match editor.readline(&session.prompt()) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted | ReadlineError::Eof) => return 0,
+            // The Ctrl-C that ended a stream: the editor heard it too.
+            Err(ReadlineError::Signal(_)) => continue,
             Err(error) => {
                 complain!("{error}");
                 return 1;

@@ -50,6 +50,7 @@ class Node:
 
     def __init__(self, directory, kind, host, port, *options):
         self.host, self.port, self.dir = host, port, str(directory)
+        self.password = options[options.index("--requirepass") + 1] if "--requirepass" in options else None
         os.makedirs(self.dir, exist_ok=True)
         self.log = open(os.path.join(self.dir, "log"), "ab")
         # A file, so that CONFIG REWRITE has one.
@@ -65,7 +66,7 @@ class Node:
         return f"{self.host}:{self.port}"
 
     def client(self):
-        return redis.Redis(self.host, self.port, socket_timeout=5, decode_responses=True)
+        return redis.Redis(self.host, self.port, password=self.password, socket_timeout=5, decode_responses=True)
 
     def call(self, *words):
         """A reply as it is: redis-py would make something of CLUSTER's."""
@@ -86,15 +87,15 @@ class Node:
 class Side:
     """Some nodes and the tool that drives them."""
 
-    def __init__(self, directory, tool, kinds, hosts):
-        self.tool, self.dir, self.kind, self.nodes, self.ids = tool, directory, kinds, [], []
+    def __init__(self, directory, tool, kinds, hosts, *options):
+        self.tool, self.dir, self.kind, self.options, self.nodes, self.ids = tool, directory, kinds, options, [], []
         self.add(kinds, hosts)
 
     def add(self, kinds, hosts):
         first = free_ports(len(hosts))
         for index, host in enumerate(hosts):
             kind = kinds if isinstance(kinds, str) else kinds[index]
-            node = Node(self.dir / f"{self.tool}-{len(self.nodes)}", kind, host, first + index)
+            node = Node(self.dir / f"{self.tool}-{len(self.nodes)}", kind, host, first + index, *self.options)
             self.nodes.append(node)
             self.ids.append(node.id())
 
@@ -104,13 +105,13 @@ class Side:
             text = text.replace(name, f"<id {index}>").replace(name[:8], f"<id {index}>").replace(str(node.port), f"<port {index}>")
         return ordered(text.replace(str(self.dir), "<dir>"))
 
-    def run(self, words, answers="", tool=None):
+    def run(self, words, answers="", tool=None, before=(), term="dumb"):
         """Runs the tool; `{2}` in a word is the address of node 2, `{id2}` its id."""
         names = {f"id{index}": name for index, name in enumerate(self.ids)}
         words = [word.format(*[node.address for node in self.nodes], **names, tool=self.tool, dir=self.dir) for word in words]
-        command = tool or [*TOOLS[self.tool], "--cluster"]
+        command = tool or [*TOOLS[self.tool], *before, "--cluster"]
         run = subprocess.run([*command, *words], input=answers, capture_output=True, text=True, timeout=120,
-                             env={"TERM": "dumb", "PATH": os.environ["PATH"]}, check=False)
+                             env={"TERM": term, "PATH": os.environ["PATH"]}, check=False)
         return run.returncode, self.plain(run.stdout), self.plain(run.stderr)
 
     def get(self, key):
@@ -131,18 +132,18 @@ class Side:
 class Pair:
     """The same cluster twice."""
 
-    def __init__(self, directory, kinds, hosts):
-        self.sides = [Side(directory, tool, kinds, hosts) for tool in TOOLS]
+    def __init__(self, directory, kinds, hosts, *options):
+        self.sides = [Side(directory, tool, kinds, hosts, *options) for tool in TOOLS]
         self.dir = directory
 
     def each(self, act):
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(act, self.sides))
 
-    def same(self, line, answers="", keep=None):
+    def same(self, line, answers="", keep=None, **how):
         """Both tools print and return the same; the outcome."""
         self.settle()
-        real, ours = self.each(lambda side: side.run(line.split(" "), answers))
+        real, ours = self.each(lambda side: side.run(line.split(" "), answers, **how))
         if keep:
             real, ours = [(code, keep(out), err) for code, out, err in (real, ours)]
         assert ours == real, f"{line}\n--- real\n{real[1]}{real[2]}\n--- ours\n{ours[1]}{ours[2]}"
@@ -177,8 +178,9 @@ ALL = "{0} {1} {2} {3} {4} {5}"
 def pair(tmp_path):
     pairs = []
 
-    def make(kinds=os.environ.get("MANAGER_KIND", "redis"), hosts=HOSTS):
-        pairs.append(Pair(tmp_path, kinds, hosts))
+    def make(*options, hosts=HOSTS):
+        # By hand: MANAGER_KIND=redan, or valkey.
+        pairs.append(Pair(tmp_path, os.environ.get("MANAGER_KIND", "redis"), hosts, *options))
         return pairs[-1]
 
     yield make
@@ -277,12 +279,12 @@ def test_a_cluster_is_made_looked_after_and_taken_apart(pair):
     assert nodes.same("check {0}", keep=lambda text: "[OK] All 16384 slots covered." in text)[0] == 0
 
 
-def make(nodes):
+def make(nodes, **how):
     """A cluster on both sides, by each side's own tool."""
     count = len(nodes.sides[0].nodes)
     words = " ".join(f"{{{index}}}" for index in range(count))
     replicas = 1 if count >= 6 else 0
-    nodes.each(lambda side: side.run(f"create {words} --cluster-replicas {replicas} --cluster-yes".split(" ")))
+    nodes.each(lambda side: side.run(f"create {words} --cluster-replicas {replicas} --cluster-yes".split(" "), **how))
     nodes.settle()
     nodes.each(is_ok)
 
@@ -292,8 +294,57 @@ def is_ok(side):
     wait_for(lambda: all("cluster_state:ok" in node.call("CLUSTER", "INFO") for node in side.nodes), 20, "the cluster is ok")
 
 
+def test_keys_that_are_at_the_target_already(pair):
+    nodes = pair("--enable-debug-command", "yes", hosts=HOSTS[:3])
+    make(nodes)
+    for number in range(12):
+        nodes.call(0, "SET", key_of(0, number), "same")
+    nodes.each(lambda side: stray_key(side, 0, "same", node=1))
+    move = "reshard {0} --cluster-from {id0} --cluster-to {id1} --cluster-slots 1 --cluster-yes"
+    moved = nodes.same(move)
+    assert moved[0] == 0 and "*** Replacing target keys..." in moved[1]
+    nodes.call(0, "SET", key_of(1), "one value")
+    nodes.each(is_ok)
+    nodes.each(lambda side: stray_key(side, 1, "another", node=1))
+    moved = nodes.same(move)
+    assert moved[0] == 1 and "having different values" in moved[1]
+    assert nodes.same("fix {2}")[0] == 1
+    for node in (0, 1):
+        nodes.call(node, "CLUSTER", "SETSLOT", 1, "STABLE")
+    assert nodes.same(move + " --cluster-replace")[0] == 0
+    assert [side.get(key_of(1)) for side in nodes.sides] == ["one value", "one value"]
+    # Ours reads one answer a line, so that they may come all at once.
+    answers = "0\n2\n\n{id1}\n{id1}\n{id0}\ndone\nyes\n"
+    for number, name in enumerate(nodes.sides[1].ids):
+        answers = answers.replace(f"{{id{number}}}", name)
+    asked = nodes.sides[1].run(["reshard", "{0}"], answers)
+    assert asked[0] == 0 and "Ready to move 2 slots." in asked[1] and "not possible to use the target" in asked[1], asked
+    assert nodes.sides[1].run(["reshard", "{0}"], "2\n")[0] == 1
+
+
+def test_a_password_and_colours(pair):
+    nodes = pair("--requirepass", "secret", "--masterauth", "secret", hosts=HOSTS[:3])
+    assert "NOAUTH" in nodes.same("check {0}")[1]
+    nodes.same("create {0} {1} {2}", before=["-a", "wrong", "--no-auth-warning"])
+    how = {"before": ["-a", "secret", "--no-auth-warning"]}
+    make(nodes, **how)
+    for number in range(12):
+        nodes.call(0, "SET", key_of(0, number), number)
+    moved = nodes.same("reshard {0} --cluster-from {id0} --cluster-to {id1} --cluster-slots 2 --cluster-yes", **how)
+    assert moved[0] == 0 and "............\n" in moved[1]
+    how["before"] = ["--user", "default", "--pass", "secret", "--no-auth-warning"]
+    assert nodes.same("reshard {0} --cluster-from {id1} --cluster-to {id0} --cluster-slots 2 --cluster-yes", **how)[0] == 0
+    assert [side.get(key_of(0, 3)) for side in nodes.sides] == ["3", "3"]
+    how["term"] = "xterm-256color"
+    coloured = nodes.same("check {0}", **how)
+    assert "\x1b[32;1m[OK] All 16384 slots covered.\n\x1b[0m" in coloured[1]
+    nodes.same("call {0} ping", keep=sorted_lines, **how)
+    nodes.same("create {0} {1} {2} --cluster-replicas 1", **how)
+    nodes.same("reshard {0} --cluster-from x --cluster-to {id1} --cluster-slots 2 --cluster-yes", **how)
+
+
 def test_what_is_broken_is_mended(pair):
-    nodes = pair(hosts=HOSTS[:3])
+    nodes = pair("--enable-debug-command", "yes", hosts=HOSTS[:3])
     make(nodes)
     for slot in (7, 8):
         for number in range(3):
@@ -344,17 +395,17 @@ def rdb_is_sound(path):
     return subprocess.run(["redis-check-rdb", path], capture_output=True, check=False).returncode == 0
 
 
-def stray_key(side):
-    """Node 0 owns slot 200 without a key in it, node 2 has one."""
-    node = side.nodes[2]
+def stray_key(side, slot=200, value="stray", node=2):
+    """Node 0 owns the slot, another node has a key in it too."""
     is_ok(side)
-    node.call("CLUSTER", "SETSLOT", 200, "IMPORTING", side.ids[0])
+    node = side.nodes[node]
+    node.call("CLUSTER", "SETSLOT", slot, "IMPORTING", side.ids[0])
     with node.client() as client:
         connection = client.connection_pool.get_connection()
-        for words in (["ASKING"], ["SET", key_of(200), "stray"]):
+        for words in (["ASKING"], ["SET", key_of(slot), value]):
             connection.send_command(*words)
             connection.read_response()
-    node.call("CLUSTER", "SETSLOT", 200, "STABLE")
+    node.call("CLUSTER", "SETSLOT", slot, "STABLE")
 
 
 def test_keys_come_in_and_backups_go_out(pair, tmp_path):

@@ -30,10 +30,9 @@ pub fn run(group: &mut Group, args: &[String]) -> Done {
         group.screen.bad(format!(
             "*** ERROR: Invalid configuration for cluster creation.\n\
              *** Redis Cluster requires at least {PRIMARIES_MIN} master nodes.\n\
-             *** This is not possible with {count} nodes and {replicas} replicas per node.\n\
-             *** At least {} nodes are required.",
-            PRIMARIES_MIN * (replicas + 1)
+             *** This is not possible with {count} nodes and {replicas} replicas per node."
         ));
+        group.screen.bad(format!("*** At least {} nodes are required.", PRIMARIES_MIN * (replicas + 1)));
         return Err(Failed);
     }
     group.screen.step(format!(">>> Performing hash slots allocation on {count} nodes..."));

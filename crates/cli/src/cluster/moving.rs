@@ -14,6 +14,12 @@ use super::node::Fault;
 use super::slots::SLOTS;
 use wire::value::Value;
 
+/// What the node said, if it should be told once more as the reason; what went wrong itself is on the screen, unless
+/// [`How::is_told_by_caller`].
+type Untold = Option<String>;
+/// A move's result.
+type Moved = Result<(), Untold>;
+
 /// How to move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct How {
@@ -33,8 +39,8 @@ const ONLY_WITH_PRIMARIES: &str = "ERR Please use SETSLOT only with ";
 /// Moves `slot` from `source` to `target`.
 ///
 /// # Errors
-/// The node's words; they are on the screen already unless `is_told_by_caller`.
-pub fn move_slot(group: &mut Group, source: usize, target: usize, slot: u16, how: How) -> Result<(), String> {
+/// What is left to tell.
+pub fn move_slot(group: &mut Group, source: usize, target: usize, slot: u16, how: How) -> Moved {
     if !how.is_quiet {
         let (from, to) = (group.address(source), group.address(target));
         group.screen.put(format!("Moving slot {slot} from {from} to {to}: "));
@@ -58,13 +64,7 @@ pub fn move_slot(group: &mut Group, source: usize, target: usize, slot: u16, how
     Ok(())
 }
 
-fn set_owner_everywhere(
-    group: &mut Group,
-    source: usize,
-    target: usize,
-    slot: u16,
-    how: How,
-) -> Result<(), String> {
+fn set_owner_everywhere(group: &mut Group, source: usize, target: usize, slot: u16, how: How) -> Moved {
     let target_id = group.nodes[target].line.id.clone();
     set_state(group, target, slot, &["NODE", &target_id], how)?;
     let others = group.primaries().into_iter().filter(|&at| at != target && at != source);
@@ -79,25 +79,19 @@ fn set_owner_everywhere(
     Ok(())
 }
 
-fn set_state(group: &mut Group, at: usize, slot: u16, state: &[&str], how: How) -> Result<(), String> {
+fn set_state(group: &mut Group, at: usize, slot: u16, state: &[&str], how: How) -> Moved {
     group.set_slot(at, slot, state).map_err(|fault| told(group, at, fault, how))
 }
 
-fn told(group: &Group, at: usize, fault: Fault, how: How) -> String {
+fn told(group: &Group, at: usize, fault: Fault, how: How) -> Untold {
     if !how.is_told_by_caller {
         group.report(at, &fault);
     }
-    fault.text().to_string()
+    Some(fault.text().to_string())
 }
 
 /// Moves all keys of `slot`, a batch at a time, with a dot for each.
-fn migrate_keys(
-    group: &mut Group,
-    source: usize,
-    target: usize,
-    slot: u16,
-    dots: bool,
-) -> Result<(), String> {
+fn migrate_keys(group: &mut Group, source: usize, target: usize, slot: u16, dots: bool) -> Moved {
     let pipeline = group.settings.pipeline.max(1).to_string();
     loop {
         let words = ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), &pipeline];
@@ -150,7 +144,7 @@ fn again(
     slot: u16,
     keys: &[Vec<u8>],
     fault: Fault,
-) -> Result<(), String> {
+) -> Moved {
     let is_busy = matches!(&fault, Fault::Refused(text) if text.contains("BUSYKEY"));
     let is_unserved = !is_busy && fault != Fault::Lost && is_without_owner(group, source, slot);
     if !is_busy && !is_unserved {
@@ -166,14 +160,14 @@ fn again(
     if is_busy {
         group.screen.warn("\n*** Target key exists");
         if !group.settings.replace {
-            compare(group, source, target, keys).map_err(|Failed| fault.text().to_string())?;
+            compare(group, source, target, keys).map_err(|Failed| None)?;
         }
         group.screen.warn("*** Replacing target keys...");
     }
     migrate(group, source, target, keys, is_busy).map_err(|fault| not_migrated(group, source, fault))
 }
 
-fn not_migrated(group: &Group, source: usize, fault: Fault) -> String {
+fn not_migrated(group: &Group, source: usize, fault: Fault) -> Untold {
     group.screen.put("\n");
     told(group, source, fault, How::default())
 }

@@ -42,12 +42,18 @@ pub fn reshard(group: &mut Group, args: &[String]) -> Done {
     }
     let how = How { is_told_by_caller: true, ..How::default() };
     for step in plan {
-        move_slot(group, sources[step.source], target, step.slot, how).map_err(|text| {
-            group.screen.bad(format!("clusterManagerMoveSlot failed: {text}"));
-            Failed
-        })?;
+        move_slot(group, sources[step.source], target, step.slot, how)
+            .map_err(|text| failed(group, "clusterManagerMoveSlot failed", text))?;
     }
     Ok(())
+}
+
+/// Tells why a slot did not move, if that is not told yet.
+fn failed(group: &Group, what: &str, text: Option<String>) -> Failed {
+    if let Some(text) = text {
+        group.screen.bad(format!("{what}: {text}"));
+    }
+    Failed
 }
 
 fn ask_slots(group: &Group) -> Done<i64> {
@@ -215,10 +221,8 @@ fn shift(group: &mut Group, count: usize, from: usize, to: usize) -> Done {
     let how = How { is_quiet: true, is_told_by_caller: true, ..How::default() };
     for step in &steps {
         if !group.settings.simulate {
-            move_slot(group, from, to, step.slot, how).map_err(|text| {
-                group.screen.bad(format!("*** clusterManagerMoveSlot: {text}"));
-                Failed
-            })?;
+            move_slot(group, from, to, step.slot, how)
+                .map_err(|text| failed(group, "*** clusterManagerMoveSlot", text))?;
         }
         group.screen.put("#");
     }

@@ -63,6 +63,12 @@ impl Node {
         keyspace.find(0, key, keyspace.hash(key)).is_some()
     }
 
+    /// The string at a key.
+    pub fn text(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let keyspace = &self.engine.shared.keyspace;
+        keyspace.find(0, key, keyspace.hash(key))?.string().map(|text| text.to_vec())
+    }
+
     /// A digest of all data that does not depend on the order of the table.
     pub fn digest(&self) -> u64 {
         let mut sum = 0u64;

@@ -229,3 +229,15 @@ fn one_seed_is_one_run() {
     assert_eq!(trace(1), trace(1));
     assert_ne!(trace(1), trace(2));
 }
+
+#[test]
+fn no_write_is_lost_between_a_copy_and_its_removal() {
+    let (mut writes, mut moved) = (0, 0);
+    for seed in 1..=6 {
+        let outcome = sim::moving::run(seed);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        writes += outcome.writes;
+        moved += outcome.moved;
+    }
+    assert!(writes > 1_000 && moved > 20, "{writes} writes, {moved} keys moved");
+}

@@ -5,6 +5,7 @@ use crate::moves::Moves;
 use crate::pubsub::{PubSub, Running};
 use crate::session::{Session, Sessions};
 use crate::settings::Settings;
+use crate::slow::Slow;
 use crate::stats::Stats;
 use crate::table::{RowIndex, Table};
 use crate::watch::Watch;
@@ -25,6 +26,8 @@ pub struct Core {
     pub pubsub: PubSub,
     /// Counters.
     pub stats: Stats,
+    /// Requests that took long.
+    pub slow: Slow,
     /// The node's chance.
     pub random: Random,
     /// What the configuration says, ready to use.
@@ -238,10 +241,20 @@ impl Call<'_> {
             self.flow = Flow::Yield;
         }
         let (ended, resp3) = (self.out.ticks(), self.session.resp3);
+        self.took(row, args, ended.saturating_sub(started));
         let stats = &mut self.core.stats.commands[usize::from(row)];
         stats.calls += 1;
         stats.ticks += ended.saturating_sub(started);
         self.reply.set_resp3(resp3);
+    }
+
+    /// A request was measured alone: it is noted where it took long.
+    pub fn took(&mut self, row: RowIndex, args: Args<'_>, ticks: u64) {
+        let ticks = ticks.saturating_add(core::mem::take(&mut self.core.slow.stalls));
+        let thresholds = self.core.settings.slow;
+        if ticks >= thresholds.slowlog.min(thresholds.latency) {
+            self.core.slow.note(thresholds, ticks, self.table.row(row), args, self.session, self.now);
+        }
     }
 
     #[cold]

@@ -111,6 +111,7 @@ impl Engine {
                 sessions: Sessions::default(),
                 pubsub: PubSub::default(),
                 stats,
+                slow: crate::slow::Slow::default(),
                 random,
                 settings,
                 expires_actively: true,

@@ -28,6 +28,7 @@ mod routes;
 mod session;
 mod settings;
 mod shared;
+mod slow;
 mod stats;
 mod table;
 mod turn;

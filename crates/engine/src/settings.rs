@@ -1,5 +1,6 @@
 //! Settings: what the configuration says, in the form in which the hot path and the sessions use it.
 
+use crate::slow::Thresholds;
 use alloc::vec::Vec;
 use base::Span;
 use data::HashLimits;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub output_limits: [OutputLimit; 3],
     /// `enable-debug-command`.
     pub debug: DebugCommand,
+    /// `slowlog-log-slower-than`, `slowlog-max-len`, `latency-monitor-threshold`.
+    pub slow: Thresholds,
     /// `active-expire-effort`: 1 to 10.
     pub expire_effort: usize,
 }
@@ -93,6 +96,7 @@ impl Settings {
                 "local" => DebugCommand::Local,
                 _ => DebugCommand::No,
             },
+            slow: Thresholds::from_config(config),
             expire_effort: count(id::ACTIVE_EXPIRE_EFFORT),
         }
     }

@@ -127,6 +127,13 @@ impl Stats {
         self.since = ticks;
     }
 
+    /// The request that runs has ended at `ticks`; how long it took, where the meter was read when it began.
+    pub fn lap(&mut self, ticks: u64) -> u64 {
+        let spent = ticks.saturating_sub(self.since);
+        self.stop(ticks);
+        spent
+    }
+
     /// An error reply, given as it stands on the wire after its `-`.
     #[cold]
     pub fn error(&mut self, text: &[u8]) {

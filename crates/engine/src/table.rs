@@ -4,14 +4,14 @@
 //! folded word: finding it costs one multiplication and, nearly always, one comparison.
 
 use crate::call::Call;
-use crate::{commands, turn};
+use crate::{commands, slow, turn};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use spec::command::Begin;
+use spec::command::{Arity, Begin};
 use spec::{Refusal, Spec};
 use wire::batch::Args;
 
@@ -47,6 +47,10 @@ pub struct Row {
     pub has_key_first: bool,
     /// A plain session's request needs no more than the check of its arity and slot.
     pub is_plain: bool,
+    /// A request of so many arguments at least ...
+    args_min: u16,
+    /// ... and so many at most costs little whatever its key holds (see [`crate::slow`]).
+    brief_args_max: u16,
 }
 
 impl Row {
@@ -57,7 +61,28 @@ impl Row {
         };
         let is_plain = turn::is_plain(&command.spec) && command.subcommands.is_empty();
         let called = Some(command.spec.name.as_bytes().into());
-        Row { command, full_name, called, container, subcommands: 0..0, has_key_first, is_plain }
+        let (args_min, args_max) = match command.spec.arity {
+            Arity::Exactly(count) => (count, count),
+            Arity::AtLeast(count) => (count, count.max(slow::BRIEF_ARGS_MAX)),
+        };
+        let brief_args_max = if slow::is_brief(&command.spec) { args_max } else { 0 };
+        Row {
+            command,
+            full_name,
+            called,
+            container,
+            subcommands: 0..0,
+            has_key_first,
+            is_plain,
+            args_min,
+            brief_args_max,
+        }
+    }
+
+    /// True for a request with as many arguments as it needs, and few enough to be brief.
+    #[inline]
+    pub fn is_brief(&self, args: usize) -> bool {
+        (usize::from(self.args_min)..=usize::from(self.brief_args_max)).contains(&args)
     }
 
     /// What is known of the command.

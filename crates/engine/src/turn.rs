@@ -155,7 +155,7 @@ impl Engine {
         if outgoing.bytes.capacity() == 0 {
             outgoing.bytes = out.pool.buffer();
         }
-        let is_open = self.shared.standing.is_open();
+        let is_open = self.shared.standing.is_open() && !self.core.settings.slow.is_close;
         let mut stage = Stage {
             shared: &mut self.shared,
             watch: &mut self.watch,
@@ -481,7 +481,7 @@ impl Stage<'_> {
         let is_admitted = is_open
             && session.is_plain
             && entry.is_plain
-            && entry.spec().arity.fits(args.len())
+            && entry.is_brief(args.len())
             && is_served(&self.shared.routes, entry.has_key_first, planned.hash);
         let first = planned.hash.map(|hash| (args.at(1), hash));
         if !is_admitted {
@@ -520,11 +520,20 @@ impl Stage<'_> {
         let mut flow = Flow::Next;
         match verdict {
             Verdict::Run => {
+                let entry = self.table.row(row);
+                let is_alone = self.core.settings.slow.is_close || !entry.is_brief(args.len());
                 let out = &*self.out;
+                if is_alone {
+                    self.core.stats.stop(out.ticks());
+                }
                 self.core.stats.ran(row, || out.ticks());
                 self.shared.feed.begin_unit();
                 let mut call = self.call(session, bytes, args, row, first);
                 call.perform();
+                if is_alone {
+                    let spent = call.core.stats.lap(call.out.ticks());
+                    call.took(row, args, spent);
+                }
                 flow = call.flow;
                 self.shared.feed.end_unit();
             }

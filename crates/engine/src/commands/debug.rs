@@ -212,6 +212,8 @@ fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {
     const SLEEP_SECONDS_MAX: f64 = 86_400.0;
     let seconds = number::parse_f64(call.args.at(2)).unwrap_or(0.0).clamp(0.0, SLEEP_SECONDS_MAX);
     call.out.put(Output::Stall(Span::us((seconds * 1e6) as u64)));
+    // The process stands still when the turn ends; the time counts as this request's.
+    call.core.slow.stalls += (seconds * 1e9) as u64;
     // Nothing else runs in this turn: to everyone the sleep lies before what comes after it.
     call.flow = crate::call::Flow::Yield;
     call.reply.ok();

@@ -18,6 +18,7 @@ pub mod pubsub;
 pub mod replication;
 pub mod server;
 pub mod sharded;
+pub mod slowlog;
 pub mod strings;
 pub mod transactions;
 
@@ -45,6 +46,7 @@ pub static GROUPS: &[&[Command]] = &[
     client::COMMANDS,
     server::COMMANDS,
     debug::COMMANDS,
+    slowlog::COMMANDS,
     config::COMMANDS,
     replication::COMMANDS,
     cluster::COMMANDS,

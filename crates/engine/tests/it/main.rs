@@ -11,4 +11,5 @@ mod golden;
 mod hostile;
 mod moves;
 mod sharded;
+mod slow;
 mod world;

@@ -45,7 +45,6 @@ const NO_AOF: &str = "there is no append-only file yet";
 const NO_DISKLESS: &str = "a full synchronisation never goes through a file";
 const NO_PROPAGATION: &str = "a command that fails in the stream of a primary always ends the replication";
 const NO_SCRIPTS: &str = "scripts do not exist yet";
-const NO_SLOWLOG: &str = "there is no slow log yet";
 const NO_LATENCY: &str = "latencies of commands are not kept yet";
 
 /// Declares the rows together with the constants of their places.
@@ -267,9 +266,9 @@ directives! {
     CLUSTER_BLACKLIST_TTL => Directive::works("cluster-blacklist-ttl", integer(0, i64::MAX), "60");
     // Scripts and statistics.
     BUSY_REPLY_THRESHOLD => Directive::no_effect("busy-reply-threshold", integer(0, i64::MAX), "5000", NO_SCRIPTS).alias("lua-time-limit");
-    SLOWLOG_LOG_SLOWER_THAN => Directive::no_effect("slowlog-log-slower-than", integer(-1, i64::MAX), "10000", NO_SLOWLOG);
-    SLOWLOG_MAX_LEN => Directive::no_effect("slowlog-max-len", integer(0, i64::MAX), "128", NO_SLOWLOG);
-    LATENCY_MONITOR_THRESHOLD => Directive::no_effect("latency-monitor-threshold", integer(0, i64::MAX), "0", NO_LATENCY);
+    SLOWLOG_LOG_SLOWER_THAN => Directive::works("slowlog-log-slower-than", integer(-1, i64::MAX), "10000").hostile("0");
+    SLOWLOG_MAX_LEN => Directive::works("slowlog-max-len", integer(0, i64::MAX), "128").hostile("1");
+    LATENCY_MONITOR_THRESHOLD => Directive::works("latency-monitor-threshold", integer(0, i64::MAX), "0").hostile("1");
     LATENCY_TRACKING => Directive::no_effect("latency-tracking", Kind::Bool, "yes", NO_LATENCY);
     LATENCY_TRACKING_INFO_PERCENTILES => Directive::no_effect("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9", NO_LATENCY);
 }

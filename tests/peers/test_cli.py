@@ -4,6 +4,7 @@ Every case runs with both clients on a freshly filled server, first a real one, 
 stands in DIFFERENCES with its reason; it must differ, so that the list stays true.
 """
 import fcntl
+import json
 import os
 import pty
 import re
@@ -104,6 +105,20 @@ def option_cases(port):
     yield case("-s", "/nowhere/socket", stdin=b"ping\n")
     yield case("-h", "not a host", "ping")
     yield case(*p, "--eval", "/nowhere.lua")
+    tracking = b"client tracking on\nget text\nset text 1\nget text\nmget text number\nflushall\nget text\n"
+    for flags in [["-3"], ["-3", "--show-pushes", "yes"], ["-3", "--no-raw", "--show-pushes", "yes"],
+                  ["-3", "--json", "--show-pushes", "yes"], ["-3", "--csv", "--show-pushes", "yes"]]:
+        yield case(*p, *flags, stdin=tracking)
+    yield case(*p, "-3", stdin=tracking, FAKETTY="1")
+    yield case(*p, "--askpass", "ping", stdin=b"secret\n")
+    yield case(*p, "--askpass", "--user", "default", stdin=b"secret\nping\n", REDISCLI_AUTH="x")
+    for number in ["0", "70000", "-1", "x"]:
+        yield case("-p", number, "ping")
+        yield case("-p", number, stdin=b"ping\n")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keys.lua")
+    for words in [["a", "b", ",", "c"], ["a", ",", ",", "c"], [",", "x"], ["a", "b"], []]:
+        yield case(*p, "--eval", script, *words)
+        yield case(*p, "--no-raw", "-r", "2", "--eval", script, *words)
     pipes = [b"", b"PING\r\n", b"*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n", b"*2\r\n$3\r\nGET\r\n$4\r\nhash\r\nFOO\r\nPING\r\n",
              b"SET x 1\r\n" * 5000]
     for text in pipes:
@@ -181,6 +196,58 @@ def test_every_invocation_gives_the_same_bytes_on_redis(servers):
 
 def test_every_invocation_gives_the_same_bytes_on_redan(servers):
     compare(servers("redan", "--save", "").port)
+
+
+def usage(argument):
+    """An argument of COMMAND DOCS as text."""
+    kind, flags = argument["type"], argument.get("flags", [])
+    inner = [usage(one) for one in argument.get("arguments", [])]
+    token = argument["token"] or '""' if "token" in argument else ""
+    body = {"oneof": "|".join(inner), "block": " ".join(inner), "pure-token": ""}.get(
+        kind, argument.get("display_text", argument["name"]) or '""')
+    token += " " if token and body else ""
+    text = token + body
+    if "multiple" in flags:
+        text += f" [{token if 'multiple_token' in flags else ''}{body} ...]"
+    return f"[{text}]" if "optional" in flags else text
+
+
+def test_the_own_table_has_all_arguments_of_valkey(servers, tmp_path):
+    """Without a server the hints come from our own table: it is compared with what Valkey documents."""
+    server = servers("valkey", "--save", "")
+    ours = tmp_path / "valkey-cli"
+    ours.symlink_to(os.path.abspath(REDAN))
+    code, out, _ = run([REDAN, "cli"], ["-p", str(server.port), "-3", "--json", "command", "docs"], b"", {})
+    assert code == 0
+    commands = json.loads(out)
+    rows = [(name, docs) for top, command in commands.items()
+            for name, docs in [(top, command), *command.get("subcommands", {}).items()]]
+    assert len(rows) > 390
+    different = []
+    for name, docs in rows:
+        expected = " ".join(usage(argument) for argument in docs.get("arguments", []))
+        _, out, _ = run([str(ours)], ["-p", CLOSED, "--test_hint", name.replace("|", " ") + " "], b"", {})
+        if out.decode() != expected + "\n":
+            different.append((name, expected, out))
+    assert not different
+
+
+def test_cases_of_hints_pass(tmp_path):
+    """A file of hints in the upstream's form; HINT_SUITE names the upstream's own, if it is there."""
+    cases = tmp_path / "hints"
+    cases.write_text('''# Typed so far, and what is hinted.
+"SET " "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]"
+"HSET k f " "value [field value ...]"
+"EXPIRE k 5 " "[NX|XX|GT|LT]"
+"OBJECT ENCODING " "key"
+"nothing " ""
+''')
+    for file in filter(None, [str(cases), os.environ.get("HINT_SUITE")]):
+        code, out, err = run([REDAN, "cli"], ["-p", CLOSED, "--test_hint_file", file], b"", {})
+        assert code == 0 and out.startswith(b"SUCCESS"), err
+    cases.write_text('"GET " "wrong"\n')
+    code, out, _ = run([REDAN, "cli"], ["-p", CLOSED, "--test_hint_file", str(cases)], b"", {})
+    assert (code, out) == (1, b"FAILURE: 0/1 passed\n")
 
 
 class Terminal:

@@ -46,7 +46,7 @@ pub fn run(args: Vec<OsString>, dialect: Dialect) -> u8 {
         Parsed::Exit(code) => return code,
     };
     if options.asks_password {
-        options.password = Some(prompt::password("Please input password: "));
+        options.password = prompt::password("Please input password: ");
     }
     if let Some(args) = &options.cluster {
         return cluster::run(args, &options);

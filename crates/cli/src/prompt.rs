@@ -7,7 +7,7 @@ use crate::options::{Format, Options};
 use crate::session::{Failure, Session, Tone};
 use crate::{complain, say};
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
@@ -44,22 +44,13 @@ fn listen(session: &mut Session) {
 /// Lines from a pipe: no prompt, no history.
 fn pipe(session: &mut Session) -> u8 {
     listen(session);
-    let mut stdin = std::io::stdin().lock();
     loop {
         let mut line = Vec::new();
-        match std::io::Read::take(&mut stdin, LINE_BYTES_MAX).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return 0,
-            Ok(_) => {}
-        }
-        if line.ends_with(b"\n") {
-            line.pop();
-        }
-        if line.ends_with(b"\r") {
-            line.pop();
+        if !read_line(&mut line) {
+            return 0;
         }
         match execute(session, &line) {
-            Next::Line(_) => {}
-            Next::Hints(_) => {}
+            Next::Line(_) | Next::Hints(_) => {}
             Next::Clear => say!("\x1b[H\x1b[2J"),
             Next::Exit(code) => return code,
         }
@@ -296,27 +287,51 @@ fn remember(editor: &mut Editor<Assistant, DefaultHistory>, line: &str, file: Op
     }
 }
 
-/// Asks for a password; it is not shown while it is typed.
-pub fn password(question: &str) -> Vec<u8> {
-    say!("{question}");
-    let stdin = std::io::stdin();
-    let mut line = Vec::new();
-    let old = rustix::termios::tcgetattr(&stdin).ok();
-    if let Some(mut silent) = old.clone() {
-        silent.local_modes.remove(rustix::termios::LocalModes::ECHO);
-        // A terminal that cannot be silenced shows what is typed.
-        let _ = rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, &silent);
+/// Shows a star for each letter.
+struct Stars;
+
+impl Highlighter for Stars {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        Cow::Owned("*".repeat(line.chars().count()))
     }
-    // No line is an empty password.
-    let _ = std::io::Read::take(stdin.lock(), LINE_BYTES_MAX).read_until(b'\n', &mut line);
-    if let Some(old) = old {
-        let _ = rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, &old);
-        say!("\n");
+
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        true
     }
-    while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+}
+
+impl rustyline::completion::Completer for Stars {
+    type Candidate = String;
+}
+
+impl Hinter for Stars {
+    type Hint = String;
+}
+
+impl Validator for Stars {}
+impl rustyline::Helper for Stars {}
+
+/// Asks for a password, which is shown as stars; from a pipe it is the first line. None at the end of the input.
+pub fn password(question: &str) -> Option<Vec<u8>> {
+    if !std::io::stdin().is_terminal() {
+        let mut line = Vec::new();
+        return read_line(&mut line).then_some(line);
+    }
+    let mut editor = Editor::<Stars, DefaultHistory>::new().ok()?;
+    editor.set_helper(Some(Stars));
+    editor.readline(question).ok().map(String::into_bytes)
+}
+
+/// One line from a pipe, without its end; false at the end of the input.
+fn read_line(line: &mut Vec<u8>) -> bool {
+    match std::io::Read::take(std::io::stdin().lock(), LINE_BYTES_MAX).read_until(b'\n', line) {
+        Ok(0) | Err(_) => return false,
+        Ok(_) => {}
+    }
+    if line.last() == Some(&b'\n') {
         line.pop();
     }
-    line
+    true
 }
 
 /// Reads ~/.redisclirc: whether hints are shown.

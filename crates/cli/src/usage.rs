@@ -61,6 +61,8 @@ Special modes
   --scan             All keys, a line each.
   --pattern <pat>    Only keys that match, in --scan, --bigkeys, --memkeys and
                      --hotkeys.
+  --type <type>      Only keys of a type, in the same modes.
+  --count <n>        How many keys the server looks at per step.
   --quoted-pattern <pat>
                      As --pattern, a quoted string with escapes.
   --bigkeys          Keys with many elements.
@@ -81,6 +83,9 @@ Special modes
   --cluster <command> [args...] [opts...]
                      The cluster manager; '--cluster help' says more.
 
+  --test_hint <line> What would be hinted behind <line>.
+  --test_hint_file <filename>
+                     Checks a file of lines and their hints.
   --help             This text.
   --version          The version.
 

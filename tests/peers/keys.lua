@@ -1,0 +1,2 @@
+-- Returns what it was called with.
+return {KEYS, ARGV, #KEYS}

@@ -133,6 +133,7 @@ DIFFERENCES = [
     ("(?<!-2 )--(quoted-)?json debug protocol attrib", "the same: --json speaks RESP3"),
     ("--help$| -h$|--cluster$", "the same options in our own words"),
     ("rediss://", "TLS is not built in: refused in our words"),
+    ("^-p (70000|-1)", "a port that does not exist: the original takes its last 16 bits, ours none"),
     ("--type|--count", "options of later versions, which 7.0 does not have"),
 ]
 

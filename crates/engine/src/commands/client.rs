@@ -126,7 +126,7 @@ static CLIENT: &[Command] = &[
             since: "2.4.0",
             group: Group::Connection,
             cost: "O(N)",
-            syntax: "[ip:port] [ID client-id] [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no]",
+            syntax: "<ip:port | <<[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> ...>>",
             arity: Arity::AtLeast(3),
             flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
             acl: Acl::CONNECTION,

@@ -20,7 +20,6 @@ pub static COMMANDS: &[Command] = &[Command {
         name: "debug",
         summary: "Is for testing the server.",
         group: Group::Server,
-        syntax: "subcommand [argument ...]",
         arity: Arity::AtLeast(2),
         flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE),
         ..Spec::USUAL

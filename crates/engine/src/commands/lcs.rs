@@ -20,7 +20,7 @@ pub static COMMANDS: &[Command] = &[Command {
         since: "7.0.0",
         group: Group::String,
         cost: "O(N*M)",
-        syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]",
+        syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
         arity: Arity::AtLeast(3),
         flags: Flags::READONLY,
         acl: Acl::STRING,

@@ -19,7 +19,7 @@ pub static COMMANDS: &[Command] = &[Command {
         summary: "Moves keys to another server.",
         since: "2.6.0",
         cost: "O(N)",
-        syntax: "host port key-or-empty destination-db timeout [COPY] [REPLACE] \
+        syntax: "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] \
                  [AUTH password | AUTH2 username password] [KEYS key [key ...]]",
         arity: Arity::AtLeast(6),
         flags: Flags::WRITE.and(Flags::MOVABLE_KEYS),

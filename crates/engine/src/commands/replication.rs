@@ -30,7 +30,7 @@ pub static COMMANDS: &[Command] = &[
             summary: "Makes the server follow a primary, or lead.",
             since: "5.0.0",
             group: Group::Server,
-            syntax: "host port",
+            syntax: "<host port | NO ONE>",
             arity: Arity::Exactly(3),
             flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::STALE).and(Flags::NO_ASYNC_LOADING),
             ..Spec::USUAL
@@ -43,7 +43,7 @@ pub static COMMANDS: &[Command] = &[
             name: "slaveof",
             summary: "Makes the server follow a primary, or lead; the old name of REPLICAOF.",
             group: Group::Server,
-            syntax: "host port",
+            syntax: "<host port | NO ONE>",
             arity: Arity::Exactly(3),
             flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::STALE).and(Flags::NO_ASYNC_LOADING),
             ..Spec::USUAL

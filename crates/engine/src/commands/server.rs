@@ -32,7 +32,7 @@ pub static COMMANDS: &[Command] = &[
             summary: "Stops the server.",
             group: Group::Server,
             cost: "O(N)",
-            syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+            syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]",
             arity: Arity::AtLeast(1),
             flags: Flags::ADMIN
                 .and(Flags::NO_SCRIPT)

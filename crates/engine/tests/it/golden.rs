@@ -75,3 +75,20 @@ fn every_command_is_documented() {
         assert_eq!(has_args, !spec.syntax.is_empty(), "{}", row.full_name);
     }
 }
+
+#[test]
+fn the_syntax_is_that_of_the_catalogue() {
+    let engine = Engine::new(Config::new(), Random::new(1), false, Now::default());
+    let usage = |syntax: &str| spec::hint::usage(&spec::syntax::parse_text(syntax));
+    let differing: Vec<(String, String, String)> = engine
+        .table()
+        .rows()
+        .iter()
+        .filter_map(|row| {
+            let listed = spec::catalogue::find(&row.full_name)?;
+            let (ours, theirs) = (row.spec().syntax, listed.syntax(spec::catalogue::Dialect::Redis));
+            (usage(ours) != usage(theirs)).then(|| (row.full_name.to_string(), ours.into(), theirs.into()))
+        })
+        .collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}

@@ -478,7 +478,7 @@ def test_the_old_tool_and_all_kinds_of_nodes(tmp_path):
         assert side.run(["check", "{2}"], tool=trib)[0] == 0
         assert "0 keys in 3 masters." in side.run(["info", "{3}"], tool=trib)[1]
         assert "<node 0>: PONG" in side.run(["call", "{0}", "ping"], tool=trib)[1]
-        assert side.run(["set-timeout", "{0}", "6000"], tool=trib)[1].count("*** New timeout set for") >= 4
+        assert "6 OK, 0 ERR" in side.run(["set-timeout", "{0}", "6000"], tool=trib)[1]
         # Keys go from Redis to redan, by ours, and back, by the real tool.
         for slot in (0, 1, 2, 3):
             for number in range(25):

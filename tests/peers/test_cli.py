@@ -72,8 +72,8 @@ def option_cases(port):
         ["--ldb", "ping"], ["-x", "-X", "tag", "set", "a", "tag"], ["--rdb", "a", "--functions-rdb", "b"],
         ["--show-pushes", "maybe", "ping"], ["--show-pushes", "no", "-3", "ping"], ["--show-pushes", "yes", "-3", "debug", "protocol", "push"],
         ["--verbose", "ping"], ["-u", "redis://127.0.0.1:%d/2" % port, "dbsize"], ["-u", "http://x"], ["-u", "redis://"],
-        ["-u", "redis://%%zz@127.0.0.1:%d" % port, "ping"], ["-u", "redis://%%4@h", "ping"], ["-u", "rediss://h", "ping"],
-        ["-u", "redis://u:p@127.0.0.1:%d/1" % port, "dbsize"], ["-u", "redis://p%%40@127.0.0.1:%d/1" % port, "dbsize"],
+        ["-u", "redis://%%zz@127.0.0.1:%d" % port, "ping"], ["-u", "redis://%4@h", "ping"], ["-u", "rediss://h", "ping"],
+        ["-u", "redis://%4:a@h", "ping"], ["-u", "redis://%@h", "ping"], ["-u", "redis://u:p@127.0.0.1:%d/1" % port, "dbsize"], ["-u", "redis://p%%40@127.0.0.1:%d/1" % port, "dbsize"],
         ["--version"], ["-v"], ["--scan", "--pattern", "nu*"], ["--scan", "--pattern", "none*"], ["--no-raw", "--scan", "--pattern", "by*"],
         ["--scan", "--quoted-pattern", '"by\\x74*"'], ["--scan", "--quoted-pattern", '"open'], ["--scan", "-i", "0.01", "--pattern", "text"],
         ["--bigkeys"], ["--memkeys"], ["--memkeys-samples", "3"], ["--hotkeys"], ["--bigkeys", "--pattern", "no such"],
@@ -330,8 +330,17 @@ def test_the_prompt_follows_the_session(servers, client, tmp_path):
     client.line("debug sleep 0.6", rf"OK\n\(0\.[67]\ds\)\n{place}")
     client.type("quit\r")
     assert client.end() == 0
-    lines = history.read_text()
-    assert "get a" in lines and "secret" not in lines
+    lines = history.read_text().split("\n")
+    assert lines[:3] == ["set a 'x y'", "get a", "select 2"] and lines[-3:] == ["debug sleep 0.6", "quit", ""]
+    assert "2 ping" in lines and 'get "open' in lines and not any("secret" in line for line in lines)
+    # The other client goes on with the same history.
+    for command in CLIENTS.values():
+        client = Terminal(command, "-p", CLOSED, REDISCLI_HISTFILE=str(history))
+        client.expect("not connected> ")
+        client.type("\x1b[A\x1b[A")
+        client.expect("debug sleep 0.6")
+        client.type("\x03")
+        assert client.end() == 0
 
 
 @pytest.mark.parametrize("client", CLIENTS)

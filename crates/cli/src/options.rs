@@ -507,13 +507,13 @@ fn percent_decode(text: &[u8]) -> Result<Vec<u8>, Stop> {
             at += 1;
             continue;
         }
-        // As the original: it wants one byte less than it reads.
-        if text.len() - at < 3 {
+        if text.len() - at < 2 {
             eprintln!("Incomplete URI encoding");
             return Err(Stop(1));
         }
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let (Some(high), Some(low)) = (digit(text[at + 1]), digit(text[at + 2])) else {
+        // The original looks for the second digit behind the end, and finds `@` or `:` there.
+        let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let (Some(high), Some(low)) = (digit(at + 1), digit(at + 2)) else {
             eprintln!("Illegal character in URI encoding");
             return Err(Stop(1));
         };

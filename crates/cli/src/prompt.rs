@@ -13,7 +13,9 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor};
 use std::borrow::Cow;
-use std::io::{BufRead, IsTerminal};
+use std::fs::OpenOptions;
+use std::io::{BufRead, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -240,9 +242,10 @@ fn terminal(session: &mut Session) -> u8 {
     let hints = preferences();
     editor.set_helper(Some(Assistant { help, hints }));
     let history = dotfile("REDISCLI_HISTFILE", ".rediscli_history");
-    if let Some(history) = &history {
-        // A history that is not there yet, or cannot be read, is an empty one.
-        let _ = editor.load_history(history);
+    // A history that is not there yet, or cannot be read, is an empty one.
+    let old = history.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    for line in String::from_utf8_lossy(&old).lines() {
+        let _ = editor.add_history_entry(line);
     }
     loop {
         let line = match editor.readline(&session.prompt()) {
@@ -279,12 +282,15 @@ fn terminal(session: &mut Session) -> u8 {
     }
 }
 
-/// Adds the line to the history, and saves it; where that cannot be saved it lives as long as the client.
+/// Adds the line to the history, and saves it: plain lines, which redis-cli reads and writes too. Where they cannot be
+/// saved the history lives as long as the client.
 fn remember(editor: &mut Editor<Assistant, DefaultHistory>, line: &str, file: Option<&PathBuf>) {
     let _ = editor.add_history_entry(line);
-    if let Some(file) = file {
-        let _ = editor.save_history(file);
-    }
+    let Some(path) = file else { return };
+    let text: String = editor.history().iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    // For the user's eyes alone.
+    let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
+    let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
 }
 
 /// Shows a star for each letter.

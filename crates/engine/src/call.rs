@@ -1,5 +1,6 @@
 //! Call: what a handler sees of the world while its request runs.
 
+use crate::hold::Pause;
 use crate::keys::{Expiry, Keys};
 use crate::moves::Moves;
 use crate::pubsub::{PubSub, Running};
@@ -40,6 +41,10 @@ pub struct Core {
     pub started: Now,
     /// Figures of the world.
     pub host: HostFacts,
+    /// A manual failover holds writes.
+    pub hands_over: bool,
+    /// CLIENT PAUSE.
+    pub pause: Option<Pause>,
     /// Clients whose next write is held, in the order in which they came.
     pub held: Vec<ConnId>,
     /// Keys on their way to other servers.
@@ -162,7 +167,8 @@ impl<'a> Stage<'a> {
     ) -> Call<'c> {
         let expiry = if session.is_stream {
             Expiry::Show
-        } else if self.shared.standing.is_replica {
+        } else if self.shared.standing.is_replica || self.shared.standing.holds_writes {
+            // While writes are held the data does not change, not even by a reader who meets an expired key.
             Expiry::Hide
         } else {
             Expiry::Remove

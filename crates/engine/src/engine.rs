@@ -119,6 +119,8 @@ impl Engine {
                 started: now,
                 host: HostFacts::default(),
                 held: Vec::new(),
+                hands_over: false,
+                pause: None,
                 moves: Moves::default(),
                 peak_bytes: 0,
             },
@@ -385,6 +387,7 @@ impl Engine {
     /// Regular work: a slice of active expiry (when this node leads), idle clients, freed memory, output limits
     /// over time. Returns when it wants to be called again.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Time {
+        self.end_pause(now);
         self.core.stats.rate.sample(now.mono.0, self.core.stats.requests);
         self.core.peak_bytes = self.core.peak_bytes.max(self.shared.keyspace.used_bytes());
         if self.core.is_cron_paused {

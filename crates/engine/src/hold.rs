@@ -1,28 +1,60 @@
 //! Hold: what the rest of the node does to clients and keys from outside of any request.
 //!
 //! While writes are held (a manual failover is about to hand the slots over) a client's next write stays where
-//! it is, and the client with it; reads go on. Nothing is refused and nothing is answered twice.
+//! it is, and the client with it; reads go on. Nothing is refused and nothing is answered twice. CLIENT PAUSE is the
+//! same with a deadline; its form ALL holds every request.
 
-use crate::Engine;
-use crate::call::Class;
+use crate::call::{Class, Core};
+use crate::{Engine, Shared};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use base::{Now, Time};
 use machine::Outbox;
+
+/// CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// It ends then.
+    pub until: Time,
+    /// Every request waits, not writes alone.
+    pub holds_all: bool,
+}
+
+/// What is held has changed: where nothing (or less) is, those who wait are looked at again, in the order in which
+/// they came.
+pub fn settle(core: &mut Core, shared: &mut Shared) {
+    shared.standing.holds_writes = core.hands_over || core.pause.is_some();
+    for conn in core::mem::take(&mut core.held) {
+        if let Some(connection) = core.sessions.at_mut(conn) {
+            connection.session.is_held = false;
+            core.sessions.wake(conn);
+        }
+    }
+}
 
 impl Engine {
     /// Holds all writes of clients, and all expiry, until `resume_writes`.
     pub fn hold_writes(&mut self) {
+        self.core.hands_over = true;
         self.shared.standing.holds_writes = true;
     }
 
     /// The hold is over: what waited runs with the next `run`, in the order in which it came.
     pub fn resume_writes(&mut self) {
-        self.shared.standing.holds_writes = false;
-        for conn in core::mem::take(&mut self.core.held) {
-            if let Some(connection) = self.core.sessions.at_mut(conn) {
-                connection.session.is_held = false;
-                self.core.sessions.wake(conn);
-            }
+        self.core.hands_over = false;
+        settle(&mut self.core, &mut self.shared);
+    }
+
+    /// When CLIENT PAUSE ends.
+    pub fn pause_end(&self) -> Time {
+        self.core.pause.map_or(Time::NEVER, |pause| pause.until)
+    }
+
+    /// Ends CLIENT PAUSE when its time is over.
+    pub(crate) fn end_pause(&mut self, now: Now) {
+        if self.core.pause.is_some_and(|pause| pause.until <= now.mono) {
+            self.core.pause = None;
+            settle(&mut self.core, &mut self.shared);
         }
     }
 

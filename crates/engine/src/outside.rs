@@ -107,6 +107,14 @@ pub enum Question<'a> {
         /// A key of the file takes the place of one that is there.
         merges: bool,
     },
+    /// CLIENT UNBLOCK: end the WAIT of this connection, with an error or as if its time were over. `1` is
+    /// written where it waited, `0` where it did not.
+    Unblock {
+        /// Who waits.
+        conn: ConnId,
+        /// It is told that it was unblocked.
+        with_error: bool,
+    },
     /// DEBUG CHANGE-REPL-ID: begin a new history.
     ChangeReplid,
     /// All data was removed on purpose (FLUSHALL): a running snapshot is to end, `save` points to be seen to.

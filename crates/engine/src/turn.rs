@@ -173,7 +173,7 @@ impl Engine {
                 }
                 let planned = &self.plan[index];
                 let args = batch.request(inbox.next);
-                if stage.shared.standing.holds_writes && stage.is_write(session, planned) {
+                if stage.shared.standing.holds_writes && stage.must_wait(session, planned) {
                     session.is_held = true;
                     stage.core.held.push(session.conn);
                     break;
@@ -433,11 +433,16 @@ impl Planned {
 
 impl Stage<'_> {
     /// True for a request that may change data: what waits while writes are held.
-    fn is_write(&self, session: &crate::session::Session, planned: &Planned) -> bool {
+    fn must_wait(&self, session: &crate::session::Session, planned: &Planned) -> bool {
+        if self.core.pause.is_some_and(|pause| pause.holds_all) && !session.is_replica {
+            return true;
+        }
         let Found::Row(row) = planned.found else { return false };
         let spec = self.table.row(row).spec();
         let queued = session.multi.as_ref().is_some_and(|multi| multi.flags.has(Flags::WRITE));
-        spec.flags.has(Flags::WRITE) || (spec.name == "exec" && queued)
+        // Messages change no data, and are part of the stream all the same.
+        let is_message = matches!(spec.name, "publish" | "spublish");
+        spec.flags.has(Flags::WRITE) || is_message || (spec.name == "exec" && queued)
     }
 
     /// The move that a request must wait for.

@@ -39,6 +39,11 @@ pub enum Act {
         /// Who asked.
         conn: ConnId,
     },
+    /// A WAIT ended without a count: somebody asked for that (`-UNBLOCKED`).
+    WaitUnblocked {
+        /// Who asked.
+        conn: ConnId,
+    },
     /// A save ended. `conn` is the connection whose SAVE it was; none for BGSAVE, save points and shutdown.
     SaveDone {
         /// Who is blocked by its SAVE.

@@ -57,6 +57,16 @@ impl Gate {
         self.waits.retain(|wait| wait.conn != conn);
     }
 
+    /// True when the client waits.
+    pub(crate) fn has(&self, conn: ConnId) -> bool {
+        self.waits.iter().any(|wait| wait.conn == conn)
+    }
+
+    /// The client's time is over.
+    pub(crate) fn end_now(&mut self, conn: ConnId) {
+        self.waits.iter_mut().filter(|wait| wait.conn == conn).for_each(|wait| wait.deadline = Time::START);
+    }
+
     /// True once after `ask` or the begin of a wait: GETACK must go out.
     pub(crate) fn take_ask(&mut self) -> bool {
         core::mem::take(&mut self.ask)
@@ -116,5 +126,9 @@ mod tests {
         assert_eq!(settled(&mut gate, 20, 100), [(one, 1)]);
         assert_eq!(settled(&mut gate, 50, 100), [(two, 0)]);
         assert_eq!(gate.deadline(), Time::NEVER);
+        gate.wait(one, 200, 1, Span::ZERO, Time(60));
+        gate.end_now(one);
+        assert!(gate.has(one) && !gate.has(two));
+        assert_eq!(settled(&mut gate, 60, 100), [(one, 0)]);
     }
 }

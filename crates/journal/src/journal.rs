@@ -166,6 +166,18 @@ impl Journal {
         turn.acts.push(Act::LoadBegan(Source::Reload));
     }
 
+    /// Ends the WAIT of a client before its time. False when it does not wait.
+    pub fn unblock(&mut self, conn: ConnId, with_error: bool, acts: &mut Vec<Act>) -> bool {
+        let waits = self.gate.has(conn);
+        if waits && with_error {
+            self.gate.forget(conn);
+            acts.push(Act::WaitUnblocked { conn });
+        } else if waits {
+            self.gate.end_now(conn);
+        }
+        waits
+    }
+
     /// Begins a new history: no replica can resume the old one.
     pub fn change_replid(&mut self) {
         self.feed.replid = Id::random(&mut self.random);

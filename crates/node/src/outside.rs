@@ -358,6 +358,11 @@ impl Outside for Rest {
             Question::Reload { saves, flushes, merges } => {
                 self.on_reload(asked, saves, flushes, merges, reply)
             }
+            Question::Unblock { conn, with_error } => {
+                let waited = self.journal.unblock(conn, with_error, &mut self.journal_acts);
+                reply.integer(i64::from(waited));
+                self.yielding()
+            }
             Question::ChangeReplid => {
                 self.journal.change_replid();
                 reply.ok();

@@ -120,6 +120,11 @@ impl Node {
                     reply.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
                 });
             }
+            Act::WaitUnblocked { conn } => {
+                self.engine.unblock(conn, |reply| {
+                    reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                });
+            }
             Act::SaveDone { conn: Some(conn), result } if self.rest.is_reloading(conn) => {
                 self.reload_saved(now, result, out);
             }

@@ -1,7 +1,7 @@
 //! CLIENT: who is connected, and what a client wants of its connection.
 
 use crate::call::Call;
-use crate::commands::{container, help, text};
+use crate::commands::{container, help, pause, text};
 use crate::session::{Connection, Inbox, Outgoing, Replies, Session};
 use crate::table::{Command, Table};
 use crate::watch::Watch;
@@ -180,6 +180,9 @@ static CLIENT: &[Command] = &[
         run: client_no_touch,
         subcommands: &[],
     },
+    pause::PAUSE,
+    pause::UNPAUSE,
+    pause::UNBLOCK,
     Command {
         spec: Spec {
             name: "help",
@@ -328,7 +331,7 @@ impl Line<'_> {
             (session.is_replica, 'S'),
             (session.is_subscribed(), 'P'),
             (session.multi.is_some(), 'x'),
-            (session.is_blocked, 'b'),
+            (session.is_blocked || session.is_held, 'b'),
             (is_touched, 'd'),
             (session.is_closing, 'c'),
             (session.listener == Listener::Unix, 'U'),
@@ -526,12 +529,18 @@ fn client_help(call: &mut Call<'_>) -> Result<(), Refusal> {
             "    Protect the connection from client eviction.",
             "NO-TOUCH (ON|OFF)",
             "    Let the connection's requests not count as use of their keys.",
+            "PAUSE <milliseconds> [WRITE|ALL]",
+            "    Hold all requests, or writes alone, for so long.",
             "REPLY (ON|OFF|SKIP)",
             "    Say which replies the client wants.",
             "SETINFO <option> <value>",
             "    Tell which library the client uses: LIB-NAME, LIB-VER.",
             "SETNAME <name>",
             "    Name the connection.",
+            "UNBLOCK <id> [TIMEOUT|ERROR]",
+            "    End the wait of a client, as if its time were over or with an error.",
+            "UNPAUSE",
+            "    End PAUSE.",
         ],
     );
     Ok(())

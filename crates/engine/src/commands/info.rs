@@ -50,7 +50,8 @@ fn clients(call: &Call<'_>, facts: &mut Facts) {
     // The connection that asks is lent out of the table while its request runs.
     facts.clients.connected = others().filter(|other| !other.session.is_replica).count() as u64 + 1;
     facts.clients.connected_max = call.core.settings.clients_max as u64;
-    facts.clients.blocked = others().filter(|other| other.session.is_blocked).count() as u64;
+    facts.clients.blocked =
+        others().filter(|other| other.session.is_blocked || other.session.is_held).count() as u64;
     let input = others().map(|other| other.inbox.memory_bytes());
     let output = others().map(|other| other.outgoing.pending());
     facts.clients.input_bytes_max = input.max().unwrap_or(0) as u64;

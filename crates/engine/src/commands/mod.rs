@@ -14,6 +14,7 @@ pub mod info;
 pub mod keys;
 pub mod lcs;
 pub mod migrate;
+pub mod pause;
 pub mod pubsub;
 pub mod replication;
 pub mod server;

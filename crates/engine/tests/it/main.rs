@@ -10,6 +10,7 @@ mod feed;
 mod golden;
 mod hostile;
 mod moves;
+mod pause;
 mod sharded;
 mod slow;
 mod world;

@@ -173,7 +173,7 @@ impl Node {
                 self.stream.since_boundary = 0;
             }
             Act::WaitDone { conn, acked } => self.waits_done.push((conn, acked)),
-            Act::WaitBroken { .. } => {}
+            Act::WaitBroken { .. } | Act::WaitUnblocked { .. } => {}
             Act::SaveDone { result, .. } => self.saves.push(result),
             Act::ShutdownReady => self.shutdowns.push(Ok(())),
             Act::ShutdownFailed(text) => self.shutdowns.push(Err(text)),

@@ -83,6 +83,8 @@ pub enum Question<'a> {
     },
     /// CONFIG REWRITE: bring the configuration file up to date.
     RewriteConfig {
+        /// Which values it mentions.
+        extent: spec::config::Extent,
         /// As above.
         may_wait: bool,
     },

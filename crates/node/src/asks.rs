@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use base::Now;
 use engine::{Answer, Asked};
 use machine::{ConnId, HostQuestion, HostRefusal, HostSetting, Level, Outbox, Output};
-use spec::config::SetError;
+use spec::config::{Extent, SetError};
 use spec::{Config, DirectiveId};
 use wire::reply::Reply;
 
@@ -47,7 +47,7 @@ enum About {
         before: Box<Config>,
     },
     /// The old content of the configuration file.
-    OldFile,
+    OldFile(Extent),
     /// The new content is written.
     NewFile,
 }
@@ -88,6 +88,7 @@ impl Rest {
     pub(crate) fn on_config_rewrite(
         &mut self,
         asked: &mut Asked<'_>,
+        extent: Extent,
         may_wait: bool,
         reply: &mut Reply<'_>,
     ) -> Answer {
@@ -95,7 +96,8 @@ impl Rest {
             reply.error("ERR The server is running without a config file");
             return Answer::Done;
         }
-        self.asks.put(may_wait.then_some(asked.conn), About::OldFile, HostQuestion::ReadConfig, asked.out);
+        let conn = may_wait.then_some(asked.conn);
+        self.asks.put(conn, About::OldFile(extent), HostQuestion::ReadConfig, asked.out);
         if may_wait {
             return Answer::Block;
         }
@@ -139,8 +141,8 @@ impl Node {
                     SetError::failed(directive, settings::refusal_text(directive, &refusal.text))
                 ))
             }
-            (About::OldFile, Ok(old)) => {
-                let new = self.engine.shared.config.rewritten(&old);
+            (About::OldFile(extent), Ok(old)) => {
+                let new = self.engine.shared.config.rewritten(&old, extent);
                 self.rest.asks.put(conn, About::NewFile, HostQuestion::WriteConfig(new), out);
                 return;
             }
@@ -148,7 +150,7 @@ impl Node {
                 out.log(Level::Notice, "CONFIG REWRITE executed with success.");
                 None
             }
-            (About::OldFile | About::NewFile, Err(refusal)) => {
+            (About::OldFile(_) | About::NewFile, Err(refusal)) => {
                 out.log(Level::Warning, format!("CONFIG REWRITE failed: {}", refusal.text));
                 Some(format!("ERR Rewriting config file: {}", refusal.text))
             }

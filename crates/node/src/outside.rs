@@ -343,7 +343,9 @@ impl Outside for Rest {
             Question::ConfigChanged { changed, before, may_wait } => {
                 self.on_config_changed(asked, changed, before, may_wait)
             }
-            Question::RewriteConfig { may_wait } => self.on_config_rewrite(asked, may_wait, reply),
+            Question::RewriteConfig { extent, may_wait } => {
+                self.on_config_rewrite(asked, extent, may_wait, reply)
+            }
             Question::ResetStats => {
                 self.journal.reset_stats();
                 Answer::Done

@@ -16,6 +16,7 @@ mod users;
 mod value;
 
 pub use load::{INCLUDES_DEEP_MAX, Include, LoadError, Surroundings};
+pub use rewrite::Extent;
 pub use value::{CLIENT_CLASSES, EVENT_LETTERS, OutputLimit, SavePoint, memory};
 
 use crate::directive::{Change, DIRECTIVES, Directive, DirectiveId, Kind, State, id};

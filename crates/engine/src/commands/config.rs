@@ -9,6 +9,7 @@ use crate::{Answer, Question};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use spec::command::{Arity, Flags, Group};
+use spec::config::Extent;
 use spec::{Refusal, Spec};
 
 pub static COMMANDS: &[Command] = &[Command {
@@ -143,7 +144,7 @@ fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn config_rewrite(call: &mut Call<'_>) -> Result<(), Refusal> {
     let may_wait = !call.in_exec;
-    call.ask(Question::RewriteConfig { may_wait })
+    call.ask(Question::RewriteConfig { extent: Extent::Needed, may_wait })
 }
 
 fn config_resetstat(call: &mut Call<'_>) -> Result<(), Refusal> {

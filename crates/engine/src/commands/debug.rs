@@ -11,8 +11,9 @@ use alloc::vec::Vec;
 use base::{Span, number};
 use core::fmt::Write;
 use data::{StrRef, ValueRef};
-use machine::{Level, Output};
+use machine::{Crash, Level, Output};
 use spec::command::{Arity, Flags, Group};
+use spec::config::Extent;
 use spec::{Refusal, Spec};
 
 pub static COMMANDS: &[Command] = &[Command {
@@ -33,6 +34,12 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
     match (name.as_slice(), call.args.len()) {
         (b"sleep", 3) => debug_sleep(call)?,
         (b"object", 3..) => debug_object(call)?,
+        (b"segfault", 2) => call.out.put(Output::Crash(Crash::Segfault)),
+        (b"assert", 2) => call.out.put(Output::Crash(Crash::Assertion)),
+        (b"config-rewrite-force-all", 2) => {
+            let may_wait = !call.in_exec;
+            return call.ask(Question::RewriteConfig { extent: Extent::Everything, may_wait });
+        }
         (b"reload", _) => return debug_reload(call),
         (b"populate", 3..=5) => debug_populate(call)?,
         (b"protocol", 3) => return debug_protocol(call),
@@ -74,6 +81,10 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
 const HELP: &[&str] = &[
     "CHANGE-REPL-ID",
     "    Begin a new replication history: no replica can resume the old one.",
+    "ASSERT",
+    "    End by an assertion that does not hold.",
+    "CONFIG-REWRITE-FORCE-ALL",
+    "    Like CONFIG REWRITE, with the defaults as well.",
     "DIGEST",
     "    Return a digest of all data, the same for the same data.",
     "DIGEST-VALUE <key> [<key> ...]",
@@ -92,6 +103,8 @@ const HELP: &[&str] = &[
     "    Answer with a reply of this type.",
     "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
     "    Save the data, drop it and load it again; leave a step out, or let the file's keys win over those here.",
+    "SEGFAULT",
+    "    End by a memory access that is not allowed.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Stop or start the removal of expired keys that nobody asks for.",
     "SLEEP <seconds>",

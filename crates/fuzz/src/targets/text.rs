@@ -1,6 +1,6 @@
 //! Text rules: words of a line, patterns, numbers, configuration files.
 
-use spec::config::Config;
+use spec::config::{Config, Extent};
 use spec::directive::{DirectiveId, Kind};
 
 /// Splitting a line: what is quoted reads back.
@@ -57,6 +57,10 @@ pub fn directives(input: &[u8]) {
         if answers > 4 { Err("no more".into()) } else { Ok(vec![name.to_vec(), input.to_vec()]) }
     });
     let Ok(config) = loaded else { return };
+    if answers == 0 {
+        // Lines of included files come a second time, and some add up.
+        rewritten(&config, input);
+    }
     for id in DirectiveId::all() {
         // Words and addresses lose their quotes in print.
         if matches!(id.row().kind, Kind::Words { .. } | Kind::PrimaryAddress) {
@@ -68,5 +72,17 @@ pub fn directives(input: &[u8]) {
         base::words::quote(&mut line, &printed);
         let again = Config::load(&line, &[], &mut |_| Ok(Vec::new())).expect("a printed value is accepted");
         assert_eq!(again.printed(id), printed, "{}", id.row().name);
+    }
+}
+
+/// What CONFIG REWRITE makes of a file gives the same values.
+fn rewritten(config: &Config, old: &[u8]) {
+    let new = config.rewritten(old, Extent::Needed);
+    let again = Config::load(&new, &[], &mut |_| Err("nothing was included".into()));
+    let again = again.unwrap_or_else(|error| panic!("a rewritten file is accepted: {error}"));
+    assert_eq!(again.renames(), config.renames());
+    for id in DirectiveId::all() {
+        // The values of a replica's primary are not kept by a member of a cluster.
+        assert_eq!(again.printed(id), config.printed(id), "{}", id.row().name);
     }
 }

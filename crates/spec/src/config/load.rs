@@ -171,7 +171,20 @@ impl Load<'_> {
     fn directive(&mut self, id: DirectiveId, args: &[&[u8]]) -> Result<(), Complaint> {
         let is_later_save = id == id::SAVE && self.saves_seen;
         let whence = if is_later_save { Whence::LaterLine } else { Whence::FirstLine };
-        self.config.take(id, args, whence)?;
+        // One argument may hold several; in a file, quotes count within it.
+        let split = match args {
+            [one] if id.row().kind.is_multiple() && !one.is_empty() => {
+                let words = words::split(one).ok_or("Unbalanced quotes in configuration line")?;
+                (words.len() > 1).then_some(words)
+            }
+            _ => None,
+        };
+        match split {
+            Some(words) => {
+                self.config.take(id, &words.iter().map(Vec::as_slice).collect::<Vec<_>>(), whence)?
+            }
+            None => self.config.take(id, args, whence)?,
+        }
         self.saves_seen |= id == id::SAVE;
         if id == id::DIR {
             let absolute = self.around.enter(self.config.text(id::DIR))?;

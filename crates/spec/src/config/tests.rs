@@ -64,6 +64,7 @@ fn save_lines_add_up() {
     loads("", &[], "save", "3600 1 300 100 60 10000");
     loads("save 900 1 300 10\nsave 60 1\n", &[], "save", "900 1 300 10 60 1");
     loads("save \"900 1\"\n", &[], "save", "900 1");
+    loads("save \" 900   1 \"\n", &[], "save", "900 1");
     loads("save 900 1\nsave \"\"\nsave 5 5\n", &[], "save", "5 5");
     loads("save \"\"\n", &[], "save", "");
     loads("save 900 1\n", &["--save", "5", "5"], "save", "900 1 5 5");

@@ -48,7 +48,10 @@ class Process:
     def ping(self):
         if not self.background and self.process.poll() is not None:
             raise AssertionError(f"ended with {self.process.returncode}: {self.output()}")
-        return redis.Redis(port=self.port, socket_timeout=5).ping()
+        try:
+            return redis.Redis(port=self.port, socket_timeout=5).ping()
+        except redis.AuthenticationError:
+            return True
 
     def client(self):
         return redis.Redis(port=self.port, socket_timeout=5, decode_responses=True)
@@ -93,7 +96,7 @@ BAD = [
     ("rename-command get\n", []),
     ("logfile /nosuch/folder/log\n", []),
     ("cluster-enabled yes\nreplicaof 127.0.0.1 1\n", []),
-    ("proc-title-template {{x}}\n", []),
+    ("proc-title-template {x}\n", []),
     ("oom-score-adj-values 1 2\n", []),
     ("sentinel monitor x\n", []),
     ("", ["--port"]),
@@ -143,8 +146,9 @@ def test_words_about_itself(tmp_path, kind):
         code, out, _ = run(kind, option, cwd=tmp_path)
         assert code == 0 and re.match(r"Redis server v=7\.\d+\.\d+ sha=\w+:\d malloc=\S+ bits=64 build=\S+\n$", out), out
     for option in ("-h", "--help"):
-        code, out, _ = run(kind, option, cwd=tmp_path)
-        assert "sage: " in out and "--check-system" in out
+        code, out, error = run(kind, option, cwd=tmp_path)
+        # `redan server --help` answers a question; the original, and redan by its name, complain.
+        assert "sage: " in out + error and "--check-system" in out + error and code == int(out == "")
     code, out, _ = run(kind, "--check-system", cwd=tmp_path)
     assert "[overcommit]..." in out and code == int("WARNING" in out)
     code, _, error = run(kind, "--test-memory", cwd=tmp_path)
@@ -183,23 +187,24 @@ def test_includes(start, tmp_path, kind):
     folder = tmp_path / "conf.d"
     (folder / "more").mkdir(parents=True)
     (folder / "b.conf").write_text("hz 20\ntimeout 2\n")
-    (folder / "a.conf").write_text("hz 10\ntimeout 1\nrepl-timeout 30")
+    (folder / "a.conf").write_text("hz 10\ntimeout 1\nrepl-timeout 30\n")
     (folder / ".hidden.conf").write_text("hz 99\n")
     (folder / "more" / "c.conf").write_text("maxclients 50\n")
-    text = PLAIN + f"include {folder}/*.conf\ntimeout 3\ninclude {folder}/m?re/[c]*.conf\ninclude /nosuch/*\n"
-    # A pattern that ends without a line end runs into the next file, in the original too.
-    (folder / "a.conf").write_text("hz 10\ntimeout 1\nrepl-timeout 30\n")
+    # A file's `dir` holds for the lines behind it, and one after the other.
+    (folder / "more" / "hz.conf").write_text("repl-ping-replica-period 3\n")
+    text = PLAIN + f"dir {folder}\ndir more\ninclude hz.conf\n" + f"include {folder}/*.conf\ntimeout 3\ninclude {folder}/m?re/[c]*.conf\ninclude /nosuch/*\n"
     server = start(kind, text, "--repl-timeout", "31")
     client = server.client()
     got = {**client.config_get("hz"), **client.config_get("timeout"), **client.config_get("maxclients")}
     assert got == {"hz": "20", "timeout": "3", "maxclients": "50"}
     assert client.config_get("repl-timeout") == {"repl-timeout": "31"}
+    assert client.config_get("repl-ping-replica-period") == {"repl-ping-replica-period": "3"}
+    assert client.config_get("dir") == {"dir": str(folder / "more")}
 
 
 @both
-def test_relative_folders_and_files(start, kind):
-    server = start(kind, "port {port}\nbind 127.0.0.1\ndir ./a\ndir b\ninclude c.conf\nlogfile my.log\npidfile p.pid\n"
-                   if False else PLAIN + "logfile my.log\npidfile p.pid\n")
+def test_files_beside_the_data(start, kind):
+    server = start(kind, PLAIN + "logfile my.log\npidfile p.pid\n")
     assert (server.dir / "p.pid").read_text() == f"{server.process.pid}\n"
     assert "Ready to accept connections" in (server.dir / "my.log").read_text()
     assert server.output() == ""
@@ -469,7 +474,7 @@ def test_the_rewritten_file_is_the_original_s(start):
 
 @both
 def test_a_rewritten_file_starts_again(start, kind):
-    server = start(kind, PLAIN + "enable-debug-command yes\nrequirepass secret\n" if False else PLAIN + "enable-debug-command yes\n")
+    server = start(kind, PLAIN + "enable-debug-command yes\n")
     client = server.client()
     client.config_set("masterauth", "a \"quoted\" \\ text\n")
     client.config_set("save", "3600 1 300 100")

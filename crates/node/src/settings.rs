@@ -167,13 +167,31 @@ pub fn title(config: &Config, program: &str, config_file: &str) -> String {
     let socket = text(config, id::UNIXSOCKET);
     let address = if port == 0 { socket.clone() } else { alloc::format!("{bind}:{port}") };
     let mode = if is_clustered(config) { "[cluster]" } else { "" };
-    let filled = text(config, id::PROC_TITLE_TEMPLATE)
-        .replace("{title}", program)
-        .replace("{listen-addr}", &address)
-        .replace("{server-mode}", mode)
-        .replace("{port}", &port.to_string())
-        .replace("{tls-port}", &config.port(id::TLS_PORT).to_string())
-        .replace("{unixsocket}", &socket)
-        .replace("{config-file}", config_file);
+    let value = |name: &str| match name {
+        "title" => program.into(),
+        "listen-addr" => address.clone(),
+        "server-mode" => mode.into(),
+        "port" => port.to_string(),
+        "tls-port" => config.port(id::TLS_PORT).to_string(),
+        "unixsocket" => socket.clone(),
+        "config-file" => config_file.into(),
+        // The template was checked when it was set.
+        _ => String::new(),
+    };
+    let template = text(config, id::PROC_TITLE_TEMPLATE);
+    let mut filled = String::new();
+    let mut rest = template.as_str();
+    while let Some((before, inner)) = rest.split_once('{') {
+        filled.push_str(before);
+        if let Some(behind) = inner.strip_prefix('{') {
+            filled.push('{');
+            rest = behind;
+            continue;
+        }
+        let (name, behind) = inner.split_once('}').unwrap_or((inner, ""));
+        filled.push_str(&value(name));
+        rest = behind;
+    }
+    filled.push_str(rest);
     filled.trim_end().into()
 }

@@ -228,18 +228,22 @@ fn adjusted(id: DirectiveId, value: Value) -> Value {
 const TITLE_VARIABLES: [&[u8]; 7] =
     [b"title", b"listen-addr", b"server-mode", b"port", b"tls-port", b"config-file", b"unixsocket"];
 
-/// True when every brace of the template belongs to a variable that there is.
+/// True when every variable of the template is one that there is. Two braces stand for one.
 fn is_title_template(text: &[u8]) -> bool {
     let mut rest = text;
     while let Some(start) = rest.iter().position(|byte| *byte == b'{') {
         let inner = &rest[start + 1..];
+        if let Some(behind) = inner.strip_prefix(b"{") {
+            rest = behind;
+            continue;
+        }
         let Some(end) = inner.iter().position(|byte| *byte == b'}') else { return false };
         if !TITLE_VARIABLES.contains(&&inner[..end]) {
             return false;
         }
         rest = &inner[end + 1..];
     }
-    !rest.contains(&b'}')
+    true
 }
 
 /// The directive of a name, and the name of the two that was meant.

@@ -52,8 +52,7 @@ pub fn run(called_as: &std::ffi::OsStr, args: &[OsString]) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Some("-h" | "--help") => {
-            print!("{USAGE}{}", directives());
-            return ExitCode::SUCCESS;
+            return help(called_as);
         }
         Some("--check-system") => return checks::system(),
         Some("--test-memory") => {
@@ -75,6 +74,17 @@ pub fn run(called_as: &std::ffi::OsStr, args: &[OsString]) -> ExitCode {
         // It is in the log.
         Err(Trouble::Start(_)) => ExitCode::FAILURE,
     }
+}
+
+/// The usage. By its own name the program answers a question; by an original's it does what that does.
+fn help(called_as: &std::ffi::OsStr) -> ExitCode {
+    let text = format!("{USAGE}{}", directives());
+    if Path::new(called_as).file_name().is_some_and(|name| name == "redan") {
+        print!("{text}");
+        return ExitCode::SUCCESS;
+    }
+    eprint!("{text}");
+    ExitCode::FAILURE
 }
 
 /// In the form that tools parse, with our own name in the build.

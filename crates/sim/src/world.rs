@@ -413,7 +413,7 @@ impl<M: Machine> World<M> {
         host.outbox.wake_at = Time::NEVER;
         host.outbox.again = false;
         for input in inputs {
-            trace_input(&mut self.trace, self.now_us, index, &input);
+            self.trace.input(self.now_us, index, &input);
             machine.handle(now, input, &mut host.outbox);
         }
         machine.seal(now, &mut host.outbox);
@@ -948,32 +948,5 @@ impl Conn {
             out: VecDeque::new(),
             unsent_told: 0,
         }
-    }
-}
-
-fn trace_input(trace: &mut Trace, at_us: u64, host: HostIndex, input: &Input) {
-    match input {
-        Input::Opened { conn, .. } => trace.event(at_us, host, 10, u64::from(conn.index)),
-        Input::Connected { conn, result } => {
-            trace.event(at_us, host, 11, u64::from(conn.index) << 1 | u64::from(result.is_ok()));
-        }
-        Input::Batches(batches) => {
-            for (conn, batch) in batches {
-                trace.event(at_us, host, 12, u64::from(conn.index));
-                for index in 0..batch.len() {
-                    for arg in batch.request(index).iter() {
-                        trace.bytes(arg);
-                    }
-                }
-            }
-        }
-        Input::Closed { conn } => trace.event(at_us, host, 13, u64::from(conn.index)),
-        Input::Unsent(list) => trace.event(at_us, host, 14, list.len() as u64),
-        Input::Disk(disk) => trace.event(at_us, host, 15, disk.write.0),
-        Input::FileRead { file, .. } => trace.event(at_us, host, 16, file.0),
-        Input::Tick => trace.event(at_us, host, 17, 0),
-        Input::Signal(_) => trace.event(at_us, host, 18, 0),
-        Input::Host(_) => trace.event(at_us, host, 19, 0),
-        Input::Answered { ask, .. } => trace.event(at_us, host, 20, *ask),
     }
 }

@@ -82,7 +82,6 @@ fn rewritten(config: &Config, old: &[u8]) {
     let again = again.unwrap_or_else(|error| panic!("a rewritten file is accepted: {error}"));
     assert_eq!(again.renames(), config.renames());
     for id in DirectiveId::all() {
-        // The values of a replica's primary are not kept by a member of a cluster.
         assert_eq!(again.printed(id), config.printed(id), "{}", id.row().name);
     }
 }

@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(twice.values, config.values, "a second rewrite changes no value");
     }
 
-    const USER: &str = "user default on nopass sanitize-payload ~* &* +@all\n";
+    const USER: &str = "user default on nopass ~* &* +@all\n";
     const PERCENTILES: &str = "latency-tracking-info-percentiles 50 99 99.9\n";
 
     #[test]

@@ -1,6 +1,6 @@
 //! Users: the one line for the default user that stands for what `requirepass` says already.
 //!
-//! The originals write `user default on nopass sanitize-payload ~* &* +@all`, or the password's hash, into every file
+//! The originals write `user default on nopass ~* &* +@all`, or the password's hash, into every file
 //! that they rewrite. Such a line asks for nothing new; any other does, and is refused.
 
 use alloc::format;
@@ -13,8 +13,8 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// The rules of the default user under this password (empty: none), as the originals write them.
 pub(super) fn default_rules(password: &[u8]) -> String {
     let secret = match password {
-        [] => String::from("nopass sanitize-payload"),
-        password => format!("sanitize-payload #{}", hash(password)),
+        [] => String::from("nopass"),
+        password => format!("#{}", hash(password)),
     };
     format!("default on {secret} ~* &* +@all")
 }

@@ -233,7 +233,7 @@ def test_the_own_table_has_all_arguments_of_valkey(servers, tmp_path):
     assert not different
 
 
-def test_cases_of_hints_pass(tmp_path):
+def test_cases_of_hints_pass(servers, tmp_path):
     """A file of hints in the upstream's form; HINT_SUITE names the upstream's own, if it is there."""
     cases = tmp_path / "hints"
     cases.write_text('''# Typed so far, and what is hinted.
@@ -243,9 +243,11 @@ def test_cases_of_hints_pass(tmp_path):
 "OBJECT ENCODING " "key"
 "nothing " ""
 ''')
+    server = servers("redan", "--save", "")
     for file in filter(None, [str(cases), os.environ.get("HINT_SUITE")]):
-        code, out, err = run([REDAN, "cli"], ["-p", CLOSED, "--test_hint_file", file], b"", {})
-        assert code == 0 and out.startswith(b"SUCCESS"), err
+        for port in [CLOSED, str(server.port)]:
+            code, out, err = run([REDAN, "cli"], ["-p", port, "--test_hint_file", file], b"", {})
+            assert code == 0 and out.startswith(b"SUCCESS"), err
     cases.write_text('"GET " "wrong"\n')
     code, out, _ = run([REDAN, "cli"], ["-p", CLOSED, "--test_hint_file", str(cases)], b"", {})
     assert (code, out) == (1, b"FAILURE: 0/1 passed\n")
@@ -310,9 +312,12 @@ def test_the_prompt_follows_the_session(servers, client, tmp_path):
     """The same dialogue with both clients: the prompt shows place, database and transaction."""
     server = servers("redan", "--save", "", "--enable-debug-command", "yes")
     history = tmp_path / "history"
-    client = Terminal(CLIENTS[client], "-p", server.port, REDISCLI_HISTFILE=str(history))
+    settings = tmp_path / "settings"
+    settings.write_text(":set nohints\n\n:set nothing\n:what\n")
+    client = Terminal(CLIENTS[client], "-p", server.port, REDISCLI_HISTFILE=str(history), REDISCLI_RCFILE=str(settings))
     place = f"127.0.0.1:{server.port}"
-    client.expect(f"{place}> ")
+    client.expect(rf".redisclirc: unknown redis-cli preference 'nothing'\n"
+                  rf".redisclirc: unknown redis-cli internal command ':what'\n.*{place}> ")
     client.line("set a 'x y'", rf"OK\n{place}> ")
     client.line("get a", rf'"x y"\n{place}> ')
     client.line("select 2", rf"OK\n{place}\[2\]> ")

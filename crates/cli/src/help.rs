@@ -10,6 +10,7 @@ use crate::usage::VERSION;
 use spec::catalogue::{self, Dialect};
 use spec::hint;
 use spec::syntax::{Arg, Kind};
+use std::collections::HashSet;
 use wire::value::Value;
 
 /// Arguments within arguments in COMMAND DOCS: far above what any command has.
@@ -76,6 +77,13 @@ impl Help {
             }
         });
         Help::sorted(entries.collect())
+    }
+
+    /// With what `other` knows beyond this.
+    pub fn and(mut self, other: Help) -> Help {
+        let known: HashSet<String> = self.entries.iter().map(Entry::name).collect();
+        self.entries.extend(other.entries.into_iter().filter(|entry| !known.contains(&entry.name())));
+        Help::sorted(self.entries)
     }
 
     fn sorted(mut entries: Vec<Entry>) -> Help {

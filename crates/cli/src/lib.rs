@@ -70,10 +70,10 @@ pub fn run(args: Vec<OsString>, dialect: Dialect) -> u8 {
 /// `--test_hint LINE`, `--test_hint_file FILE`: what would be hinted, or whether it is what the file says.
 fn test_hints(options: Options) -> u8 {
     let mut session = Session::new(options);
-    // Without a server the own table serves.
+    // What no server documents comes from the own table.
     let _ = session.connect(Tone::Quiet);
     let dialect = session.options.dialect;
-    let help = Help::of(session.connection(), dialect);
+    let help = Help::of(session.connection(), dialect).and(Help::own(dialect));
     if let Some(line) = &session.options.test_hint {
         say!("{}\n", help.hint(&String::from_utf8_lossy(line)).unwrap_or_default());
         return 0;

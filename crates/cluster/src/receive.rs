@@ -145,7 +145,6 @@ impl Cluster {
         if let Some(sender) = sender {
             self.take_ping(turn, conn, kind, sender, header);
             self.take_gossip(turn, sender, entries);
-            self.view.node_mut(sender).reads_extensions = header.message_flags & bus::HAS_EXTENSIONS != 0;
             self.take_extensions(turn, sender, extensions);
         }
         if kind != Kind::Pong {

@@ -185,15 +185,15 @@ impl Cluster {
         }
     }
 
-    /// What the receiver can make use of. Redis 7.0 knows host names alone and logs a warning for each of the others;
-    /// a node that is not known yet, or older, may not expect any.
+    /// What the receiver can make use of: Redis 7.0 knows host names alone and logs a warning for each of the others.
+    ///
+    /// A host name goes to everybody, as in 7.0: such a node does not say that it reads extensions unless it has a host
+    /// name itself.
     fn extensions(&self, now: Time, receiver: Option<u32>) -> Extensions {
         let mut extensions = Extensions::default();
-        let Some(node) = receiver.map(|index| self.view.node(index)) else { return extensions };
         let named = |text: &String| (!text.is_empty()).then(|| text.clone());
-        if node.reads_extensions {
-            extensions.hostname = named(&self.settings.announce_hostname);
-        }
+        extensions.hostname = named(&self.settings.announce_hostname);
+        let Some(node) = receiver.map(|index| self.view.node(index)) else { return extensions };
         if node.announces_shard || node.note.is_some() {
             extensions.human_name = named(&self.settings.announce_human_name);
             extensions.shard = Some(self.view.shard_of(self.view.me));

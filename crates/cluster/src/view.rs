@@ -35,8 +35,6 @@ pub(crate) struct Node {
     pub zone: String,
     /// Shard id: ours, and that of nodes that announce one. See `View::shard_of`.
     pub shard: Option<Id>,
-    /// Its pings say that it reads extensions.
-    pub reads_extensions: bool,
     /// It announces its shard: then it knows the other extensions of Redis 7.2, too.
     pub announces_shard: bool,
     pub flags: Flags,
@@ -86,7 +84,6 @@ impl Node {
             human_name: String::new(),
             zone: String::new(),
             shard: None,
-            reads_extensions: false,
             announces_shard: false,
             flags,
             primary: None,

@@ -5,5 +5,6 @@ mod disk;
 mod failover;
 mod formation;
 mod probation;
+mod shards;
 mod vote;
 mod world;

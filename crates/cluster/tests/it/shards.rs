@@ -1,0 +1,117 @@
+//! Shards, names and members: what extensions tell, who moves where, what a start makes of keys in foreign slots.
+
+use crate::world::World;
+use base::{Id, Now, Random, Span, Time, Unix};
+use cluster::{Act, Boot, Cluster, Event, Facts, Role};
+use machine::{Address, ConnId, Dialer, Peer};
+use wire::bus::{Body, Frame, Light};
+
+fn shard(world: &mut World, node: usize) -> String {
+    world.ask(node, "CLUSTER MYSHARDID")
+}
+
+#[test]
+fn replicas_adopt_the_shard_and_keep_it_when_they_lead() {
+    let mut world = World::cluster(41, 6);
+    let of_first = shard(&mut world, 0);
+    assert_eq!(shard(&mut world, 3), of_first);
+    assert_ne!(shard(&mut world, 1), of_first);
+    world.kill(0);
+    world.run_until(Span::seconds(20), "a new primary", |world| world.is_primary(3));
+    assert_eq!(shard(&mut world, 3), of_first);
+    world.start(0, Facts::default());
+    let third = Role::Replica(world.id(3));
+    world.run_until(Span::seconds(20), "the old one follows", |world| world.role(0) == third);
+    assert_eq!(shard(&mut world, 0), of_first);
+}
+
+#[test]
+fn one_forget_is_enough() {
+    let mut world = World::cluster(42, 6);
+    let id = world.id(5);
+    world.kill(5);
+    assert_eq!(world.ask(0, &format!("CLUSTER FORGET {id}")), "+OK\r\n");
+    world.run_until(Span::seconds(10), "all forget", |world| {
+        (0..5).all(|node| world.info(node, "cluster_known_nodes") == 5)
+    });
+    world.run(Span::seconds(20));
+    assert!((0..5).all(|node| world.info(node, "cluster_known_nodes") == 5));
+}
+
+#[test]
+fn a_replica_moves_to_an_orphaned_primary() {
+    let mut world = World::cluster(43, 7);
+    for node in [0, 1, 2] {
+        world.write(node);
+    }
+    world.run(Span::seconds(2));
+    let orphan = world.id(1);
+    world.kill(4);
+    world.run_until(Span::seconds(30), "a replica of the first moves", |world| {
+        [3, 6].iter().any(|node| world.role(*node) == Role::Replica(orphan))
+    });
+    world.run(Span::seconds(20));
+    let stays = [3, 6].iter().filter(|node| world.role(**node) == Role::Replica(world.id(0))).count();
+    assert_eq!(stays, 1);
+    assert!(world.violations.is_empty());
+}
+
+fn now(ms: u64) -> Now {
+    Now { mono: Time(Span::ms(ms).0), unix: Unix(1_700_000_000_000_000 + Span::ms(ms).0) }
+}
+
+fn logs(acts: &[Act]) -> Vec<&str> {
+    acts.iter()
+        .filter_map(|act| if let Act::Log { text, .. } = act { Some(text.as_str()) } else { None })
+        .collect()
+}
+
+#[test]
+fn keys_at_the_start_take_free_slots_and_import_foreign_ones() {
+    let (me, other) = (Id::random(&mut Random::new(1)), Id::random(&mut Random::new(2)));
+    let conf = format!(
+        "{me} :7000@17000 myself,master - 0 0 1 connected 0-9\n\
+         {other} 10.0.0.2:7000@17000 master - 0 0 2 connected 10-19\n\
+         vars currentEpoch 2 lastVoteEpoch 0\n"
+    );
+    let boot = Boot { nodes_conf: Some(conf.as_bytes()), populated: &[5, 15, 25], ..Boot::default() };
+    let mut cluster = Cluster::new(World::settings(), boot, Random::new(3)).unwrap();
+    let (mut dialer, mut acts) = (Dialer::default(), vec![]);
+    cluster.handle(now(1), Event::Tick, &mut dialer, &mut acts);
+    let logs = logs(&acts);
+    assert!(logs.contains(&"I have keys for unassigned slot 25. Taking responsibility for it."), "{logs:?}");
+    assert!(logs.iter().any(|line| line.starts_with("I have keys for slot 15, but")), "{logs:?}");
+    assert_eq!(cluster.owner(25), Some(cluster.my_index()));
+    assert_eq!(cluster.importing().map(|(slot, _)| slot).collect::<Vec<u16>>(), [15]);
+}
+
+#[test]
+fn a_light_message_is_delivered_once_its_sender_is_known() {
+    let other = Id::random(&mut Random::new(2));
+    let conf = format!(
+        "{} :7000@17000 myself,master - 0 0 1 connected\n\
+         {other} 10.0.0.2:7000@17000 master - 0 0 2 connected\n\
+         vars currentEpoch 2 lastVoteEpoch 0\n",
+        Id::random(&mut Random::new(1))
+    );
+    let boot = Boot { nodes_conf: Some(conf.as_bytes()), ..Boot::default() };
+    let mut cluster = Cluster::new(World::settings(), boot, Random::new(3)).unwrap();
+    let (mut dialer, mut acts) = (Dialer::default(), vec![]);
+    cluster.handle(now(1), Event::Tick, &mut dialer, &mut acts);
+    let inet = |last| Address::Inet([10, 0, 0, last].into(), 17_000);
+    let (conn, peer) = (ConnId::inbound(7, 0), Peer { remote: inet(2), local: inet(1) });
+    cluster.handle(now(2), Event::Accepted { conn, peer: &peer }, &mut dialer, &mut acts);
+    let mut light = vec![];
+    Light { body: Body::Publish { is_sharded: false, channel: b"c", message: b"m" } }.encode(&mut light);
+    let is_delivered = |acts: &[Act]| acts.iter().any(|act| matches!(act, Act::Deliver { .. }));
+    cluster.handle(now(3), Event::Frame { conn, bytes: &light }, &mut dialer, &mut acts);
+    assert!(!is_delivered(&acts));
+    let mut full = vec![];
+    let mut frame =
+        Frame::decode(include_bytes!("../../../wire/src/bus/golden/ping_valkey_9_1.bin")).unwrap();
+    frame.header.sender = other;
+    frame.encode(&mut full);
+    cluster.handle(now(4), Event::Frame { conn, bytes: &full }, &mut dialer, &mut acts);
+    cluster.handle(now(5), Event::Frame { conn, bytes: &light }, &mut dialer, &mut acts);
+    assert!(is_delivered(&acts));
+}

@@ -238,6 +238,7 @@ def test_a_cluster_is_made_looked_after_and_taken_apart(pair):
     assert made[0] == 0 and "[OK] All 16384 slots covered." in made[1]
     assert nodes.same(f"create {ALL} --cluster-replicas 1")[0] == 1
     assert nodes.same("check {1}")[0] == 0
+    nodes.each(is_ok)
     nodes.same("info {0}")
     nodes.same("call {0} config get maxmemory-policy --cluster-only-masters", keep=sorted_lines)
     nodes.same("call {0} dbsize --cluster-only-replicas")
@@ -266,12 +267,14 @@ def test_a_cluster_is_made_looked_after_and_taken_apart(pair):
     nodes.each(lambda side: wait_for(lambda: all(side.ids[6] in node.call("CLUSTER", "NODES") for node in side.nodes[:7]), 10, "known"))
     assert nodes.same("add-node {7} {0} --cluster-slave --cluster-master-id {id0}", keep=no_dots)[0] == 0
     assert nodes.same("add-node {7} {0}", keep=no_dots)[0] == 1
+    nodes.each(is_ok)
     assert nodes.same("rebalance {0}")[1].count("No rebalancing needed") == 1
     assert nodes.same("rebalance {0} --cluster-use-empty-masters --cluster-simulate --verbose", keep=sorted_lines)[0] == 0
     assert nodes.same("rebalance {0} --cluster-weight {id6}=0.01 --cluster-use-empty-masters", keep=sorted_lines)[0] == 0
     assert nodes.same("check {0}")[0] == 0
     assert nodes.same("del-node {0} {id6}")[0] == 1
     assert nodes.same("del-node {0} 1234")[0] == 1
+    nodes.each(is_ok)
     assert nodes.same("rebalance {0} --cluster-weight {id6}=0 --cluster-threshold 0.01 --cluster-pipeline 3", keep=sorted_lines)[0] == 0
     assert nodes.same("del-node {0} {id7}")[0] == 0
     nodes.each(lambda side: wait_for(lambda: all(side.ids[7] not in node.call("CLUSTER", "NODES") for node in side.nodes[:7]), 10, "forgotten"))
@@ -476,6 +479,8 @@ def test_the_old_tool_and_all_kinds_of_nodes(tmp_path):
         wait_for(lambda: side.run(["check", "{1}"], tool=[REAL, "--cluster"])[0] == 0, 20, "the real tool is content")
         assert side.run(["check", "{2}"], tool=trib)[0] == 0
         assert "0 keys in 3 masters." in side.run(["info", "{3}"], tool=trib)[1]
+        # `redan cluster` takes today's options as well.
+        assert side.run(["call", "{0}", "ping", "--cluster-only-masters"], tool=trib)[1].count("PONG") == 3
         assert "<node 0>: PONG" in side.run(["call", "{0}", "ping"], tool=trib)[1]
         assert "6 OK, 0 ERR" in side.run(["set-timeout", "{0}", "6000"], tool=trib)[1]
         # Keys go from Redis to redan, by ours, and back, by the real tool.

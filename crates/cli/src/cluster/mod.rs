@@ -54,6 +54,10 @@ pub fn run(words: &[Vec<u8>], options: &Options) -> u8 {
             return 1;
         }
     };
+    if args.is_empty() {
+        eprintln!("Unknown --cluster subcommand");
+        return 1;
+    }
     if let Err(text) = add_input(&mut args, options) {
         eprintln!("{text}");
         return 1;

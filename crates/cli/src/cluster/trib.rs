@@ -1,15 +1,25 @@
 //! redis-trib.rb's syntax: `redis-trib.rb create --replicas 1 host:port ...`. Options stand before the arguments.
+//!
+//! `redan cluster` takes it too, and redis-cli's options (`--cluster-...`, anywhere) as well: the old tool had none of them.
 
 use super::group::Group;
 use super::help::{NEW_ONLY, ROWS, old_text};
 use super::node::Login;
 use super::screen::{Dialect, Screen};
 use super::settings::Settings;
+use crate::options::Options;
 
 /// Runs the words behind the program's name; the result is the exit code.
 pub fn run(raw: &[Vec<u8>]) -> u8 {
     let words: Vec<String> = raw.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    if words.iter().any(|word| word.starts_with("--cluster-")) {
+        return super::run(raw, &Options::default());
+    }
     let screen = Screen::new(Dialect::Trib);
+    if matches!(words.first().map(String::as_str), Some("--help" | "-h")) {
+        screen.put(old_text());
+        return 0;
+    }
     let Some(name) = words.first().map(|word| word.to_ascii_lowercase()) else {
         screen.put(old_text());
         return 1;

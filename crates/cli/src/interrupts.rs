@@ -4,6 +4,7 @@
 //! socket, and cuts it: the reader wakes with the end of the stream.
 
 use crate::connection::{Connection, Cutter};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 use std::io::Result;
@@ -23,8 +24,9 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Starts to listen.
+    /// Starts to listen. Before the program ends, a terminal is brought back into the state that it has now.
     pub fn listen() -> Result<Interrupts> {
+        let terminal = tcgetattr(std::io::stdin()).ok();
         let shared = Arc::<Mutex<Shared>>::default();
         let mut signals = Signals::new([SIGINT])?;
         let of_thread = Arc::clone(&shared);
@@ -36,7 +38,13 @@ impl Interrupts {
                         shared.was_cut = true;
                         cutter.cut();
                     }
-                    None => std::process::exit(1),
+                    None => {
+                        if let Some(terminal) = &terminal {
+                            // One that cannot be restored stays as it is.
+                            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, terminal);
+                        }
+                        std::process::exit(1)
+                    }
                 }
             }
         })?;

@@ -189,13 +189,15 @@ impl Node {
     }
 }
 
-/// True if `pid` is a live process of `program` that runs the node in `dir`.
+/// True if `pid` is a live process of `program` that runs the node in `dir`: a node works in its folder. (Its arguments
+/// are gone once it shows its title.)
 fn is_node(pid: i32, program: &Path, dir: &Path) -> bool {
-    let Ok(arguments) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-    let Ok(conf) = fs::canonicalize(dir).map(|dir| dir.join("redis.conf")) else { return false };
-    let mut words = arguments.split(|byte| *byte == 0);
-    let is_program = words.next().is_some_and(|word| word.ends_with(file_name(program)));
-    is_program && words.any(|word| word == conf.as_os_str().as_encoded_bytes())
+    let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}"));
+    let (Ok(exe), Ok(cwd), Ok(dir)) = (link("exe"), link("cwd"), fs::canonicalize(dir)) else { return false };
+    let exe = exe.as_os_str().as_encoded_bytes();
+    // The system marks a program whose file was replaced.
+    let exe = exe.strip_suffix(b" (deleted)").unwrap_or(exe);
+    cwd == dir && exe.rsplit(|byte| *byte == b'/').next() == Some(file_name(program))
 }
 
 fn file_name(program: &Path) -> &[u8] {

@@ -1,0 +1,81 @@
+"""The upstream test suite: Debian's source package of Redis, and a tree of it with our binary inside.
+
+The package is fetched by apt with a sources list of its own, so nothing of the machine's configuration
+changes. It is kept in .cache/ outside git.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "redis-source"
+VERSION = "7.0.15"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+SUITES = [
+    ("http://deb.debian.org/debian", "bookworm"),
+    ("http://deb.debian.org/debian-security", "bookworm-security"),
+]
+# Programs that the suite calls beside the server. Ours are used where redan has them.
+TOOLS = ["redis-cli", "redis-benchmark", "redis-check-rdb", "redis-check-aof", "redis-sentinel"]
+
+
+class Missing(Exception):
+    """What is not there, so that the suite cannot run."""
+
+
+def fetch():
+    """The unpacked source of the suite, from the cache or from Debian."""
+    tree = CACHE / f"redis-{VERSION}"
+    if (tree / "tests" / "test_helper.tcl").exists():
+        return tree
+    for tool, package in [("apt-get", "apt"), ("tclsh", "tcl")]:
+        if not shutil.which(tool):
+            raise Missing(f"{tool} (Debian's package {package})")
+    lists = CACHE / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    sources = CACHE / "sources.list"
+    sources.write_text("".join(f"deb-src [signed-by={KEYRING}] {url} {suite} main\n" for url, suite in SUITES))
+    options = [
+        f"-oDir::Etc::sourcelist={sources}",
+        "-oDir::Etc::sourceparts=/dev/null",
+        f"-oDir::State::lists={lists}",
+        f"-oDir::Cache={CACHE / 'cache'}",
+        "-oAPT::Sandbox::User=root",
+    ]
+    try:
+        subprocess.run(["apt-get", "-q", *options, "update"], check=True, cwd=CACHE, timeout=300)
+        subprocess.run(["apt-get", "-q", *options, "source", "--download-only", "redis"], check=True, cwd=CACHE, timeout=300)
+        subprocess.run(["tar", "xzf", f"redis_{VERSION}.orig.tar.gz"], check=True, cwd=CACHE, timeout=300)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Missing(f"Redis {VERSION}'s source package: {error}") from error
+    shutil.rmtree(lists, ignore_errors=True)
+    return tree
+
+
+def prepare(run_dir, redan, real_tools, legacy_port=None):
+    """A tree of the suite below `run_dir`, whose src/ holds `redan` under the originals' names, or the
+    real servers if `redan` is None. The tools in `real_tools` are the real ones in any case."""
+    source = fetch()
+    tree = Path(run_dir)
+    shutil.copytree(source / "tests", tree / "tests")
+    for name in ["redis.conf", "sentinel.conf", "utils"]:
+        os.symlink(source / name, tree / name)
+    programs = tree / "src"
+    programs.mkdir()
+    if redan:
+        subprocess.run([redan, "links", programs], check=True, stdout=subprocess.DEVNULL)
+    for name in TOOLS + ([] if redan else ["redis-server"]):
+        if redan and name not in real_tools:
+            continue
+        real = shutil.which(name)
+        link = programs / name
+        link.unlink(missing_ok=True)
+        if real:
+            os.symlink(os.path.realpath(real) if name != "redis-sentinel" else real, link)
+    if legacy_port:
+        # The older suite has no option for its ports.
+        text = tree / "tests" / "instances.tcl"
+        text.write_text(text.read_text().replace("set ::redis_base_port 30000", f"set ::redis_base_port {legacy_port}"))
+    return tree

@@ -81,6 +81,7 @@ class Client:
         self.link, _ = listener.accept()
         listener.close()
         self.pending = b""
+        self.raw = b""
 
     def send(self, payload):
         self.link.sendall(b"%d\n%s" % (len(payload), payload.encode("latin-1")))
@@ -99,7 +100,11 @@ class Client:
                 return None
             if not data:
                 return None
-            self.pending += data
+            # Tcl writes line ends as CR LF on sockets, also within what it counted as one character.
+            data = self.raw + data
+            keep = len(data) - data.endswith(b"\r")
+            self.pending += data[:keep].replace(b"\r\n", b"\n")
+            self.raw = data[keep:]
 
     def end(self):
         self.link.close()

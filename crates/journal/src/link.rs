@@ -15,8 +15,10 @@
 use crate::feed::{Feed, Mismatch};
 use crate::{Replconf, Settings, Turn};
 use alloc::collections::BTreeMap;
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{Now, Span, Time};
 use machine::{Address, ConnId, Level, Outbox, Peer};
@@ -26,6 +28,8 @@ use wire::batch::Args;
 const WINDOW_BYTES: u64 = 4 << 20;
 /// 1 MiB: the same for a snapshot, which need not be hurried.
 pub(crate) const TRANSFER_WINDOW_BYTES: u64 = 1 << 20;
+/// 1 GiB: a snapshot that is collected for a replica of old may be so big.
+const COLLECTED_BYTES_MAX: u64 = 1 << 30;
 /// 10 timeouts: so long may a replica load what it received without a sign of life that makes a request.
 const LOAD_TIMEOUTS: u64 = 10;
 
@@ -45,6 +49,8 @@ enum State {
     Waiting { since: Time },
     /// Gets a snapshot.
     Transfer,
+    /// Gets a snapshot that was collected, as its length had to be told first.
+    Handing,
     /// Has the whole snapshot; loads it.
     Sent { at: Time },
     /// Gets the stream.
@@ -61,6 +67,8 @@ struct Link {
     is_plain_sync: bool,
     /// To be sent before anything else.
     answer: Vec<u8>,
+    /// The snapshot, or its rest, for a replica that does not know an end by mark.
+    collected: VecDeque<Arc<Vec<u8>>>,
     /// Next byte of the stream to send.
     cursor: u64,
     acked: u64,
@@ -89,6 +97,35 @@ impl Link {
     fn send(&mut self, bytes: Vec<u8>, out: &mut Outbox) {
         self.note_sent(bytes.len() as u64);
         out.send(self.conn, bytes);
+    }
+
+    fn collected_bytes(&self) -> u64 {
+        self.collected.iter().map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// Puts out what was collected, as far as there is room; the stream follows.
+    fn hand_over(&mut self, now: Now, out: &mut Outbox) {
+        while self.queued < TRANSFER_WINDOW_BYTES
+            && let Some(bytes) = self.collected.pop_front()
+        {
+            self.note_sent(bytes.len() as u64);
+            let range = 0..bytes.len();
+            out.send(self.conn, machine::Chunk::Shared { bytes, range });
+        }
+        if self.collected.is_empty() {
+            (self.state, self.acked_at) = (State::Online, now.mono);
+            out.log(Level::Notice, format!("Synchronization with replica {} succeeded", self.name()));
+            self.note_rdb_only(out);
+        }
+    }
+
+    /// The snapshot is out: a reader that wants nothing else is done.
+    fn note_rdb_only(&self, out: &mut Outbox) {
+        if self.greeting.is_rdb_only {
+            let text = format!("RDB transfer for {} is done; it wants no stream", self.name());
+            out.log(Level::Notice, text);
+            out.close_flushed(self.conn);
+        }
     }
 
     fn holds_bytes(&self, end: u64) -> u64 {
@@ -226,7 +263,9 @@ impl Links {
         if let Some(link) = self.find(conn) {
             match &mut link.state {
                 State::Sent { at } => *at = now.mono,
-                State::Waiting { .. } | State::Transfer | State::Online => link.acked_at = now.mono,
+                State::Waiting { .. } | State::Transfer | State::Handing | State::Online => {
+                    link.acked_at = now.mono;
+                }
             }
         }
     }
@@ -253,6 +292,7 @@ impl Links {
             state: State::Waiting { since: turn.now.mono },
             is_plain_sync: args.len() == 1,
             answer: Vec::new(),
+            collected: VecDeque::new(),
             cursor: feed.end,
             acked: 0,
             acked_at: turn.now.mono,
@@ -275,14 +315,6 @@ impl Links {
                     .log(Level::Notice, format!("{text}Sending {} bytes of backlog.", feed.end - position));
             }
             Err(mismatch) => {
-                if !link.greeting.knows_eof {
-                    let text = "ERR full synchronization needs a replica that announces REPLCONF capa eof";
-                    turn.out.log(
-                        Level::Warning,
-                        format!("Replica {name} refused: it does not announce capa eof"),
-                    );
-                    return Err(text.to_string());
-                }
                 self.syncs[0] += 1;
                 self.syncs[2] += u64::from(mismatch != Mismatch::Asked);
                 turn.out.log(Level::Notice, format!("Full resync for replica {name}: {}", why(&mismatch)));
@@ -356,10 +388,14 @@ impl Links {
             if !link.is_plain_sync {
                 bytes.extend_from_slice(format!("+FULLRESYNC {} {}\r\n", feed.replid, feed.end).as_bytes());
             }
-            bytes.extend_from_slice(b"$EOF:");
-            bytes.extend_from_slice(mark);
-            bytes.extend_from_slice(b"\r\n");
-            link.send(bytes, out);
+            if link.greeting.knows_eof {
+                bytes.extend_from_slice(b"$EOF:");
+                bytes.extend_from_slice(mark);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            if !bytes.is_empty() {
+                link.send(bytes, out);
+            }
             (link.state, link.cursor, link.progress_at) = (State::Transfer, feed.end, now.mono);
             count += 1;
         }
@@ -378,24 +414,39 @@ impl Links {
     }
 
     /// A part of the snapshot for all receivers.
-    pub(crate) fn send_transfer(&mut self, bytes: &alloc::sync::Arc<Vec<u8>>, out: &mut Outbox) {
-        for link in self.links.iter_mut().filter(|link| link.state == State::Transfer) {
-            link.note_sent(bytes.len() as u64);
-            out.send(link.conn, machine::Chunk::Shared { bytes: bytes.clone(), range: 0..bytes.len() });
-        }
+    pub(crate) fn send_transfer(&mut self, bytes: &Arc<Vec<u8>>, out: &mut Outbox) {
+        self.links.retain_mut(|link| {
+            if link.state != State::Transfer {
+                return true;
+            }
+            if link.greeting.knows_eof {
+                link.note_sent(bytes.len() as u64);
+                out.send(link.conn, machine::Chunk::Shared { bytes: bytes.clone(), range: 0..bytes.len() });
+                return true;
+            }
+            link.collected.push_back(bytes.clone());
+            let is_in_bounds = link.collected_bytes() <= COLLECTED_BYTES_MAX;
+            if !is_in_bounds {
+                let text = "does not announce capa eof, and the snapshot is too big to be collected for it";
+                out.log(Level::Warning, format!("Replica {} {text}", link.name()));
+                out.close_now(link.conn);
+            }
+            is_in_bounds
+        });
     }
 
-    /// The snapshot is out: the stream follows at the first ACK.
-    pub(crate) fn end_transfer(&mut self, now: Now, out: &mut Outbox) {
+    /// The snapshot is out. Who knows the mark gets it, and the stream at the first ACK; who does not gets the
+    /// whole now, with its length, and the stream behind it.
+    pub(crate) fn end_transfer(&mut self, mark: &[u8; 40], now: Now, out: &mut Outbox) {
         for link in self.links.iter_mut().filter(|link| link.state == State::Transfer) {
-            link.state = State::Sent { at: now.mono };
             (link.acked_at, link.progress_at) = (now.mono, now.mono);
-            if link.greeting.is_rdb_only {
-                out.log(
-                    Level::Notice,
-                    format!("RDB transfer for {} is done; it wants no stream", link.name()),
-                );
-                out.close_flushed(link.conn);
+            if link.greeting.knows_eof {
+                link.send(mark.to_vec(), out);
+                link.state = State::Sent { at: now.mono };
+                link.note_rdb_only(out);
+            } else {
+                link.send(format!("${}\r\n", link.collected_bytes()).into_bytes(), out);
+                link.state = State::Handing;
             }
         }
     }
@@ -422,8 +473,17 @@ impl Links {
                     link.send(b"\n".to_vec(), out);
                     None
                 }
-                State::Transfer => over(link.progress_at, settings.timeout).then_some("full sync"),
+                // A newline keeps the link alive while its snapshot is collected.
+                State::Transfer if !link.greeting.knows_eof => {
+                    link.send(b"\n".to_vec(), out);
+                    None
+                }
+                State::Transfer | State::Handing => {
+                    over(link.progress_at, settings.timeout).then_some("full sync")
+                }
                 State::Sent { at } => over(at, settings.timeout.times(LOAD_TIMEOUTS)).then_some("loading"),
+                // SYNC is older than acknowledgements.
+                State::Online if link.is_plain_sync => None,
                 State::Online => over(link.acked_at, settings.timeout).then_some("streaming sync"),
             };
             if let Some(phase) = timed_out {
@@ -449,6 +509,9 @@ impl Links {
     /// Puts the stream out, and drops who pins too much.
     pub(crate) fn seal(&mut self, feed: &Feed, settings: &Settings, now: Now, out: &mut Outbox) {
         self.links.retain_mut(|link| {
+            if link.state == State::Handing {
+                link.hand_over(now, out);
+            }
             if link.state == State::Online {
                 link.stream(feed, out);
             }
@@ -495,7 +558,7 @@ impl Links {
             port: link.greeting.port,
             state: match link.state {
                 State::Waiting { .. } => "wait_bgsave",
-                State::Transfer => "send_bulk",
+                State::Transfer | State::Handing => "send_bulk",
                 State::Sent { .. } | State::Online => "online",
             },
             acked: link.acked,

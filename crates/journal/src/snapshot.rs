@@ -242,16 +242,12 @@ impl Saver {
                 }
             }
             Target::Links { mark } => {
-                let mut bytes = bytes;
-                if job.is_walked {
-                    bytes.extend_from_slice(mark);
-                }
                 links.send_transfer(&Arc::new(bytes), turn.out);
                 if job.is_walked {
                     let count = links.receivers();
                     let text = format!("Diskless rdb transfer, done, {count} replicas still up.");
                     turn.out.log(Level::Notice, text);
-                    links.end_transfer(turn.now, turn.out);
+                    links.end_transfer(mark, turn.now, turn.out);
                     self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
                     self.job = None;
                 }

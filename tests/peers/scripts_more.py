@@ -352,3 +352,60 @@ CLIENT UNBLOCK $id2 bad
 CLIENT UNBLOCK $id2 ERROR x
 CLIENT UNBLOCK
 """
+
+SCRIPTS["keyspace events"] = r"""
+CONFIG SET notify-keyspace-events KEAmn
+@2 PSUBSCRIBE __key*
+SET a 1
++4 @2 <
+SET a 2 EX 100
++4 @2 <
+GET a
+GET none
++2 @2 <
+TTL none
++2 @2 <
+MGET a none2 none3
++4 @2 <
+INCR n
++4 @2 <
+HSET h f v
++4 @2 <
+HSET h f w g x
++2 @2 <
+HDEL h f g
++4 @2 <
+MSET x 1 y 2
++8 @2 <
+RENAME x z
++6 @2 <
+COPY y y2
++4 @2 <
+COPY a y2 REPLACE
++4 @2 <
+MOVE y2 5
++6 @2 <
+DEL y z none
++4 @2 <
+MULTI
+SET q 1
+GET none
+DEL q
+EXEC
++8 @2 <
+SET p 1 PX 1
++6 @2 <
+PUBLISH __keyspace@0__:own x
++1 @2 <
+CONFIG SET notify-keyspace-events KEg
+PERSIST a
++2 @2 <
+GET none
+SET b 1
+DEL b
++2 @2 <
+CONFIG SET notify-keyspace-events ""
+DEL a
+PUBLISH __keyevent@0__:own x
++1 @2 <
+"""

@@ -11,6 +11,7 @@ use crate::stats::Stats;
 use crate::table::{RowIndex, Table};
 use crate::watch::Watch;
 use crate::{Answer, Asked, Outside, Question, Shared};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::{Now, Random};
 use data::KeyHash;
@@ -41,6 +42,8 @@ pub struct Core {
     pub started: Now,
     /// Figures of the world.
     pub host: HostFacts,
+    /// Keys of the running request that were not there when it began, while somebody wants to hear of new keys.
+    pub absent: Vec<(u32, Box<[u8]>)>,
     /// A manual failover holds writes.
     pub hands_over: bool,
     /// CLIENT PAUSE.
@@ -113,6 +116,12 @@ impl Class {
     pub const HASH: Class = Class(1 << 4);
     /// `x`.
     pub const EXPIRED: Class = Class(1 << 6);
+    /// `m`: a reader found no key.
+    pub const MISS: Class = Class(1 << 12);
+    /// `n`: a key came into being.
+    pub const NEW: Class = Class(1 << 13);
+    /// The classes for which a request's keys must be looked at one by one.
+    pub const LOOKED_AT: u32 = Class::MISS.0 | Class::NEW.0;
 }
 
 /// A request that runs.
@@ -217,6 +226,59 @@ impl Call<'_> {
         }
     }
 
+    /// As [`Call::perform`], and tells of keys that a reader missed and of those that came into being.
+    pub fn perform_watched(&mut self) {
+        let wanted = self.core.settings.notify & Class::LOOKED_AT;
+        if wanted == 0 {
+            return self.perform();
+        }
+        self.core.absent = self.absent_keys();
+        let misses = self.core.stats.misses;
+        self.perform();
+        if self.core.stats.misses != misses {
+            for (_, key) in self.absent_keys() {
+                self.notify(Class::MISS, "keymiss", &key);
+            }
+        }
+        // What came without an event of its own.
+        for (_, key) in core::mem::take(&mut self.core.absent) {
+            if self.is_there(&key) {
+                self.notify(Class::NEW, "new", &key);
+            }
+        }
+    }
+
+    /// A key was put in the place of whatever was there: to those who listen it is a new one.
+    pub fn replaced(&mut self, key: &[u8]) {
+        if self.core.settings.notify & Class::NEW.0 != 0 {
+            let db = self.keys.db;
+            self.core.absent.retain(|(at, absent)| *at != db || **absent != *key);
+            self.notify(Class::NEW, "new", key);
+        }
+    }
+
+    fn is_there(&self, key: &[u8]) -> bool {
+        let keyspace = &self.keys.shared.keyspace;
+        let found = keyspace.find(self.keys.db, key, keyspace.hash(key));
+        found.is_some_and(|entry| !crate::keys::is_due(&entry, self.keys.now_ms))
+    }
+
+    /// The request's keys that are not there.
+    fn absent_keys(&self) -> Vec<(u32, Box<[u8]>)> {
+        let mut absent = Vec::new();
+        let args = self.args;
+        self.table.row(self.row).spec().keys.places(
+            args.len(),
+            |at| args.at(at),
+            |at, _| {
+                if !self.is_there(args.at(at)) {
+                    absent.push((self.keys.db, args.at(at).into()));
+                }
+            },
+        );
+        absent
+    }
+
     /// Runs another request within this one (EXEC).
     pub fn nested(&mut self, args: Args<'_>, row: RowIndex) {
         let now = self.now;
@@ -242,7 +304,7 @@ impl Call<'_> {
             flow: Flow::Next,
             in_exec: true,
         };
-        call.perform();
+        call.perform_watched();
         if call.flow == Flow::Yield {
             self.flow = Flow::Yield;
         }
@@ -301,6 +363,15 @@ impl Call<'_> {
     /// Publishes a keyspace event where `notify-keyspace-events` asks for it.
     #[cold]
     pub fn notify(&mut self, class: Class, event: &str, key: &[u8]) {
+        // A key's first event follows the one of its coming into being.
+        if !self.core.absent.is_empty() && class != Class::NEW && self.is_there(key) {
+            let before = self.core.absent.len();
+            let db = self.keys.db;
+            self.core.absent.retain(|(at, absent)| *at != db || **absent != *key);
+            if self.core.absent.len() < before {
+                self.notify(Class::NEW, "new", key);
+            }
+        }
         let running = Running { conn: self.session.conn, reply: &mut self.reply };
         let needed = self.keys.shared.feed.offset;
         self.core.notify(self.keys.db, class, event, key, needed, Some(running), self.out);

@@ -119,6 +119,7 @@ impl Engine {
                 started: now,
                 host: HostFacts::default(),
                 held: Vec::new(),
+                absent: Vec::new(),
                 hands_over: false,
                 pause: None,
                 moves: Moves::default(),

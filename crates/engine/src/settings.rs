@@ -1,5 +1,6 @@
 //! Settings: what the configuration says, in the form in which the hot path and the sessions use it.
 
+use crate::call::Class;
 use crate::slow::Thresholds;
 use alloc::vec::Vec;
 use base::Span;
@@ -68,6 +69,11 @@ pub fn databases(config: &Config) -> u32 {
 }
 
 impl Settings {
+    /// True when every request is looked at by itself: its time, or what it does to its keys.
+    pub fn looks_close(&self) -> bool {
+        self.slow.is_close || self.notify & Class::LOOKED_AT != 0
+    }
+
     /// Reads them.
     pub fn from_config(config: &Config) -> Settings {
         let count = |id| usize::try_from(config.count(id)).unwrap_or(usize::MAX);

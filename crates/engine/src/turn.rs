@@ -155,7 +155,7 @@ impl Engine {
         if outgoing.bytes.capacity() == 0 {
             outgoing.bytes = out.pool.buffer();
         }
-        let is_open = self.shared.standing.is_open() && !self.core.settings.slow.is_close;
+        let is_open = self.shared.standing.is_open() && !self.core.settings.looks_close();
         let mut stage = Stage {
             shared: &mut self.shared,
             watch: &mut self.watch,
@@ -534,7 +534,7 @@ impl Stage<'_> {
                 self.core.stats.ran(row, || out.ticks());
                 self.shared.feed.begin_unit();
                 let mut call = self.call(session, bytes, args, row, first);
-                call.perform();
+                call.perform_watched();
                 if is_alone {
                     let spent = call.core.stats.lap(call.out.ticks());
                     call.took(row, args, spent);

@@ -152,6 +152,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
             }
             Place::Free(free) => free.insert(value, deadline),
         }
+        call.replaced(to);
         call.changed(Class::GENERIC, "copy_to", to);
         true
     });
@@ -179,13 +180,14 @@ fn move_key(call: &mut Call<'_>) -> Result<(), Refusal> {
     };
     let (value, deadline) = entry.take();
     call.as_requested();
-    call.changed(Class::GENERIC, "move_from", key);
     in_database(call, target_db, |call| {
         if let Place::Free(free) = call.keys.entry(key) {
             free.insert(value, deadline);
         }
-        call.changed(Class::GENERIC, "move_to", key);
+        call.replaced(key);
     });
+    call.changed(Class::GENERIC, "move_from", key);
+    in_database(call, target_db, |call| call.changed(Class::GENERIC, "move_to", key));
     call.reply.integer(1);
     Ok(())
 }

@@ -392,6 +392,7 @@ fn rename(call: &mut Call<'_>) -> Result<(), Refusal> {
         Place::Free(free) => free.insert(value, deadline),
     }
     call.as_requested();
+    call.replaced(new);
     call.changed(Class::GENERIC, "rename_from", old);
     call.changed(Class::GENERIC, "rename_to", new);
     if only_free {

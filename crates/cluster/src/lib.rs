@@ -102,6 +102,8 @@ pub struct Cluster {
     state_dirty: bool,
     /// The first turn makes the first promise: our id.
     is_new: bool,
+    /// What DEBUG has set.
+    tampering: ask::Tampering,
     /// Lines for the log from before the first turn.
     complaints: Vec<String>,
 }
@@ -204,6 +206,7 @@ impl Cluster {
             routes_changed: true,
             state_dirty: true,
             is_new: true,
+            tampering: ask::Tampering::default(),
             complaints,
         };
         cluster.apply_flags();

@@ -34,6 +34,13 @@ impl Cluster {
             }
         };
         self.received[frame.body.kind() as usize] += 1;
+        if self.tampering.drops == Some(frame.body.kind()) {
+            turn.log(Level::Warning, "Packet that matches debug drop filter");
+            if self.tampering.closes {
+                self.close_link(turn, conn);
+            }
+            return;
+        }
         let sender = self.view.find(frame.header.sender);
         if sender == Some(self.view.me) {
             self.on_own_frame(turn, conn, &frame.body);

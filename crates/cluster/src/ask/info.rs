@@ -203,7 +203,9 @@ impl Cluster {
         let hostname = self.hostname(index);
         let has_ip = self.settings.endpoint != EndpointType::Ip;
         let has_name = self.settings.endpoint != EndpointType::Hostname && !hostname.is_empty();
-        ask.reply.map(usize::from(has_ip) + usize::from(has_name));
+        // Of Valkey's nodes, as Valkey shows it.
+        let zone = &self.view.node(index).zone;
+        ask.reply.map(usize::from(has_ip) + usize::from(has_name) + usize::from(!zone.is_empty()));
         if has_ip {
             ask.reply.bulk(b"ip");
             ask.reply.bulk(endpoint.ip.as_bytes());
@@ -211,6 +213,10 @@ impl Cluster {
         if has_name {
             ask.reply.bulk(b"hostname");
             ask.reply.bulk(hostname.as_bytes());
+        }
+        if !zone.is_empty() {
+            ask.reply.bulk(b"availability-zone");
+            ask.reply.bulk(zone.as_bytes());
         }
     }
 
@@ -254,7 +260,8 @@ impl Cluster {
         let hostname = self.hostname(index);
         let ports = [("port", endpoint.port), ("tls-port", endpoint.tls_port)];
         let ports = ports.into_iter().filter(|(_, port)| *port != 0);
-        ask.reply.map(6 + ports.clone().count() + usize::from(!hostname.is_empty()));
+        let names = usize::from(!hostname.is_empty()) + usize::from(!node.zone.is_empty());
+        ask.reply.map(6 + ports.clone().count() + names);
         ask.reply.bulk(b"id");
         ask.reply.bulk(endpoint.id.as_bytes());
         for (name, port) in ports {
@@ -279,6 +286,10 @@ impl Cluster {
             (false, true) => b"online",
             (false, false) => b"loading",
         });
+        if !node.zone.is_empty() {
+            ask.reply.bulk(b"availability-zone");
+            ask.reply.bulk(node.zone.as_bytes());
+        }
     }
 
     pub(super) fn ask_links(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {

@@ -2,10 +2,13 @@
 //!
 //! Each subcommand is a row of the table; its arguments after the subcommand's name are counted before it runs.
 
+mod debug;
 mod info;
 mod moves;
 mod stats;
 mod topology;
+
+pub(crate) use debug::Tampering;
 
 use crate::event::{Act, Asker, Keys};
 use crate::{Cluster, Turn};
@@ -68,8 +71,16 @@ static TABLE: &[Row] = &[
     Row { name: "slots", arity: (0, 0), run: Cluster::ask_slots },
 ];
 
+/// DEBUG subcommands that the engine passes on.
+static DEBUG: &[Row] = &[
+    Row { name: "close-cluster-link-on-packet-drop", arity: (1, 1), run: Cluster::debug_close },
+    Row { name: "clusterlink", arity: (3, 3), run: Cluster::debug_link },
+    Row { name: "drop-cluster-packet-filter", arity: (1, 1), run: Cluster::debug_drop },
+];
+
 impl Cluster {
-    /// Answers `CLUSTER ...`. `args` is the whole request, the word CLUSTER included. Exactly one reply is written.
+    /// Answers `CLUSTER ...`, and `DEBUG ...` where it is about the bus. `args` is the whole request, the word CLUSTER
+    /// included. Exactly one reply is written.
     ///
     /// Acts that need a connection come with the next tick, which is due at once (`wake_at`).
     pub fn ask(
@@ -83,7 +94,10 @@ impl Cluster {
     ) {
         let mut turn = Turn { now, acts };
         let name = args.get(1).unwrap_or(b"");
-        let row = TABLE.iter().find(|row| row.name.as_bytes().eq_ignore_ascii_case(name));
+        let is_debug = args.get(0).is_some_and(|word| word.eq_ignore_ascii_case(b"debug"));
+        let row = if is_debug { DEBUG } else { TABLE }
+            .iter()
+            .find(|row| row.name.as_bytes().eq_ignore_ascii_case(name));
         let args = args.from(2);
         let answer = match row {
             None => {

@@ -115,3 +115,25 @@ fn a_light_message_is_delivered_once_its_sender_is_known() {
     cluster.handle(now(5), Event::Frame { conn, bytes: &light }, &mut dialer, &mut acts);
     assert!(is_delivered(&acts));
 }
+
+#[test]
+fn frames_can_be_made_to_get_lost() {
+    let mut world = World::cluster(44, 6);
+    // Votes do not reach the replica, whatever it does.
+    assert_eq!(world.ask(4, "DEBUG DROP-CLUSTER-PACKET-FILTER 6"), "+OK\r\n");
+    world.kill(1);
+    world.run(Span::seconds(10));
+    assert!(!world.is_primary(4));
+    assert_eq!(world.ask(4, "DEBUG DROP-CLUSTER-PACKET-FILTER -1"), "+OK\r\n");
+    world.run_until(Span::seconds(30), "the votes arrive", |world| world.is_primary(4));
+    let id = world.id(2);
+    let is_connected = |nodes: String| {
+        nodes.lines().any(|line| line.starts_with(&id.to_string()) && line.contains(" connected"))
+    };
+    world.run_until(Span::seconds(20), "all is well", |world| is_connected(world.ask(0, "CLUSTER NODES")));
+    assert_eq!(world.ask(0, &format!("DEBUG CLUSTERLINK KILL ALL {id}")), "+OK\r\n");
+    assert!(world.ask(0, &format!("DEBUG CLUSTERLINK KILL UP {id}")).starts_with("-ERR Unknown direction"));
+    world.run_until(Span::seconds(10), "the link is back", |world| {
+        is_connected(world.ask(0, "CLUSTER NODES"))
+    });
+}

@@ -51,6 +51,10 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
             call.core.is_cron_paused = number::parse_i64(call.args.at(2)).is_some_and(|value| value != 0);
             call.reply.ok();
         }
+        (b"drop-cluster-packet-filter" | b"close-cluster-link-on-packet-drop", 3) | (b"clusterlink", 5) => {
+            let args = call.args;
+            return call.ask(Question::Cluster(args));
+        }
         (b"digest", 2) => {
             let digest = digest::of_all(&call.keys.shared.keyspace);
             call.reply.simple(&digest.text());
@@ -85,10 +89,16 @@ const HELP: &[&str] = &[
     "    End by an assertion that does not hold.",
     "CONFIG-REWRITE-FORCE-ALL",
     "    Like CONFIG REWRITE, with the defaults as well.",
+    "CLOSE-CLUSTER-LINK-ON-PACKET-DROP <0|1>",
+    "    Close the bus connection on which a frame was dropped by the filter.",
+    "CLUSTERLINK KILL <TO|FROM|ALL> <node-id>",
+    "    Close a bus connection to or from another node.",
     "DIGEST",
     "    Return a digest of all data, the same for the same data.",
     "DIGEST-VALUE <key> [<key> ...]",
     "    Return a digest of each value.",
+    "DROP-CLUSTER-PACKET-FILTER <kind>",
+    "    Drop all bus frames of the kind with this number; -1 drops none.",
     "ERROR <text>",
     "    Answer with an error of this text.",
     "LOG <text>",

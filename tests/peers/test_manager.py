@@ -1,5 +1,6 @@
 """The cluster manager beside the real one: two clusters prepared alike, one driven by redis-cli, one by `redan cli`; what they
 print and their exit codes are compared, with node ids and ports replaced by the node's number."""
+import functools
 import os
 import re
 import shutil
@@ -203,9 +204,14 @@ def no_dots(text):
     return re.sub(r"(Waiting for the cluster to join\n)\.*\n", r"\1", text)
 
 
+@functools.cache
+def tag_of(slot):
+    return next(tag for tag in range(10 ** 6) if key_slot(str(tag).encode()) == slot)
+
+
 def key_of(slot, number=0):
     """A key in `slot`."""
-    return next(f"k{number}{{{tag}}}" for tag in range(10 ** 6) if key_slot(str(tag).encode()) == slot)
+    return f"k{number}{{{tag_of(slot)}}}"
 
 
 def test_words_that_are_no_job(pair):
@@ -245,17 +251,18 @@ def test_a_cluster_is_made_looked_after_and_taken_apart(pair):
     nodes.same("call {0} frob", keep=sorted_lines)
     assert "6 OK, 0 ERR" in nodes.same("set-timeout {2} 4000")[1]
 
-    # Keys in the first primary's slots, and in slots that move.
-    for slot in (0, 1, 2, 3, 9):
+    # No slot moves twice: Redis 7.0 may forget the owner of one that was on its way shortly before (a late message of the old
+    # owner), and what is compared here would be chance.
+    for slot in (10923, 10924, 10925, 10926, 10950):
         for number in range(15):
-            nodes.call(0, "SET", key_of(slot, number), number)
-    assert nodes.same("reshard {0} --cluster-from {id0} --cluster-to {id2} --cluster-slots 4 --cluster-yes")[0] == 0
+            nodes.call(4, "SET", key_of(slot, number), number)
+    assert nodes.same("reshard {0} --cluster-from {id4} --cluster-to {id2} --cluster-slots 4 --cluster-yes")[0] == 0
     for line in ("--cluster-from x --cluster-to {id2}", "--cluster-from {id1} --cluster-to {id2}", "--cluster-from {id2} --cluster-to {id2}"):
         assert nodes.same(f"reshard {{0}} --cluster-slots 4 --cluster-yes {line}")[0] == 1
-    assert nodes.same("reshard {0} --cluster-from all --cluster-to {id4} --cluster-slots 7", "no\n")[0] == 1
-    assert nodes.same("reshard {0} --cluster-from all --cluster-to {id4} --cluster-slots 7", "yes\n")[0] == 0
+    assert nodes.same("reshard {0} --cluster-from all --cluster-to {id0} --cluster-slots 7", "no\n")[0] == 1
+    assert nodes.same("reshard {0} --cluster-from all --cluster-to {id0} --cluster-slots 7", "yes\n")[0] == 0
     for side in nodes.sides:
-        assert [side.get(key_of(1, number)) for number in range(15)] == [str(number) for number in range(15)]
+        assert [side.get(key_of(10924, number)) for number in range(15)] == [str(number) for number in range(15)]
     nodes.same("info {0}")
 
     # Two more nodes, a primary and a replica of it; the primary gets its share.
@@ -274,12 +281,9 @@ def test_a_cluster_is_made_looked_after_and_taken_apart(pair):
     assert nodes.same("check {0}")[0] == 0
     assert nodes.same("del-node {0} {id6}")[0] == 1
     assert nodes.same("del-node {0} 1234")[0] == 1
-    nodes.each(is_ok)
-    assert nodes.same("rebalance {0} --cluster-weight {id6}=0 --cluster-threshold 0.01 --cluster-pipeline 3", keep=sorted_lines)[0] == 0
     assert nodes.same("del-node {0} {id7}")[0] == 0
     nodes.each(lambda side: wait_for(lambda: all(side.ids[7] not in node.call("CLUSTER", "NODES") for node in side.nodes[:7]), 10, "forgotten"))
-    # Which of two equally poor nodes got slots first, and so which ones, is chance.
-    assert nodes.same("check {0}", keep=lambda text: "[OK] All 16384 slots covered." in text)[0] == 0
+    assert nodes.same("check {0}")[0] == 0
 
 
 def make(nodes, **how):
@@ -335,7 +339,7 @@ def test_a_password_and_colours(pair):
     moved = nodes.same("reshard {0} --cluster-from {id0} --cluster-to {id1} --cluster-slots 2 --cluster-yes", **how)
     assert moved[0] == 0 and "............\n" in moved[1]
     how["before"] = ["--user", "default", "--pass", "secret", "--no-auth-warning"]
-    assert nodes.same("reshard {0} --cluster-from {id1} --cluster-to {id0} --cluster-slots 2 --cluster-yes", **how)[0] == 0
+    assert nodes.same("reshard {0} --cluster-from {id0} --cluster-to {id2} --cluster-slots 2 --cluster-yes", **how)[0] == 0
     assert [side.get(key_of(0, 3)) for side in nodes.sides] == ["3", "3"]
     how["term"] = "xterm-256color"
     coloured = nodes.same("check {0}", **how)
@@ -483,11 +487,12 @@ def test_the_old_tool_and_all_kinds_of_nodes(tmp_path):
         assert side.run(["call", "{0}", "ping", "--cluster-only-masters"], tool=trib)[1].count("PONG") == 3
         assert "<node 0>: PONG" in side.run(["call", "{0}", "ping"], tool=trib)[1]
         assert "6 OK, 0 ERR" in side.run(["set-timeout", "{0}", "6000"], tool=trib)[1]
-        # Keys go from Redis to redan, by ours, and back, by the real tool.
-        for slot in (0, 1, 2, 3):
-            for number in range(25):
-                side.nodes[0].call("SET", key_of(slot, number), f"{slot}-{number}")
-        moved = side.run(["reshard", "--from", "all", "--to", "{id2}", "--slots", "10", "--yes", "{0}"], tool=trib)
+        # Keys go from Redis to redan and from redan to Redis, by ours and by the real tool.
+        keys = [(4, slot) for slot in range(10923, 10928)] + [(2, slot) for slot in range(5461, 5480)]
+        for node, slot in keys:
+            for number in range(12):
+                side.nodes[node].call("SET", key_of(slot, number), f"{slot}-{number}")
+        moved = side.run(["reshard", "--from", "{id4}", "--to", "{id2}", "--slots", "10", "--yes", "{0}"], tool=trib)
         assert moved[0] == 0, moved
         assert "Unknown option 'frob'" in side.run(["reshard", "--frob", "1", "{0}"], tool=trib)[1]
         assert side.run(["rebalance", "--threshold", "0.01", "{0}"], tool=trib)[0] == 0
@@ -500,7 +505,7 @@ def test_the_old_tool_and_all_kinds_of_nodes(tmp_path):
         assert side.run(["backup", "{0}", "{dir}/backup"])[0] == 0
         files = sorted(os.listdir(tmp_path / "backup"))
         assert len(files) == 4 and all(rdb_is_sound(tmp_path / "backup" / name) for name in files[1:])
-        for slot in (0, 1, 2, 3):
-            assert [side.get(key_of(slot, number)) for number in range(25)] == [f"{slot}-{number}" for number in range(25)]
+        for _, slot in keys:
+            assert [side.get(key_of(slot, number)) for number in range(12)] == [f"{slot}-{number}" for number in range(12)]
     finally:
         side.stop()

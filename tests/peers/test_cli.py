@@ -101,6 +101,8 @@ def option_cases(port):
     yield case(*p, stdin=b"connect 127.0.0.1 1\nping\nconnect 127.0.0.1 %d\nping\n" % port)
     for words in [["ping"], [], ["-n", "3", "get", "a"], ["--scan"], ["--pipe"], ["--stat"], ["--latency"], ["help", "get", "x"]]:
         yield case("-p", CLOSED, *words, stdin=b"ping\nget a\n")
+    yield case("-p", CLOSED, "--tls", "ping")
+    yield case("-p", CLOSED, "--cacert", "/nowhere", "--tls", "ping")
     yield case("-s", "/nowhere/socket", "ping")
     yield case("-s", "/nowhere/socket", stdin=b"ping\n")
     yield case("-h", "not a host", "ping")
@@ -132,7 +134,7 @@ DIFFERENCES = [
     ("-3 .*debug protocol attrib", "redis-cli 7.0 does not know attributes and gives up; ours reads over them"),
     ("(?<!-2 )--(quoted-)?json debug protocol attrib", "the same: --json speaks RESP3"),
     ("--help$| -h$|--cluster$", "the same options in our own words"),
-    ("rediss://", "TLS is not built in: refused in our words"),
+    ("rediss://|--tls|--cacert", "TLS is not built in: refused in our words"),
     ("^-p (70000|-1)", "a port that does not exist: the original takes its last 16 bits, ours none"),
     ("--type|--count", "options of later versions, which 7.0 does not have"),
 ]

@@ -4,7 +4,7 @@
 //! unknown, numbers are read as C's `atoi` reads them, and the first word that is no option begins the command.
 
 use crate::connection::Address;
-use crate::usage;
+use crate::{complain, say, usage};
 use spec::catalogue::Dialect;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
@@ -227,6 +227,19 @@ const CLUSTER_VALUES: &[&str] = &[
     "--cluster-threshold",
 ];
 
+/// Options of clients that were built with TLS.
+const TLS: &[&str] = &[
+    "--tls",
+    "--sni",
+    "--cacert",
+    "--cacertdir",
+    "--insecure",
+    "--cert",
+    "--key",
+    "--tls-ciphers",
+    "--tls-ciphersuites",
+];
+
 /// The program ends at once, with this code.
 struct Stop(u8);
 
@@ -277,10 +290,10 @@ impl Options {
             } else if let Some(count) = self.cluster_words(&text, &args[at..])? {
                 at += count;
             } else if text == "-h" || text == "--help" {
-                print!("{}", usage::usage());
+                say!("{}", usage::usage());
                 return Err(Stop(0));
             } else if word.starts_with(b"-") {
-                eprintln!("Unrecognized option or bad number of args for: '{text}'");
+                complain!("Unrecognized option or bad number of args for: '{text}'");
                 return Err(Stop(1));
             } else {
                 self.command = args[at..].to_vec();
@@ -294,7 +307,7 @@ impl Options {
     fn flag(&mut self, word: &str, pending: &mut Pending) -> Result<bool, Stop> {
         match word {
             "-v" | "--version" => {
-                println!("redis-cli {}", usage::VERSION);
+                say!("redis-cli {}\n", usage::VERSION);
                 return Err(Stop(0));
             }
             "-x" => self.stdin_last = true,
@@ -323,6 +336,10 @@ impl Options {
             "--verbose" => self.verbose = true,
             "-2" => pending.resp2 = true,
             "-3" => pending.resp3 = true,
+            word if TLS.contains(&word) => {
+                complain!("{word} needs TLS, which this client does not have");
+                return Err(Stop(1));
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -356,7 +373,7 @@ impl Options {
             "--quoted-pattern" => match unquote(value) {
                 Some(pattern) => self.pattern = Some(pattern),
                 None => {
-                    eprintln!("Invalid quoted string specified for --quoted-pattern.");
+                    complain!("Invalid quoted string specified for --quoted-pattern.");
                     return Err(Stop(1));
                 }
             },
@@ -378,7 +395,7 @@ impl Options {
             "--show-pushes" => match value.first().map(u8::to_ascii_lowercase) {
                 Some(b'n') => self.shows_pushes = false,
                 Some(b'y') => self.shows_pushes = true,
-                _ => eprintln!("Unknown --show-pushes value '{}' (valid: '[y]es', '[n]o')", text(value)),
+                _ => complain!("Unknown --show-pushes value '{}' (valid: '[y]es', '[n]o')", text(value)),
             },
             _ => return Ok(false),
         }
@@ -389,7 +406,7 @@ impl Options {
     fn cluster_words(&mut self, word: &str, args: &[Vec<u8>]) -> Result<Option<usize>, Stop> {
         let count = if word == "--cluster" {
             if args.len() == 1 || self.cluster.as_ref().is_some_and(|words| has_subcommand(words)) {
-                eprint!("{}", usage::usage());
+                complain!("{}", usage::usage());
                 return Err(Stop(1));
             }
             let words = 2 + args[2..].iter().take_while(|arg| !arg.starts_with(b"-")).count();
@@ -415,7 +432,7 @@ impl Options {
     /// Checks what excludes each other, then reads the environment.
     fn settle(&mut self, pending: &Pending) -> Result<(), Stop> {
         let refuse = |text: &str| {
-            eprintln!("{text}");
+            complain!("{text}");
             Err(Stop(1))
         };
         if self.socket.is_some() && self.follows_cluster {
@@ -431,12 +448,12 @@ impl Options {
             _ => Protocol::Usual,
         };
         if pending.debugs && self.eval_file.is_none() {
-            eprintln!("Options --ldb and --ldb-sync-mode require --eval.");
+            complain!("Options --ldb and --ldb-sync-mode require --eval.");
             return refuse("Try redis-cli --help for more information.");
         }
         self.debugs_script = pending.debugs;
         if !pending.is_silent_about_password && self.password.is_some() {
-            eprintln!(
+            complain!(
                 "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
             );
         }
@@ -457,7 +474,7 @@ impl Options {
     /// `redis://[[user:]password@][host[:port]][/database]`
     fn read_uri(&mut self, uri: &[u8]) -> Result<(), Stop> {
         let refuse = |text: &str| {
-            eprintln!("{text}");
+            complain!("{text}");
             Err(Stop(1))
         };
         let scheme = |name: &[u8]| uri.len() >= name.len() && uri[..name.len()].eq_ignore_ascii_case(name);
@@ -508,13 +525,13 @@ fn percent_decode(text: &[u8]) -> Result<Vec<u8>, Stop> {
             continue;
         }
         if text.len() - at < 2 {
-            eprintln!("Incomplete URI encoding");
+            complain!("Incomplete URI encoding");
             return Err(Stop(1));
         }
         // The original looks for the second digit behind the end, and finds `@` or `:` there.
         let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
         let (Some(high), Some(low)) = (digit(at + 1), digit(at + 2)) else {
-            eprintln!("Illegal character in URI encoding");
+            complain!("Illegal character in URI encoding");
             return Err(Stop(1));
         };
         out.push((high << 4 | low) as u8);

@@ -14,6 +14,8 @@
 //! After `seal` the node sets the engine's `feed.offset` to `offset()` (PINGs were added), and `feed.enabled` to
 //! `wants_feed()` whenever it called anything here. Acts are carried out in order right after each call.
 
+mod asked;
+
 use crate::boot::Boot;
 use crate::facts::{Facts, LoadingFacts};
 use crate::feed::Feed;
@@ -157,31 +159,6 @@ impl Journal {
         self.load_started = turn.now.unix;
         self.boot = Some(Boot::new(&self.settings, self.follow.is_some(), turn));
         turn.acts.push(Act::LoadBegan(Source::File));
-    }
-
-    /// Loads the file of the last save into a node that serves (DEBUG RELOAD). `LoadEnded` comes in any case.
-    pub fn reload(&mut self, merges: bool, turn: &mut Turn<'_>) {
-        self.load_started = turn.now.unix;
-        self.boot = Some(Boot::again(&self.settings, merges, turn));
-        turn.acts.push(Act::LoadBegan(Source::Reload));
-    }
-
-    /// Ends the WAIT of a client before its time. False when it does not wait.
-    pub fn unblock(&mut self, conn: ConnId, with_error: bool, acts: &mut Vec<Act>) -> bool {
-        let waits = self.gate.has(conn);
-        if waits && with_error {
-            self.gate.forget(conn);
-            acts.push(Act::WaitUnblocked { conn });
-        } else if waits {
-            self.gate.end_now(conn);
-        }
-        waits
-    }
-
-    /// Begins a new history: no replica can resume the old one.
-    pub fn change_replid(&mut self) {
-        self.feed.replid = Id::random(&mut self.random);
-        self.feed.second = None;
     }
 
     /// Takes changed settings over.
@@ -420,15 +397,6 @@ impl Journal {
         }
         self.saver.wish(conn.map_or(Wish::Background, Wish::Client));
         Ok(())
-    }
-
-    /// BGSAVE SCHEDULE: as soon as the running snapshot is done; true when it starts at once.
-    pub fn schedule_save(&mut self) -> bool {
-        let is_free = !self.saver.is_busy();
-        if !self.saver.has_wish() {
-            self.saver.wish(Wish::Background);
-        }
-        is_free
     }
 
     /// LASTSAVE.

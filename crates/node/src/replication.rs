@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use base::Now;
 use data::Keyspace;
 use journal::{Act, Journal, Source, StreamApplied, Turn};
-use machine::{HostSetting, Level, Outbox, Output};
+use machine::{ConnId, HostSetting, Level, Outbox, Output};
 
 /// Consequences of consequences, at most: each round empties both lists, so reaching it is a bug.
 const ROUNDS_MAX: u32 = 10_000;
@@ -116,15 +116,11 @@ impl Node {
                 self.engine.unblock(conn, |reply| reply.integer(i64::from(acked)));
             }
             Act::WaitBroken { conn } => {
-                self.engine.unblock(conn, |reply| {
-                    reply.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
-                });
+                let text =
+                    "force unblock from blocking operation, instance state changed (master -> replica?)";
+                self.end_wait(conn, text);
             }
-            Act::WaitUnblocked { conn } => {
-                self.engine.unblock(conn, |reply| {
-                    reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-                });
-            }
+            Act::WaitUnblocked { conn } => self.end_wait(conn, "client unblocked via CLIENT UNBLOCK"),
             Act::SaveDone { conn: Some(conn), result } if self.rest.is_reloading(conn) => {
                 self.reload_saved(now, result, out);
             }
@@ -146,6 +142,10 @@ impl Node {
                 }
             }
         }
+    }
+
+    fn end_wait(&mut self, conn: ConnId, why: &str) {
+        self.engine.unblock(conn, |reply| reply.error(format!("UNBLOCKED {why}")));
     }
 
     /// Tells the parts that a shutdown was asked for.

@@ -10,7 +10,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use spec::command::{Arity, Flags, Group};
 use spec::config::Extent;
-use spec::{Refusal, Spec};
+use spec::directive::id;
+use spec::{DirectiveId, Refusal, Spec};
 
 pub static COMMANDS: &[Command] = &[Command {
     spec: Spec {
@@ -109,12 +110,21 @@ fn config_get(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a load under way depends on.
+const NOT_WHILE_LOADING: [DirectiveId; 3] = [id::DIR, id::APPENDONLY, id::REPL_DISKLESS_LOAD];
+
 fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
     if !call.args.len().is_multiple_of(2) {
         return Err(Refusal::Syntax);
     }
     let args: Vec<&[u8]> = call.args.from(2).iter().collect();
     let pairs: Vec<(&[u8], &[u8])> = args.chunks(2).map(|pair| (pair[0], pair[1])).collect();
+    let waits = |(name, _): &(&[u8], &[u8])| {
+        DirectiveId::named(name).is_some_and(|id| NOT_WHILE_LOADING.contains(&id))
+    };
+    if call.keys.shared.standing.loading && pairs.iter().any(waits) {
+        return Err(Refusal::Loading);
+    }
     let before = call.keys.shared.config.clone();
     let changed = call
         .keys

@@ -231,7 +231,8 @@ impl Start {
         let dir = PathBuf::from(std::ffi::OsStr::from_bytes(self.config.text(id::DIR)));
         let _held_while_we_run = lock_nodes_conf(&self.config, &dir)?;
         let host = self.host(dir)?;
-        let host = Host::new(host).map_err(|error| Trouble::Start(cannot_start(&error)))?;
+        let clients = self.config.port(id::PORT);
+        let host = Host::new(host).map_err(|error| Trouble::Start(cannot_start(&error, clients)))?;
         let pid = std::process::id();
         let pid_file = self.write_pid_file(pid);
         let config_file = self.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -419,10 +420,18 @@ fn lock_nodes_conf(config: &Config, dir: &Path) -> Result<Option<std::fs::File>,
     }
 }
 
-fn cannot_start(error: &HostError) -> String {
+fn cannot_start(error: &HostError, clients: u16) -> String {
     match error {
-        HostError::Listen { at: ListenAt::Inet(_, port), .. } => {
-            format!("Warning: {error}\nFailed listening on port {port} (tcp), aborting.")
+        HostError::Listen { at: at @ ListenAt::Inet(_, port), source } => {
+            let what = if *port == clients { "tcp" } else { "cluster" };
+            let reason = plain(source);
+            format!(
+                "Warning: Could not create server TCP listening socket {at}: bind: {reason}\n\
+                 Failed listening on port {port} ({what}), aborting."
+            )
+        }
+        HostError::Listen { at: ListenAt::Unix { path, .. }, source } => {
+            format!("Failed opening Unix socket: bind: {}: {}", path.display(), plain(source))
         }
         other => format!("Failed to start: {other}"),
     }

@@ -137,7 +137,7 @@ def test_a_taken_port(tmp_path, kind):
         taken.listen()
         port = taken.getsockname()[1]
         code, out, _ = run(kind, "--port", port, "--bind", "127.0.0.1", cwd=tmp_path)
-    assert code == 1 and f"Failed listening on port {port} (tcp), aborting." in out, out
+    assert code == 1 and f"Failed listening on port {port} (TCP), aborting." in out, out
     assert f"Could not create server TCP listening socket 127.0.0.1:{port}: bind: Address already in use" in out, out
 
 

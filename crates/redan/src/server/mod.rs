@@ -423,7 +423,7 @@ fn lock_nodes_conf(config: &Config, dir: &Path) -> Result<Option<std::fs::File>,
 fn cannot_start(error: &HostError, clients: u16) -> String {
     match error {
         HostError::Listen { at: at @ ListenAt::Inet(_, port), source } => {
-            let what = if *port == clients { "tcp" } else { "cluster" };
+            let what = if *port == clients { "TCP" } else { "cluster" };
             let reason = plain(source);
             format!(
                 "Warning: Could not create server TCP listening socket {at}: bind: {reason}\n\

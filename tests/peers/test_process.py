@@ -35,7 +35,7 @@ class Process:
         self.conf.write_text(text.format(port=self.port, dir=self.dir))
         self.kind, self.arguments, self.background = kind, arguments, background
         self.environment = {**os.environ, **(environment or {})}
-        self.start()
+        self.process = None
 
     def start(self):
         with open(self.dir / "out", "ab") as out:
@@ -63,7 +63,7 @@ class Process:
         return (self.dir / "out").read_text(errors="replace")
 
     def stop(self):
-        if not self.background and self.process.poll() is None:
+        if not self.background and self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
 
@@ -73,8 +73,10 @@ def start(tmp_path):
     started = []
 
     def starter(kind, text, *arguments, **options):
-        started.append(Process(kind, tmp_path, text, *arguments, **options))
-        return started[-1]
+        process = Process(kind, tmp_path, text, *arguments, **options)
+        started.append(process)
+        process.start()
+        return process
 
     yield starter
     for process in started:
@@ -509,8 +511,6 @@ def test_files_go_from_one_product_to_the_other(start):
             assert conn.ask("CONFIG", "SET", name, value)[0] == b"+OK\r\n"
         assert conn.ask("CONFIG", "REWRITE")[0] == b"+OK\r\n"
         server.stop()
-        server.kind = second
-        server.start = lambda: None
         process = subprocess.Popen([*COMMANDS[second], str(server.conf)], cwd=server.dir, stdout=subprocess.DEVNULL)
         try:
             wait_for(lambda: Conn(server.port), 10, f"{second} starts from the file of {first}")

@@ -272,8 +272,6 @@ def test_port_zero_is_unix_only(tmp_path, kind):
 
 @both
 def test_daemonize(tmp_path, kind):
-    if only_redan(kind):
-        pytest.skip("not there yet; it is refused by name, see above")
     port, pid = free_ports(1), tmp_path / "d.pid"
     run_ = subprocess.run([*COMMANDS[kind], "--port", str(port), "--daemonize", "yes", "--pidfile", str(pid), "--save", "",
                            "--dir", str(tmp_path), "--logfile", str(tmp_path / "d.log")],

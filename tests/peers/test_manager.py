@@ -495,6 +495,7 @@ def test_the_old_tool_and_all_kinds_of_nodes(tmp_path):
         moved = side.run(["reshard", "--from", "{id4}", "--to", "{id2}", "--slots", "10", "--yes", "{0}"], tool=trib)
         assert moved[0] == 0, moved
         assert "Unknown option 'frob'" in side.run(["reshard", "--frob", "1", "{0}"], tool=trib)[1]
+        wait_for(lambda: side.run(["check", "{5}"])[0] == 0, 20, "our tool is content")
         assert side.run(["rebalance", "--threshold", "0.01", "{0}"], tool=trib)[0] == 0
         wait_for(lambda: side.run(["check", "{5}"])[0] == 0, 20, "our tool is content")
         moved = side.run(["reshard", "{0}", "--cluster-from", "{id2}", "--cluster-to", "{id0}", "--cluster-slots", "8",

@@ -263,7 +263,7 @@ class Load:
 
     def gap_after(self, moment):
         """The longest time without an acknowledged write since `moment`."""
-        times = [at for at, _ in self.acknowledged if at >= moment - 0.5]
+        times = [moment, *(at for at, _ in self.acknowledged if at > moment)]
         return max((after - before for before, after in zip(times, times[1:])), default=0.0)
 
     def lost(self, node):

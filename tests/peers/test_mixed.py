@@ -128,3 +128,31 @@ def test_failover_to_redan_and_back(mixed, real, replicas):
                 load.stop()
             figures.writes += load.count()
     print(f"\n{kinds[0]} primaries, {kinds[1]} replicas, {ROUNDS} rounds: {figures}")
+
+
+@pytest.mark.parametrize("real", ["valkey", "redis"])
+def test_a_primary_back_without_data_makes_a_real_replica_lead(mixed, real):
+    cluster = mixed(["redan"] * 3, [real] * 3)
+    old, load = cluster.primary(0), Load(cluster, 0)
+    try:
+        load.wait_written()
+        load.pause()
+        cluster.equal_offsets(0)
+        moment = time.time()
+        # Back long before anybody misses it, and empty: there are no save points.
+        old.kill()
+        old.start()
+        load.resume()
+        load.wait_written()
+        gap = load.gap_after(moment)
+        cluster.wait_whole()
+        cluster.check()
+        load.pause()
+        cluster.equal_offsets(0)
+        assert old.role() == "slave"
+        for node in cluster.shard(0):
+            if node.role() == "master":
+                assert not load.lost(node)
+        print(f"\n{real} replica: {load.count()} writes, none lost, {gap:.2f} s without a write")
+    finally:
+        load.stop()

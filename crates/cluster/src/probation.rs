@@ -10,8 +10,9 @@
 //!   no answer for a node timeout -------------------> serve what there is, and say so
 //! ```
 //!
-//! Replicas of other products tell no data offset: with such replicas alone the primary waits for the node timeout and
-//! serves, as no message of the originals' bus makes their replica take over from a primary that is alive.
+//! Replicas of other products tell no data offset, and no message of the originals' bus makes one take over from a
+//! primary that is alive. So a primary that lacks something of what such a replica has (by the replication offset of its
+//! frames) is silent on the bus until the others hold it for failed and elect the replica. Its votes still go out.
 
 use crate::{Cluster, Turn};
 use alloc::format;
@@ -27,6 +28,11 @@ const STAGGER: Span = Span::ms(200);
 /// A hand-over that has no effect is asked for again after so long.
 const ASK_AGAIN: Span = Span::ms(100);
 
+/// The silence ends after so many node timeouts, and so long: a failure is found within two, an election of the
+/// originals waits for up to a second and may have to be repeated.
+const SILENCE_TIMEOUTS: u64 = 5;
+const SILENCE: Span = Span::seconds(5);
+
 /// A primary that does not lead yet.
 #[derive(Debug)]
 pub(crate) struct Probation {
@@ -35,11 +41,17 @@ pub(crate) struct Probation {
     ahead_since: Option<Time>,
     asked_at: Option<Time>,
     handed_to: Option<u32>,
+    /// Since when we say nothing, so that a replica of another product is elected.
+    silent_since: Option<Time>,
 }
 
 impl Probation {
     pub(crate) fn new() -> Probation {
-        Probation { since: None, ahead_since: None, asked_at: None, handed_to: None }
+        Probation { since: None, ahead_since: None, asked_at: None, handed_to: None, silent_since: None }
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent_since.is_some()
     }
 
     pub(crate) fn forget(&mut self, index: u32) {
@@ -59,8 +71,17 @@ impl Cluster {
         let note = |index: &u32| self.view.node(*index).note.map(|(note, _)| note.data_offset);
         let answers: Vec<(u64, u32)> =
             replicas.iter().filter_map(|index| Some((note(index)?, *index))).collect();
-        let is_waiting =
-            replicas.iter().any(|index| note(index).is_none() && !self.view.node(*index).is_refusing);
+        let is_unheard = |index: &u32| {
+            let node = self.view.node(*index);
+            node.heard_at == Time::START && !node.is_refusing
+        };
+        let is_waiting = replicas.iter().any(is_unheard);
+        if let Some((offset, foreign)) = self.foreign_ahead(&replicas) {
+            return self.be_silent(turn, foreign, offset);
+        }
+        let Some(probation) = &mut self.probation else { return };
+        probation.silent_since = None;
+        let has_heard_some = replicas.iter().any(|index| self.view.node(*index).heard_at > Time::START);
         let best = answers.iter().filter(|(offset, _)| *offset > mine).max();
         match best {
             Some(&(offset, best)) => {
@@ -72,7 +93,7 @@ impl Cluster {
                 }
             }
             None if replicas.is_empty() => self.end_probation(turn, Level::Notice, "no replica is left"),
-            None if !answers.is_empty() && (!is_waiting || is_late) => {
+            None if has_heard_some && (!is_waiting || is_late) => {
                 self.end_probation(turn, Level::Notice, "no replica has data that this primary lacks");
             }
             None if is_late => self.end_probation(
@@ -82,6 +103,35 @@ impl Cluster {
                  Writes that only a replica holds are lost",
             ),
             None => {}
+        }
+    }
+
+    /// The replica of another product that has more data than we and all others have, and its offset.
+    fn foreign_ahead(&self, replicas: &[u32]) -> Option<(u64, u32)> {
+        let heard = replicas.iter().filter(|index| self.view.node(**index).heard_at > Time::START);
+        let (offset, index) = heard.map(|index| (self.view.node(*index).offset, *index)).max()?;
+        (offset > self.facts.offset && self.view.node(index).note.is_none()).then_some((offset, index))
+    }
+
+    /// Waits in silence for the election of a replica of another product; not for ever.
+    fn be_silent(&mut self, turn: &mut Turn<'_>, foreign: u32, offset: u64) {
+        let now = turn.now.mono;
+        let Some(probation) = &mut self.probation else { return };
+        let is_new = probation.silent_since.is_none();
+        let since = *probation.silent_since.get_or_insert(now);
+        if is_new {
+            let (id, mine) = (self.view.node(foreign).id, self.facts.offset);
+            let text = format!(
+                "Replica {id} has data that this primary lacks (offset {offset} there, {mine} here): silent until it is elected."
+            );
+            turn.log(Level::Warning, text);
+        } else if now.since(since) > self.settings.node_timeout.times(SILENCE_TIMEOUTS) + SILENCE {
+            self.end_probation(
+                turn,
+                Level::Warning,
+                "NO REPLICA WAS ELECTED although one is ahead: serving what was loaded. \
+                 Writes that only a replica holds are lost",
+            );
         }
     }
 

@@ -101,6 +101,9 @@ impl Cluster {
     /// A ping that was open before the link broke stays open since then: reconnecting hides no failure. One that could
     /// not be sent is not open: nobody will answer it.
     pub(crate) fn send_ping(&mut self, turn: &mut Turn<'_>, conn: ConnId, kind: Kind) {
+        if self.probation.as_ref().is_some_and(crate::Probation::is_silent) {
+            return;
+        }
         let receiver = self.links.get(&conn).and_then(|link| link.node);
         let entries = self.gossip(turn.now, receiver);
         let extensions = self.extensions(turn.now.mono, receiver);

@@ -19,7 +19,7 @@
 //! carry the write that they wait for ([`Act::Send`]'s `after`).
 //!
 //! With `cluster-allow-replica-migration` a primary that loses its last slot follows who took it, and replicas move to
-//! primaries that have none left ([`migration`]).
+//! primaries that have none left (`migration`).
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -21,6 +21,8 @@ enum Process {
     Waiting { start_at: Instant },
     /// Started by us.
     Child { child: Child, since: Instant },
+    /// Not running, and not to be started before the operator says so.
+    Held,
     /// Found running: an earlier `up` started it.
     Adopted { pid: i32, since: Instant },
 }
@@ -35,13 +37,15 @@ pub struct Node {
     process: Process,
     backoff: Duration,
     restart_delay: Duration,
+    /// When the process ends, it stays down.
+    stays_down: bool,
 }
 
 /// What became of a node since the last look.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It ended, by this exit status in words; it starts again after so long.
-    Died { status: String, restart_in: Duration },
+    /// It ended, by this exit status in words; it starts again after so long, unless it is held down.
+    Died { status: String, restart_in: Option<Duration> },
     /// It was started again, under this pid.
     Started { pid: u32 },
 }
@@ -55,6 +59,7 @@ impl Node {
             process: Process::Waiting { start_at: now },
             backoff: Duration::ZERO,
             restart_delay: options.restart_delay,
+            stays_down: false,
         }
     }
 
@@ -66,7 +71,7 @@ impl Node {
     /// The process id, while it runs.
     pub fn pid(&self) -> Option<i32> {
         match &self.process {
-            Process::Waiting { .. } => None,
+            Process::Waiting { .. } | Process::Held => None,
             Process::Child { child, .. } => i32::try_from(child.id()).ok(),
             Process::Adopted { pid, .. } => Some(*pid),
         }
@@ -134,11 +139,11 @@ impl Node {
                     }
                 }
             }
-            Process::Waiting { .. } => Ok(None),
+            Process::Waiting { .. } | Process::Held => Ok(None),
             Process::Child { child, since } => {
                 let lived = now.duration_since(*since);
                 let Some(status) = child.try_wait()? else { return Ok(None) };
-                let restart_in = self.wait(now, lived);
+                let restart_in = self.after_death(now, lived);
                 Ok(Some(Change::Died { status: status.to_string(), restart_in }))
             }
             Process::Adopted { pid, since } => {
@@ -146,7 +151,7 @@ impl Node {
                 if is_node(pid, program, &self.dir) {
                     return Ok(None);
                 }
-                let restart_in = self.wait(now, lived);
+                let restart_in = self.after_death(now, lived);
                 Ok(Some(Change::Died { status: "gone".into(), restart_in }))
             }
         }
@@ -156,7 +161,7 @@ impl Node {
     pub fn starts_in(&self, now: Instant) -> Option<Duration> {
         match self.process {
             Process::Waiting { start_at } => Some(start_at.saturating_duration_since(now)),
-            Process::Child { .. } | Process::Adopted { .. } => None,
+            Process::Child { .. } | Process::Adopted { .. } | Process::Held => None,
         }
     }
 
@@ -171,10 +176,48 @@ impl Node {
     /// True once the process is gone for good (used while stopping).
     pub fn has_ended(&mut self, program: &Path) -> bool {
         match &mut self.process {
-            Process::Waiting { .. } => true,
+            Process::Waiting { .. } | Process::Held => true,
             Process::Child { child, .. } => !matches!(child.try_wait(), Ok(None)),
             Process::Adopted { pid, .. } => !is_node(*pid, program, &self.dir),
         }
+    }
+
+    /// When the process ends, it stays down until `release`.
+    pub fn hold(&mut self) {
+        self.stays_down = true;
+    }
+
+    /// True when the operator holds it down.
+    pub fn is_held(&self) -> bool {
+        self.stays_down
+    }
+
+    /// It may run again, from now on.
+    pub fn release(&mut self, now: Instant) {
+        self.stays_down = false;
+        if matches!(self.process, Process::Held) {
+            self.process = Process::Waiting { start_at: now };
+        }
+    }
+
+    /// What the process does, for people.
+    pub fn state(&self, now: Instant) -> String {
+        match &self.process {
+            Process::Waiting { start_at } => {
+                format!("starts in {:.1} s", start_at.saturating_duration_since(now).as_secs_f64())
+            }
+            Process::Held => "held down".into(),
+            Process::Child { child, .. } => format!("pid {}", child.id()),
+            Process::Adopted { pid, .. } => format!("pid {pid}"),
+        }
+    }
+
+    fn after_death(&mut self, now: Instant, lived: Duration) -> Option<Duration> {
+        if self.stays_down {
+            self.process = Process::Held;
+            return None;
+        }
+        Some(self.wait(now, lived))
     }
 
     fn wait(&mut self, now: Instant, lived: Duration) -> Duration {

@@ -3,7 +3,8 @@
 //! ```text
 //!   redan up --+-- child: redan server DIR/7001/redis.conf    tend: starts what has died
 //!              +-- child: redan server DIR/7002/redis.conf    form: sends the commands that are missing
-//!              +-- ...                                        watch: asks the nodes, tells the changes
+//!              +-- ...                                        watcher: asks the nodes, on a thread
+//!                                                             story: tells what changed; screen: shows it
 //! ```
 //!
 //! The nodes need nothing of this program while they run: if it is killed, they go on, and the next
@@ -12,11 +13,15 @@
 mod child;
 mod form;
 mod options;
+mod screen;
+mod story;
 mod watch;
+mod watcher;
 
 use child::{Change, Node};
 use options::Options;
 use rustix::process::Signal;
+use screen::{Screen, Wish};
 use std::ffi::OsString;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
@@ -25,12 +30,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use story::{Event, Story};
 use watch::Watch;
+use watcher::Watcher;
 
 /// The supervisor looks at its children so often: a dead node is back within that and its own start.
 const TEND_EVERY: Duration = Duration::from_millis(10);
-/// The nodes are asked so often once the cluster stands.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The screen is drawn so often when nothing happens: its clock goes on.
+const DRAW_EVERY: Duration = Duration::from_millis(500);
+/// A takeover by hand is answered within so long.
+const FAIL_OVER_TIMEOUT: Duration = Duration::from_millis(500);
 /// A cluster that is not formed by then will not form by itself.
 const FORM_WITHIN: Duration = Duration::from_secs(30);
 /// Nodes get so long to save and stop before they are killed.
@@ -219,50 +228,146 @@ impl Up {
     }
 
     fn tend_until_stopped(&mut self) -> Result<(), String> {
-        let mut next_look = Instant::now();
+        let ports: Vec<u16> = self.nodes.iter().map(Node::port).collect();
+        let addresses = self.nodes.iter().map(|node| node.address).collect();
+        let watcher = Watcher::start(addresses).map_err(|error| format!("a thread to watch: {error}"))?;
+        let mut story = Story::new(ports.clone());
+        let mut screen = None;
+        if !self.options.plain && screen::is_possible() {
+            let opened = Screen::open(self.title(), ports, self.started);
+            screen = Some(opened.map_err(|error| format!("the terminal: {error}. Try --plain."))?);
+        }
+        let mut teller = Teller { screen };
+        // What the forming has told already is not news.
+        story.observe(Instant::now(), &self.watch.statuses);
         let mut was_whole = true;
-        while !self.is_stopping() {
-            let now = Instant::now();
-            for node in &mut self.nodes {
-                match node.tend(&self.program, now) {
-                    Ok(None) => {}
-                    Ok(Some(Change::Started { pid })) => say(&format!("{} started, pid {pid}", node.port())),
-                    Ok(Some(Change::Died { status, restart_in })) => say(&format!(
-                        "{} died ({status}), starts again {}",
-                        node.port(),
-                        if restart_in.is_zero() {
-                            "at once".into()
-                        } else {
-                            format!("in {:.1} s", restart_in.as_secs_f64())
-                        }
-                    )),
-                    Err(error) => say(&format!("{} can not be started: {error}", node.port())),
-                }
+        let mut draw_at = Instant::now();
+        let result = loop {
+            if self.is_stopping() {
+                break Ok(());
             }
-            if now >= next_look {
-                self.look();
-                let is_whole = watch::is_whole(&self.watch.statuses);
-                if is_whole && !was_whole {
-                    say("the set-up is whole again");
+            let mut is_news = self.tend(&mut story, &mut teller);
+            while let Some(sight) = watcher.next() {
+                is_news = true;
+                for event in story.observe(sight.at, &sight.statuses) {
+                    teller.tell(event);
+                }
+                self.watch.statuses = sight.statuses;
+                teller.observe(&self.watch.statuses);
+            }
+            let is_whole = watch::is_whole(&self.watch.statuses);
+            if is_whole && !was_whole {
+                teller.say("the set-up is whole again".into());
+                if teller.screen.is_none() {
                     self.print_table();
                 }
-                was_whole = is_whole;
-                next_look = Instant::now() + LOOK_EVERY;
             }
+            was_whole = is_whole;
             let soonest = self.nodes.iter().filter_map(|node| node.starts_in(Instant::now())).min();
-            watch::pause_until(next_look, soonest.unwrap_or(TEND_EVERY).min(TEND_EVERY));
-        }
-        Ok(())
+            let pause = soonest.unwrap_or(TEND_EVERY).min(TEND_EVERY);
+            let Some(screen) = &mut teller.screen else {
+                std::thread::sleep(pause);
+                continue;
+            };
+            screen.set_processes(self.nodes.iter().map(|node| node.state(Instant::now())).collect());
+            let draws = is_news || Instant::now() >= draw_at;
+            if draws {
+                draw_at = Instant::now() + DRAW_EVERY;
+            }
+            match screen.turn(pause, draws) {
+                Ok(None) => {}
+                Ok(Some(Wish::Quit)) => break Ok(()),
+                Ok(Some(wish)) => {
+                    self.carry_out(wish, &mut teller);
+                    draw_at = Instant::now();
+                }
+                Err(error) => break Err(format!("the terminal: {error}")),
+            }
+        };
+        teller.close();
+        result
     }
 
-    fn look(&mut self) {
-        let before = self.watch.statuses.clone();
-        self.watch.look();
-        for (node, (before, after)) in self.nodes.iter().zip(before.iter().zip(&self.watch.statuses)) {
-            for line in watch::changes(node.port(), before.as_ref(), after.as_ref()) {
-                say(&line);
-            }
+    /// Looks after the processes; true when something happened.
+    fn tend(&mut self, story: &mut Story, teller: &mut Teller) -> bool {
+        let now = Instant::now();
+        let mut is_news = false;
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            let line = match node.tend(&self.program, now) {
+                Ok(None) => continue,
+                Ok(Some(Change::Started { pid })) => format!("{} started, pid {pid}", node.port()),
+                Ok(Some(Change::Died { status, restart_in })) => {
+                    story.on_death(place, now);
+                    let when = match restart_in {
+                        None => ", is held down".into(),
+                        Some(Duration::ZERO) => ", starts again at once".into(),
+                        Some(wait) => format!(", starts again in {:.1} s", wait.as_secs_f64()),
+                    };
+                    format!("{} died ({status}){when}", node.port())
+                }
+                Err(error) => format!("{} can not be started: {error}", node.port()),
+            };
+            is_news = true;
+            teller.say(line);
         }
+        is_news
+    }
+
+    /// Does what a key asked for.
+    fn carry_out(&mut self, wish: Wish, teller: &mut Teller) {
+        match wish {
+            Wish::Kill(place) => {
+                self.nodes[place].signal(Signal::KILL);
+                teller.say(format!("{}: kill -9, by hand", self.nodes[place].port()));
+            }
+            Wish::Hold(place) if self.nodes[place].is_held() => {
+                self.nodes[place].release(Instant::now());
+                teller.say(format!("{}: started by hand", self.nodes[place].port()));
+            }
+            Wish::Hold(place) => {
+                self.nodes[place].hold();
+                self.nodes[place].signal(Signal::KILL);
+                teller.say(format!("{}: kill -9 and held down, by hand", self.nodes[place].port()));
+            }
+            Wish::Restart(place) => {
+                self.nodes[place].signal(Signal::TERM);
+                teller.say(format!("{}: restart, by hand", self.nodes[place].port()));
+            }
+            Wish::FailOver(place) => {
+                let Some(successor) = teller.screen.as_ref().and_then(|screen| screen.successor(place))
+                else {
+                    let port = self.nodes[place].port();
+                    return teller.say(format!("{port} has no replica in sync that could take over"));
+                };
+                let line = self.ask_to_take_over(successor);
+                teller.say(line);
+            }
+            Wish::Quit => {}
+        }
+    }
+
+    fn ask_to_take_over(&self, place: usize) -> String {
+        let address = self.nodes[place].address;
+        let port = address.port();
+        let address = cli::Address::tcp(&address.ip().to_string(), port);
+        let asked = cli::Connection::open(&address, cli::Timeouts::each(FAIL_OVER_TIMEOUT))
+            .and_then(|mut connection| connection.text(&["CLUSTER", "FAILOVER"]));
+        match asked {
+            Ok(_) => format!("{port} is asked to take over, by hand"),
+            Err(error) => format!("{port} does not take over: {error}"),
+        }
+    }
+
+    fn title(&self) -> String {
+        format!(
+            "redan {}: {} primaries, {} replica(s) each, in {}; redis-cli -c -h {} -p {}",
+            env!("CARGO_PKG_VERSION"),
+            self.options.primaries,
+            self.options.replicas,
+            self.options.dir.display(),
+            self.options.bind,
+            self.options.port
+        )
     }
 
     fn print_table(&self) {
@@ -324,11 +429,46 @@ fn ports_are_free(node: &Node) -> Result<(), String> {
     Ok(())
 }
 
+/// Where status lines go: the screen while there is one, else the standard output.
+struct Teller {
+    screen: Option<Screen>,
+}
+
+impl Teller {
+    fn say(&mut self, text: String) {
+        self.tell(Event { text, is_failover: false });
+    }
+
+    fn tell(&mut self, event: Event) {
+        match &mut self.screen {
+            Some(screen) => screen.tell(time_of_day(), event),
+            None => say(&event.text),
+        }
+    }
+
+    fn observe(&mut self, statuses: &[Option<watch::Status>]) {
+        if let Some(screen) = &mut self.screen {
+            screen.observe(statuses);
+        }
+    }
+
+    /// Gives the terminal back and leaves the history on it.
+    fn close(self) {
+        for line in self.screen.map(Screen::close).unwrap_or_default() {
+            show(&line);
+        }
+    }
+}
+
 /// One status line, with the time of day (UTC).
 fn say(line: &str) {
+    show(&format!("{} {line}", time_of_day()));
+}
+
+fn time_of_day() -> String {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let (seconds, ms) = (since_1970.as_secs() % 86_400, since_1970.subsec_millis());
-    show(&format!("{:02}:{:02}:{:02}.{ms:03} {line}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+    format!("{:02}:{:02}:{:02}.{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 /// Prints a line. A terminal that is gone is no reason to leave the nodes alone.

@@ -23,6 +23,8 @@ pub struct Options {
     pub node_timeout_ms: u64,
     /// A dead node is started again only after so long; zero is at once.
     pub restart_delay: Duration,
+    /// Lines instead of a screen, on a terminal as well.
+    pub plain: bool,
 }
 
 impl Options {
@@ -41,6 +43,7 @@ fn command() -> Command {
         .after_help(
             "Nodes 1..P are the first primaries, the next ones their replicas, round and round. The data\n\
              directory is kept: a second start finds the cluster as it was. Ctrl-C or SIGTERM stops all nodes.\n\
+             On a terminal a live display shows the nodes; its keys kill, restart and fail over a node.\n\
              If this program itself is killed, the nodes go on; start it again and it takes them over.\n\n\
              examples:\n  redan up\n  redan up --dir /var/lib/redan --port 9001 --replicas 2\n  \
              redis-cli -c -p 7001 set greeting hello",
@@ -80,6 +83,12 @@ fn command() -> Command {
                 .value_name("MS")
                 .help("wait so long before a dead node is started again"),
         )
+        .arg(
+            Arg::new("plain")
+                .long("plain")
+                .action(clap::ArgAction::SetTrue)
+                .help("status lines instead of the live display on a terminal"),
+        )
 }
 
 /// Reads the arguments; help and errors come back as clap's own report.
@@ -94,6 +103,7 @@ pub fn parse(args: &[OsString]) -> Result<Options, clap::Error> {
         bind: *matches.get_one("bind").expect("has a default"),
         node_timeout_ms: *matches.get_one("node-timeout").expect("has a default"),
         restart_delay: Duration::from_millis(*matches.get_one("restart-delay").expect("has a default")),
+        plain: matches.get_flag("plain"),
     };
     if u32::from(options.port) + u32::from(options.nodes()) + 10_000 > 65_536 {
         return Err(command().error(

@@ -3,7 +3,7 @@
 use super::form::View;
 use cli::{Address, Connection, Timeouts};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A node that does not answer within so long counts as silent in the status lines.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
@@ -19,6 +19,14 @@ pub struct Status {
     pub is_link_up: bool,
     /// The replication offset, in bytes.
     pub offset: u64,
+    /// The configuration epoch of its slots.
+    pub epoch: u64,
+    /// Memory of the data set and all else, in bytes.
+    pub memory_bytes: u64,
+    /// Requests per second, of late.
+    pub rate: u64,
+    /// Clients that are connected.
+    pub clients: u64,
 }
 
 /// The connections to the nodes, and what each said last.
@@ -68,11 +76,11 @@ impl Watch {
             Ok((
                 client.text(&["CLUSTER", "NODES"])?,
                 client.text(&["CLUSTER", "INFO"])?,
-                client.text(&["INFO", "replication"])?,
+                client.text(&["INFO", "replication", "memory", "stats", "clients"])?,
             ))
         });
         match answers {
-            Ok((nodes, cluster, replication)) => status(&nodes, &cluster, &replication),
+            Ok((nodes, cluster, info)) => status(&nodes, &cluster, &info),
             Err(_) => {
                 // The next look connects anew; that a node is silent is what the status says.
                 self.nodes[place].1 = None;
@@ -82,23 +90,29 @@ impl Watch {
     }
 }
 
-fn status(nodes: &str, cluster: &str, replication: &str) -> Option<Status> {
+fn status(nodes: &str, cluster: &str, info: &str) -> Option<Status> {
     let field = |text: &str, name: &str| {
         text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_string()))
     };
+    let number =
+        |text: &str, name: &str| field(text, name).and_then(|text| text.parse().ok()).unwrap_or_default();
     let view = View::parse(nodes)?;
     let is_primary = view.own().primary.is_none();
     let offset = if is_primary { "master_repl_offset" } else { "slave_repl_offset" };
     Some(Status {
         is_cluster_ok: field(cluster, "cluster_state").as_deref() == Some("ok"),
-        is_link_up: is_primary || field(replication, "master_link_status").as_deref() == Some("up"),
-        offset: field(replication, offset).and_then(|text| text.parse().ok()).unwrap_or(0),
+        is_link_up: is_primary || field(info, "master_link_status").as_deref() == Some("up"),
+        offset: number(info, offset),
+        epoch: number(cluster, "cluster_my_epoch"),
+        memory_bytes: number(info, "used_memory"),
+        rate: number(info, "instantaneous_ops_per_sec"),
+        clients: number(info, "connected_clients"),
         view,
     })
 }
 
 /// A node's role in words: `primary of 0-5460`, `replica of 7001`, `idle`.
-fn role(status: &Status) -> String {
+pub fn role(status: &Status) -> String {
     let own = status.view.own();
     match &own.primary {
         Some(primary) => match status.view.nodes.get(primary) {
@@ -143,29 +157,39 @@ pub fn changes(port: u16, before: Option<&Status>, after: Option<&Status>) -> Ve
     lines
 }
 
+/// How far a replica is behind, in words: empty for a primary.
+pub fn lag(status: &Status, statuses: &[Option<Status>]) -> String {
+    let offset_of =
+        |id: &str| statuses.iter().flatten().find(|status| status.view.id == id).map(|status| status.offset);
+    match &status.view.own().primary {
+        None => String::new(),
+        Some(_) if !status.is_link_up => "no link".into(),
+        Some(primary) => offset_of(primary)
+            .map_or(String::new(), |ahead| format!("{} B", ahead.saturating_sub(status.offset))),
+    }
+}
+
+/// How many slots a node serves, in words: empty for a replica.
+pub fn slots(status: &Status) -> String {
+    let own = status.view.own();
+    if own.primary.is_some() { String::new() } else { own.slot_count().to_string() }
+}
+
 /// The table of all nodes, a line each.
 pub fn table(addresses: &[SocketAddr], statuses: &[Option<Status>]) -> String {
     let mut text = format!("  {:<22} {:<34} {:>6} {:>14} {:>8}\n", "node", "role", "slots", "offset", "lag");
-    let offset_of =
-        |id: &str| statuses.iter().flatten().find(|status| status.view.id == id).map(|status| status.offset);
     for (address, status) in addresses.iter().zip(statuses) {
         let address = address.to_string();
         let Some(status) = status else {
             text.push_str(&format!("  {address:<22} does not answer\n"));
             continue;
         };
-        let own = status.view.own();
-        let lag = match &own.primary {
-            None => String::new(),
-            Some(_) if !status.is_link_up => "no link".into(),
-            Some(primary) => offset_of(primary)
-                .map_or(String::new(), |ahead| format!("{} B", ahead.saturating_sub(status.offset))),
-        };
-        let slots = if own.primary.is_some() { String::new() } else { own.slot_count().to_string() };
         text.push_str(&format!(
-            "  {address:<22} {:<34} {slots:>6} {:>14} {lag:>8}\n",
+            "  {address:<22} {:<34} {:>6} {:>14} {:>8}\n",
             role(status),
-            status.offset
+            slots(status),
+            status.offset,
+            lag(status, statuses)
         ));
     }
     text
@@ -176,11 +200,6 @@ pub fn is_whole(statuses: &[Option<Status>]) -> bool {
     statuses
         .iter()
         .all(|status| status.as_ref().is_some_and(|status| status.is_cluster_ok && status.is_link_up))
-}
-
-/// Waits until `until` or for `pause`, whichever is shorter.
-pub fn pause_until(until: Instant, pause: Duration) {
-    std::thread::sleep(until.saturating_duration_since(Instant::now()).min(pause));
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::boot::Boot;
 use crate::outside::{Identity, Rest};
 use crate::settings;
 use alloc::vec::Vec;
-use base::{Now, Random, Time};
+use base::{Now, Random, Span, Time};
 use engine::{Engine, Ran};
 use machine::{Closing, ConnId, HostFacts, Input, Level, Listener, Machine, Outbox, Output, Signal};
 use spec::Config;
@@ -22,6 +22,8 @@ pub struct Node {
 
 /// Rounds of engine and consequences in one input, at most: each round makes progress, so reaching it is a bug.
 const ROUNDS_MAX: u32 = 1_000_000;
+/// 200 ms: so long requests wait for the data of a start before they are answered with LOADING.
+const START_GRACE: Span = Span::ms(200);
 
 impl Node {
     /// A server with this configuration. `seed` fixes all its chance, its hash key and ids included: the host
@@ -136,11 +138,19 @@ impl Node {
         self.engine.on_host(facts);
     }
 
+    /// True when there are requests and they may run. A client that comes while a small data set is being loaded waits
+    /// for it, as it would at the originals' door, and is not sent away with LOADING.
+    fn may_run(&self, now: Now) -> bool {
+        let is_at_the_door =
+            !self.rest.boot.is_over() && now.mono.since(self.rest.started.mono) < START_GRACE;
+        self.engine.has_work() && self.rest.reload.is_none() && !is_at_the_door
+    }
+
     /// Runs requests, and after each one that changed the node itself carries the consequences out.
     fn work(&mut self, now: Now, out: &mut Outbox) {
         self.settle(now, out);
         for _ in 0..ROUNDS_MAX {
-            if !self.engine.has_work() || self.rest.reload.is_some() {
+            if !self.may_run(now) {
                 return;
             }
             match self.engine.run(now, &mut self.rest, out) {
@@ -188,8 +198,10 @@ impl Machine for Node {
         if let Some(cluster) = &self.rest.cluster {
             out.wake(cluster.wake_at());
         }
-        if self.engine.has_work() && self.rest.reload.is_none() {
+        if self.may_run(now) {
             out.again = true;
+        } else if !self.rest.boot.is_over() {
+            out.wake(self.rest.started.mono + START_GRACE);
         }
     }
 }

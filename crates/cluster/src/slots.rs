@@ -10,7 +10,9 @@ use wire::bus::{Flags, Header, SlotSet};
 impl Cluster {
     /// A primary claims slots under an epoch: it gets those that nobody owns, or that are owned under a smaller epoch.
     ///
-    /// A slot that we import is left alone: only the operator ends an import.
+    /// A slot that we import is left alone: only the operator ends an import. When its source has failed over, the
+    /// slot and the import go over to the new primary of that shard: the old one gives its slots up as it becomes a
+    /// replica, and without this nobody would own the slot here, and all slots of this node would be down.
     /// When the claim takes the last slot of our shard, we follow the claimant.
     pub(crate) fn apply_claims(&mut self, turn: &mut Turn<'_>, claimant: u32, epoch: u64, slots: &SlotSet) {
         if claimant == self.view.me {
@@ -23,8 +25,14 @@ impl Cluster {
             claimed += 1;
             let owner = self.view.owner(slot);
             let is_older = owner.is_none_or(|owner| self.view.node(owner).config_epoch < epoch);
-            if owner == Some(claimant) || !is_older || self.view.importing.contains_key(&slot) {
+            if owner == Some(claimant) || !is_older {
                 continue;
+            }
+            if let Some(&source) = self.view.importing.get(&slot) {
+                if self.view.shard_of(source) != self.view.shard_of(claimant) {
+                    continue;
+                }
+                self.view.importing.insert(slot, claimant);
             }
             if owner == Some(me) {
                 lost.push(slot);

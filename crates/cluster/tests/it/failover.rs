@@ -164,3 +164,29 @@ fn all_restarted_nodes_are_what_they_were() {
         assert!(world.violations.is_empty());
     }
 }
+
+/// A slot that is imported stays so while its owner fails over; nobody must be without an owner for it afterwards.
+#[test]
+fn an_import_outlives_a_failover_of_its_source() {
+    for takeover in [false, true] {
+        let mut world = World::cluster(23, 6);
+        let (source, target) = (0, 1);
+        let id = world.id(source);
+        assert_eq!(world.ask(target, &format!("CLUSTER SETSLOT 0 IMPORTING {id}")), "+OK\r\n");
+        if takeover {
+            assert_eq!(world.ask(3, "CLUSTER FAILOVER TAKEOVER"), "+OK\r\n");
+        } else {
+            world.kill(source);
+            world.run_until(Span::seconds(10), "the replica leads", |world| world.is_primary(3));
+            world.start(source, Facts::default());
+        }
+        world.run_until(Span::seconds(20), "all are content", |world| {
+            !world.is_primary(source) && World::is_settled(world)
+        });
+        let importing: Vec<_> = world.host(target).cluster.importing().map(|(slot, _)| slot).collect();
+        assert_eq!(importing, [0], "takeover {takeover}");
+        assert_eq!(world.info(target, "cluster_slots_assigned"), 16_384, "takeover {takeover}");
+        let (slots, heir) = (world.ask(target, "CLUSTER NODES"), world.id(3));
+        assert!(slots.contains(&format!("[0-<-{heir}]")), "{slots}");
+    }
+}

@@ -480,8 +480,9 @@ def test_protected_configs_are_protected(start, kind):
 def test_maxclients(start, kind):
     server = start(kind, "--save", "", "--maxclients", "3")
     gc.collect()  # Closes the connections that waiting for the start has left.
-    wait_for(lambda: b"connected_clients:1\r" in Conn(server.port).value("INFO", "clients"), 5, "no others")
-    conns = [Conn(server.port) for _ in range(3)]
+    first = Conn(server.port)
+    wait_for(lambda: b"connected_clients:1\r" in first.value("INFO", "clients"), 5, "no others")
+    conns = [first, Conn(server.port), Conn(server.port)]
     for conn in conns:
         assert conn.ask("PING")[0] == b"+PONG\r\n"
     late = Conn(server.port)

@@ -228,3 +228,22 @@ def test_a_stop_is_clean(up, signal_):
     set_up.process.send_signal(signal_)
     assert set_up.process.wait(20) == 0
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+def test_a_replica_that_restarts_with_its_data_resumes(up):
+    set_up = up()
+    set_up.wait_ok()
+    set_up.wait_whole()
+    client = cluster_client(set_up.port)
+    for index in range(300):
+        client.set(f"key:{index}", index)
+    primary = set_up.primaries()[0]
+    replica = set_up.client(primary).info("replication")["slave0"]["port"]
+    assert cli(replica, "save") == "OK"
+    before = set_up.client(primary).info("stats")
+    set_up.kill_node(replica)
+    client.set("key:0", "changed")
+    wait_for(lambda: set_up.client(replica).info("replication").get("master_link_status") == "up", 20, "in sync again")
+    wait_for(lambda: set_up.client(primary).info("replication").get("slave0", {}).get("lag") in (0, 1), 10, "acknowledged")
+    after = set_up.client(primary).info("stats")
+    assert (after["sync_full"], after["sync_partial_ok"]) == (before["sync_full"], before["sync_partial_ok"] + 1)

@@ -14,8 +14,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
 use cluster::{Cluster, SLOTS};
-use machine::{DiskError, DiskFault, DiskOp, FileId, HostSetting, Level, Outbox, Output};
+use machine::{Address, DiskError, DiskFault, DiskOp, FileId, HostSetting, Level, Outbox, Output};
 use spec::directive::id;
+use wire::bus::Flags;
+use wire::nodes_conf::NodesConf;
 
 /// How far the start is.
 #[derive(Debug)]
@@ -34,6 +36,15 @@ pub(crate) enum Boot {
 const CONF_BYTES_MAX: usize = 64 << 20;
 /// Bytes asked for at once.
 const READ_BYTES: usize = 64 << 10;
+
+/// The address of the primary that nodes.conf names for this node. A file that can not be read is refused later, by
+/// the bus.
+fn primary_of_the_file(conf: &[u8]) -> Option<Address> {
+    let conf = NodesConf::parse(conf).ok()?;
+    let own = conf.nodes.iter().find(|node| node.flags.has(Flags::MYSELF))?;
+    let primary = conf.nodes.iter().find(|node| Some(node.id) == own.primary)?;
+    settings::primary_address(primary.ip.as_bytes(), format!("{}", primary.port).as_bytes())
+}
 
 impl Node {
     /// Begins with the first input.
@@ -55,8 +66,12 @@ impl Node {
     }
 
     fn load(&mut self, now: Now, conf: Option<Vec<u8>>, out: &mut Outbox) {
+        // A replica says so before its data is loaded: the data's history is then offered to its primary, and is not
+        // the end of a history of our own.
+        let primary = settings::replicaof(&self.engine.shared.config)
+            .or_else(|| conf.as_deref().and_then(primary_of_the_file));
         self.rest.boot = Boot::Data { conf };
-        if let Some(primary) = settings::replicaof(&self.engine.shared.config) {
+        if let Some(primary) = primary {
             self.with_turn(now, out, |journal, turn| journal.follow(primary, turn));
         }
         self.with_turn(now, out, |journal, turn| journal.boot(turn));

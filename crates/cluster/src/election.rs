@@ -296,7 +296,7 @@ impl Cluster {
         let me = self.view.me;
         let Some(old) = self.view.me().primary.filter(|_| !self.view.me().is_primary()) else { return };
         self.make_primary(me);
-        let slots: Vec<u16> = self.view.node(old).slots.iter().collect();
+        let slots: Vec<u16> = self.view.claims_of(old).iter().collect();
         slots.into_iter().for_each(|slot| self.view.set_owner(slot, Some(me)));
         self.election.reset();
         self.reset_manual(turn);

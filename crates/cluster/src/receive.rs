@@ -347,6 +347,11 @@ impl Cluster {
 
     fn take_slots(&mut self, turn: &mut Turn<'_>, conn: ConnId, sender: u32, header: &Header) {
         let speaks_for = self.view.primary_of(sender);
+        let node = self.view.node(sender);
+        // Word of mouth does not end a claim, nor does a frame from before the newest one.
+        if node.is_primary() && node.config_epoch == header.config_epoch {
+            self.view.hear_claims(sender, &header.slots);
+        }
         if self.view.node(speaks_for).slots == header.slots {
             return;
         }
@@ -354,9 +359,8 @@ impl Cluster {
             self.apply_claims(turn, sender, header.config_epoch, &header.slots);
         }
         let stale = header.slots.iter().find_map(|slot| {
-            let owner = self.view.owner(slot)?;
-            let is_newer = owner != sender && self.view.node(owner).config_epoch > header.config_epoch;
-            is_newer.then_some(owner)
+            let owner = self.view.owner(slot).filter(|owner| *owner != sender)?;
+            (self.view.held_under(slot)? > header.config_epoch).then_some(owner)
         });
         if let Some(owner) = stale {
             // Over the connection that the claim came by: it stands for sure, and the pong comes behind.

@@ -30,7 +30,7 @@ impl Cluster {
             config_epoch: primary.config_epoch,
             offset: self.facts.offset,
             sender: me.id,
-            slots: primary.slots.clone(),
+            slots: view.claims_of(view.primary_of(view.me)),
             primary: me.primary.filter(|_| !me.is_primary()).map(|index| view.node(index).id),
             ip: self.settings.announce_ip.clone(),
             // What this node can read, of what the others ask about.
@@ -151,7 +151,7 @@ impl Cluster {
     /// Tells a node who really owns slots that it claims.
     pub(crate) fn send_update(&mut self, turn: &mut Turn<'_>, conn: ConnId, owner: u32) {
         let node = self.view.node(owner);
-        let update = Update { config_epoch: node.config_epoch, id: node.id, slots: node.slots.clone() };
+        let update = Update { config_epoch: node.config_epoch, id: node.id, slots: self.view.claims_of(owner) };
         let bytes = self.frame(Body::Update(update), 0);
         self.send(turn, conn, Kind::Update, bytes);
     }

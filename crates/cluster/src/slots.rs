@@ -8,7 +8,8 @@ use machine::Level;
 use wire::bus::{Flags, Header, SlotSet};
 
 impl Cluster {
-    /// A primary claims slots under an epoch: it gets those that nobody owns, or that are owned under a smaller epoch.
+    /// A primary claims slots under an epoch: it gets those that nobody owns, that are owned under a smaller epoch, or
+    /// that their owner does not claim any more.
     ///
     /// A slot that we import is left alone: only the operator ends an import. When its source has failed over, the
     /// slot and the import go over to the new primary of that shard: the old one gives its slots up as it becomes a
@@ -24,7 +25,7 @@ impl Cluster {
         for slot in slots.iter() {
             claimed += 1;
             let owner = self.view.owner(slot);
-            let is_older = owner.is_none_or(|owner| self.view.node(owner).config_epoch < epoch);
+            let is_older = self.view.held_under(slot).is_none_or(|held| held < epoch);
             if owner == Some(claimant) || !is_older {
                 continue;
             }

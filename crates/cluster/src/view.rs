@@ -136,6 +136,9 @@ pub(crate) struct View {
     by_id: BTreeMap<Id, u32>,
     pub me: u32,
     owners: Vec<u32>,
+    /// Slots that their owner has ceased to claim: whoever claims one gets it, under any epoch. It stays where it is
+    /// until then, and nobody is told that it is there.
+    unclaimed: SlotSet,
     pub migrating: BTreeMap<u16, u32>,
     pub importing: BTreeMap<u16, u32>,
     /// Greatest epoch seen.
@@ -155,6 +158,7 @@ impl View {
             by_id: BTreeMap::from([(id, index)]),
             me: index,
             owners: vec![NOBODY; usize::from(SlotSet::SLOTS)],
+            unclaimed: SlotSet::default(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
             current_epoch: 0,
@@ -228,7 +232,37 @@ impl View {
         self.owners.get(usize::from(slot)).copied().filter(|&owner| owner != NOBODY)
     }
 
+    /// The epoch under which a slot is held; none when whoever claims it gets it.
+    pub fn held_under(&self, slot: u16) -> Option<u64> {
+        let owner = self.owner(slot).filter(|_| !self.unclaimed.has(slot))?;
+        Some(self.node(owner).config_epoch)
+    }
+
+    /// The slots of a node that it has not ceased to claim.
+    pub fn claims_of(&self, index: u32) -> SlotSet {
+        let mut slots = self.node(index).slots.clone();
+        self.unclaimed.iter().for_each(|slot| slots.remove(slot));
+        slots
+    }
+
+    /// What another primary says now of the slots that it has in this view.
+    pub fn hear_claims(&mut self, index: u32, claims: &SlotSet) {
+        let is_all_there = self.node(index).slots == *claims;
+        if is_all_there && self.unclaimed.is_empty() {
+            return;
+        }
+        let held: Vec<u16> = self.node(index).slots.iter().collect();
+        for slot in held {
+            if claims.has(slot) {
+                self.unclaimed.remove(slot);
+            } else {
+                self.unclaimed.insert(slot);
+            }
+        }
+    }
+
     pub fn set_owner(&mut self, slot: u16, owner: Option<u32>) {
+        self.unclaimed.remove(slot);
         if let Some(before) = self.owner(slot) {
             let node = self.node_mut(before);
             node.slots.remove(slot);

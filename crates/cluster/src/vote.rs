@@ -79,7 +79,7 @@ impl Cluster {
             return Err(format!("can't vote about this master before {left} milliseconds"));
         }
         let newer = header.slots.iter().find_map(|slot| {
-            let epoch = view.node(view.owner(slot)?).config_epoch;
+            let epoch = view.held_under(slot)?;
             (epoch > header.config_epoch).then_some((slot, epoch))
         });
         match newer {

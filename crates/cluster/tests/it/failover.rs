@@ -190,3 +190,29 @@ fn an_import_outlives_a_failover_of_its_source() {
         assert!(slots.contains(&format!("[0-<-{heir}]")), "{slots}");
     }
 }
+
+/// A node that was away while a primary lost its slots and then took over another shard: the newer epoch of that one
+/// must not hold the slots that it does not claim any more.
+#[test]
+fn slots_that_their_owner_does_not_claim_go_to_who_does() {
+    let mut world = World::cluster(29, 6);
+    world.kill(5);
+    assert_eq!(world.ask(3, "CLUSTER FAILOVER TAKEOVER"), "+OK\r\n");
+    world.run_until(Span::seconds(10), "the old primary follows", |world| !world.is_primary(0));
+    let other = world.id(2);
+    assert_eq!(world.ask(0, &format!("CLUSTER REPLICATE {other}")), "+OK\r\n");
+    world.run(Span::seconds(1));
+    assert_eq!(world.ask(0, "CLUSTER FAILOVER TAKEOVER"), "+OK\r\n");
+    world.run_until(Span::seconds(10), "the other primary follows", |world| !world.is_primary(2));
+    world.start(5, Facts::default());
+    world.run_until(Span::seconds(20), "all are content", |world| World::is_settled(world));
+    let heir = world.id(3);
+    world.run_until(Span::seconds(5), "all see the heir", |world| {
+        (0..6).all(|node| {
+            let cluster = &world.host(node).cluster;
+            let owner = cluster.owner(0).and_then(|owner| cluster.endpoint(owner));
+            owner.is_some_and(|owner| owner.id == heir)
+        })
+    });
+    assert!(world.violations.is_empty(), "{:?}", world.violations);
+}

@@ -151,7 +151,8 @@ impl Cluster {
     /// Tells a node who really owns slots that it claims.
     pub(crate) fn send_update(&mut self, turn: &mut Turn<'_>, conn: ConnId, owner: u32) {
         let node = self.view.node(owner);
-        let update = Update { config_epoch: node.config_epoch, id: node.id, slots: self.view.claims_of(owner) };
+        let update =
+            Update { config_epoch: node.config_epoch, id: node.id, slots: self.view.claims_of(owner) };
         let bytes = self.frame(Body::Update(update), 0);
         self.send(turn, conn, Kind::Update, bytes);
     }

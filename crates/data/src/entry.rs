@@ -3,7 +3,7 @@
 //! ```text
 //!   0: meta u32 (8 bits type and flags, 24 bits access clock) | 4: key length u32 | 8: value length u32
 //!   12: deadline u64, where there is one | key | payload
-//!   payload: integer: 8 bytes | inline: the bytes | buffer: a vector's three words | hash: a box's one word
+//!   payload: integer: 8 bytes | inline: the bytes | buffer: a vector's three words | collection: a box's one word
 //! ```
 //!
 //! The entry takes the whole size class of these bytes, so that a value of about the same size is written in
@@ -12,7 +12,7 @@
 //! Invariant: a `RawEntry` is only used while its entry lives. Tables own the entries; whoever holds a
 //! `RawEntry` got it from a table that is borrowed meanwhile, or has just taken it out of one.
 
-use crate::hash::Hash;
+use crate::collection::Collection;
 use crate::memory::{give_back, prefetch, size_class, take};
 use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
 use alloc::boxed::Box;
@@ -31,14 +31,18 @@ const EMBSTR_MAX: usize = 44;
 /// A growing buffer is given at most this much room to spare, as in the original.
 const SPARE_MAX: usize = 1 << 20;
 
-const TYPE: u32 = 0b11;
+const TYPE: u32 = 0b111;
 const INTEGER: u32 = 0;
 const INLINE: u32 = 1;
 const BUFFER: u32 = 2;
 const HASH: u32 = 3;
-const DEADLINE: u32 = 1 << 2;
+const LIST: u32 = 4;
+const SET: u32 = 5;
+const SORTED_SET: u32 = 6;
+const STREAM: u32 = 7;
+const DEADLINE: u32 = 1 << 3;
 /// The string was changed in place: its encoding is raw, however short it is.
-const CHANGED: u32 = 1 << 3;
+const CHANGED: u32 = 1 << 4;
 
 /// The three words of a vector, in the order that this module chooses.
 type Parts = (*mut u8, usize, usize);
@@ -49,7 +53,8 @@ pub(crate) enum Payload<'a> {
     /// Inline, or in a buffer when it is longer than `INLINE_MAX`.
     Text(&'a [u8]),
     Buffer(Vec<u8>),
-    Hash(Box<Hash>),
+    /// A collection's box, given up: what kind it is, and its address.
+    Boxed(u32, *mut ()),
 }
 
 impl<'a> Payload<'a> {
@@ -69,15 +74,20 @@ impl<'a> Payload<'a> {
         {
             return Payload::Buffer(core::mem::take(text));
         }
-        if let Value::Hash(_) = value
-            && let Value::Hash(hash) = core::mem::replace(value, Value::Integer(0))
-        {
-            return Payload::Hash(hash);
+        if matches!(value, Value::Integer(_) | Value::String(_)) {
+            return match value {
+                Value::String(text) => Payload::Text(text),
+                Value::Integer(number) => Payload::Integer(*number),
+                _ => unreachable!("collections were left out"),
+            };
         }
-        match value {
-            Value::Integer(number) => Payload::Integer(*number),
-            Value::String(text) => Payload::Text(text),
-            Value::Hash(_) => unreachable!("a hash was taken out above"),
+        match core::mem::replace(value, Value::Integer(0)) {
+            Value::Hash(hash) => Payload::Boxed(HASH, Box::into_raw(hash).cast()),
+            Value::List(list) => Payload::Boxed(LIST, Box::into_raw(list).cast()),
+            Value::Set(set) => Payload::Boxed(SET, Box::into_raw(set).cast()),
+            Value::SortedSet(set) => Payload::Boxed(SORTED_SET, Box::into_raw(set).cast()),
+            Value::Stream(stream) => Payload::Boxed(STREAM, Box::into_raw(stream).cast()),
+            Value::Integer(_) | Value::String(_) => unreachable!("strings were handled above"),
         }
     }
 
@@ -87,7 +97,7 @@ impl<'a> Payload<'a> {
             Payload::Text(text) if text.len() <= INLINE_MAX => INLINE,
             Payload::Text(_) => BUFFER,
             Payload::Buffer(_) => BUFFER,
-            Payload::Hash(_) => HASH,
+            Payload::Boxed(bits, _) => *bits,
         }
     }
 
@@ -247,14 +257,21 @@ impl RawEntry {
         self.read(self.payload_start())
     }
 
-    fn hash_pointer(self) -> *mut Hash {
-        debug_assert!(self.meta() & TYPE == HASH);
+    /// The word of a collection's box.
+    fn boxed<T>(self) -> *mut T {
         self.read(self.payload_start())
     }
 
     /// The type.
     pub fn kind(self) -> Kind {
-        if self.meta() & TYPE == HASH { Kind::Hash } else { Kind::String }
+        match self.meta() & TYPE {
+            HASH => Kind::Hash,
+            LIST => Kind::List,
+            SET => Kind::Set,
+            SORTED_SET => Kind::SortedSet,
+            STREAM => Kind::Stream,
+            _ => Kind::String,
+        }
     }
 
     /// The value.
@@ -268,8 +285,17 @@ impl RawEntry {
                 // SAFETY: the parts are those of a vector that the entry owns; it changes only through an exclusive borrow.
                 ValueRef::Str(StrRef::Bytes(unsafe { core::slice::from_raw_parts(address, len) }))
             }
-            // SAFETY: the pointer is that of a box that the entry owns; changed only through an exclusive borrow.
-            _ => ValueRef::Hash(unsafe { &*self.hash_pointer() }),
+            // SAFETY: the pointer is that of a box of the type that the bits name, which the entry owns; it is changed only
+            // through an exclusive borrow. So in the four arms below.
+            HASH => ValueRef::Hash(unsafe { &*self.boxed() }),
+            // SAFETY: see above.
+            LIST => ValueRef::List(unsafe { &*self.boxed() }),
+            // SAFETY: see above.
+            SET => ValueRef::Set(unsafe { &*self.boxed() }),
+            // SAFETY: see above.
+            SORTED_SET => ValueRef::SortedSet(unsafe { &*self.boxed() }),
+            // SAFETY: see above.
+            _ => ValueRef::Stream(unsafe { &*self.boxed() }),
         }
     }
 
@@ -278,28 +304,27 @@ impl RawEntry {
     pub fn string<'a>(self) -> Option<StrRef<'a>> {
         match self.value() {
             ValueRef::Str(text) => Some(text),
-            ValueRef::Hash(_) => None,
+            _ => None,
         }
     }
 
-    /// The hash, to change. The caller holds the exclusive borrow of the table.
-    pub fn hash_mut<'a>(self) -> Option<&'a mut Hash> {
-        if self.meta() & TYPE != HASH {
+    /// The collection, to change; `None` for another type. The caller holds the exclusive borrow of the table.
+    pub fn collection_mut<'a, T: Collection>(self) -> Option<&'a mut T> {
+        if self.kind() != T::KIND {
             return None;
         }
-        // SAFETY: the box is owned by the entry, and the caller holds the exclusive borrow.
-        Some(unsafe { &mut *self.hash_pointer() })
+        // SAFETY: the box is of this type, as its kind says, and owned by the entry; the caller holds the exclusive borrow.
+        Some(unsafe { &mut *self.boxed() })
     }
 
     /// The layout's name.
     pub fn encoding(self) -> Encoding {
         match self.value() {
-            ValueRef::Hash(hash) => hash.encoding(),
             ValueRef::Str(StrRef::Int(_)) => Encoding::Int,
             ValueRef::Str(StrRef::Bytes(text)) if text.len() <= EMBSTR_MAX && self.meta() & CHANGED == 0 => {
                 Encoding::Embstr
             }
-            ValueRef::Str(_) => Encoding::Raw,
+            collection => collection.collection_encoding().unwrap_or(Encoding::Raw),
         }
     }
 
@@ -307,10 +332,9 @@ impl RawEntry {
     #[inline]
     pub fn memory(self) -> usize {
         let owned = match self.meta() & TYPE {
+            INTEGER | INLINE => 0,
             BUFFER => size_class(self.parts().2),
-            // SAFETY: as in `value`.
-            HASH => size_class(size_of::<Hash>()) + unsafe { &*self.hash_pointer() }.memory_bytes(),
-            _ => 0,
+            _ => self.value().collection_memory(),
         };
         size_class(self.total()) + owned
     }
@@ -331,7 +355,7 @@ impl RawEntry {
             }
             Payload::Text(text) => self.write(start, into_parts(buffer_of(text))),
             Payload::Buffer(buffer) => self.write(start, into_parts(buffer)),
-            Payload::Hash(hash) => self.write(start, Box::into_raw(hash)),
+            Payload::Boxed(_, address) => self.write(start, address),
         }
     }
 
@@ -340,9 +364,18 @@ impl RawEntry {
     fn take_owned(self) -> Option<Value> {
         match self.meta() & TYPE {
             BUFFER => Some(Value::String(from_parts(self.parts()))),
-            // SAFETY: the pointer came from `Box::into_raw`; the entry gives it up here.
-            HASH => Some(Value::Hash(unsafe { Box::from_raw(self.hash_pointer()) })),
-            _ => None,
+            INTEGER | INLINE => None,
+            // SAFETY: the pointer came from `Box::into_raw` of the type that the bits name; the entry gives it up here. So in
+            // the four arms below.
+            HASH => Some(Value::Hash(unsafe { Box::from_raw(self.boxed()) })),
+            // SAFETY: see above.
+            LIST => Some(Value::List(unsafe { Box::from_raw(self.boxed()) })),
+            // SAFETY: see above.
+            SET => Some(Value::Set(unsafe { Box::from_raw(self.boxed()) })),
+            // SAFETY: see above.
+            SORTED_SET => Some(Value::SortedSet(unsafe { Box::from_raw(self.boxed()) })),
+            // SAFETY: see above.
+            _ => Some(Value::Stream(unsafe { Box::from_raw(self.boxed()) })),
         }
     }
 

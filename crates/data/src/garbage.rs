@@ -1,6 +1,5 @@
 //! Garbage: what was taken out of the keyspace and waits to be freed, a slice at a time.
 
-use crate::hash::HashFree;
 use crate::table::Table;
 use crate::value::Value;
 use alloc::collections::VecDeque;
@@ -27,18 +26,25 @@ impl Detached {
     }
 }
 
-/// A table with the places of its directory that are left.
+/// What waits, with the memory that it had when it came.
 #[derive(Debug)]
 struct Dying {
-    table: Table,
-    left: usize,
+    rest: Rest,
     bytes: usize,
+}
+
+#[derive(Debug)]
+enum Rest {
+    /// A table with the places of its directory that are left.
+    Table(Table, usize),
+    /// A collection.
+    Value(Value),
 }
 
 /// The queue.
 #[derive(Debug, Default)]
 pub(crate) struct Garbage {
-    tables: VecDeque<Dying>,
+    queue: VecDeque<Dying>,
     bytes: u64,
 }
 
@@ -46,21 +52,23 @@ impl Garbage {
     /// Takes a table.
     pub fn add(&mut self, table: Table) {
         let (left, bytes) = (table.places(), table.memory());
-        self.bytes += bytes as u64;
-        self.tables.push_back(Dying { table, left, bytes });
+        self.push(Rest::Table(table, left), bytes);
     }
 
     /// Takes a value, or frees it at once if it is small.
     pub fn add_value(&mut self, value: Value) {
-        if let Value::Hash(hash) = value
-            && hash.len() > FREE_AT_ONCE_MAX
-            && let HashFree::Table(table) = hash.into_parts()
-        {
-            self.add(table);
+        if value.free_effort() > FREE_AT_ONCE_MAX {
+            let bytes = value.memory_bytes();
+            self.push(Rest::Value(value), bytes);
         }
     }
 
-    /// Bytes that wait, until a table is wholly freed.
+    fn push(&mut self, rest: Rest, bytes: usize) {
+        self.bytes += bytes as u64;
+        self.queue.push_back(Dying { rest, bytes });
+    }
+
+    /// Bytes that wait, until a table or a value is wholly freed.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -68,12 +76,19 @@ impl Garbage {
     /// Frees some `budget` allocations; true while there is more.
     pub fn step(&mut self, budget: usize) -> bool {
         let mut budget = budget;
-        while let Some(dying) = self.tables.front_mut() {
-            if budget == 0 || dying.table.free_slice(&mut dying.left, &mut budget) {
+        while let Some(dying) = self.queue.front_mut() {
+            let is_left = match &mut dying.rest {
+                Rest::Table(table, left) => table.free_slice(left, &mut budget),
+                Rest::Value(value) => value.free_slice(&mut budget),
+            };
+            if is_left {
                 return true;
             }
             self.bytes -= dying.bytes as u64;
-            self.tables.pop_front();
+            self.queue.pop_front();
+            if budget == 0 {
+                return !self.queue.is_empty();
+            }
         }
         false
     }

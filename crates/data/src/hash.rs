@@ -1,11 +1,12 @@
 //! Hash: fields with values. Small ones are a listpack, larger ones a table with one allocation per field.
 
+use crate::collection::Collection;
 use crate::entry::{Payload, RawEntry};
 use crate::listpack::{Listpack, Malformed};
 use crate::memory::size_class;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
-use crate::value::{Encoding, IntText, StrRef};
+use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
@@ -42,14 +43,8 @@ enum Body {
     List(Listpack),
     /// An entry per field.
     Table(Box<Table>),
-}
-
-/// What freeing a hash comes to.
-pub(crate) enum HashFree {
-    /// It is done.
-    Done,
-    /// A table is to be freed.
-    Table(Table),
+    /// Being freed: what is left of the table, and of the places of its directory.
+    Dying(Box<Table>, usize),
 }
 
 impl Hash {
@@ -85,7 +80,7 @@ impl Hash {
     pub fn len(&self) -> usize {
         match &self.body {
             Body::List(list) => list.len() / 2,
-            Body::Table(table) => table.len(),
+            Body::Table(table) | Body::Dying(table, _) => table.len(),
         }
     }
 
@@ -101,7 +96,9 @@ impl Hash {
                 let (_, value_at) = list.at(list.find(field, 2)?)?;
                 list.at(value_at).map(|(value, _)| value)
             }
-            Body::Table(table) => table.find(self.key.hash(field), field)?.entry().string(),
+            Body::Table(table) | Body::Dying(table, _) => {
+                table.find(self.key.hash(field), field)?.entry().string()
+            }
         }
     }
 
@@ -143,7 +140,7 @@ impl Hash {
                 }
                 None => false,
             },
-            Body::Table(table) => {
+            Body::Table(table) | Body::Dying(table, _) => {
                 let hash = self.key.hash(field);
                 match table.find(hash, field) {
                     Some(place) => {
@@ -160,7 +157,7 @@ impl Hash {
     pub fn iter(&self) -> impl Iterator<Item = (StrRef<'_>, StrRef<'_>)> {
         let (list, table) = match &self.body {
             Body::List(list) => (Some(list), None),
-            Body::Table(table) => (None, Some(table)),
+            Body::Table(table) | Body::Dying(table, _) => (None, Some(table)),
         };
         let pairs = list.into_iter().flat_map(|list| {
             let mut elements = list.iter();
@@ -197,15 +194,7 @@ impl Hash {
         match &self.body {
             Body::List(_) if self.is_empty() => None,
             Body::List(_) => self.iter().nth(random.below(self.len() as u64) as usize),
-            Body::Table(table) => pair_of(table.random(random)?),
-        }
-    }
-
-    /// Its layout.
-    pub fn encoding(&self) -> Encoding {
-        match self.body {
-            Body::List(_) => Encoding::Listpack,
-            Body::Table(_) => Encoding::Hashtable,
+            Body::Table(table) | Body::Dying(table, _) => pair_of(table.random(random)?),
         }
     }
 
@@ -213,24 +202,7 @@ impl Hash {
     pub fn listpack_bytes(&self) -> Option<&[u8]> {
         match &self.body {
             Body::List(list) => Some(list.as_bytes()),
-            Body::Table(_) => None,
-        }
-    }
-
-    /// Its memory in size classes, without the key's entry.
-    #[inline]
-    pub fn memory_bytes(&self) -> usize {
-        match &self.body {
-            Body::List(list) => size_class(list.capacity()),
-            Body::Table(table) => size_class(size_of::<Table>()) + table.memory(),
-        }
-    }
-
-    /// Takes it apart to be freed.
-    pub(crate) fn into_parts(self) -> HashFree {
-        match self.body {
-            Body::List(_) => HashFree::Done,
-            Body::Table(table) => HashFree::Table(*table),
+            Body::Table(_) | Body::Dying(..) => None,
         }
     }
 
@@ -252,6 +224,54 @@ impl Hash {
     }
 }
 
+impl Collection for Hash {
+    const KIND: Kind = Kind::Hash;
+
+    fn of(value: ValueRef<'_>) -> Option<&Hash> {
+        match value {
+            ValueRef::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    fn into_value(self: Box<Self>) -> Value {
+        Value::Hash(self)
+    }
+
+    #[inline]
+    fn memory_bytes(&self) -> usize {
+        match &self.body {
+            Body::List(list) => size_class(list.capacity()),
+            Body::Table(table) | Body::Dying(table, _) => size_class(size_of::<Table>()) + table.memory(),
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.body {
+            Body::List(_) => Encoding::Listpack,
+            Body::Table(_) | Body::Dying(..) => Encoding::Hashtable,
+        }
+    }
+
+    fn free_effort(&self) -> usize {
+        match &self.body {
+            Body::List(_) => 1,
+            Body::Table(table) | Body::Dying(table, _) => table.len(),
+        }
+    }
+
+    fn free_slice(&mut self, budget: &mut usize) -> bool {
+        if let Body::Table(table) = &mut self.body {
+            let (table, places) = (core::mem::take(&mut **table), table.places());
+            self.body = Body::Dying(Box::new(table), places);
+        }
+        match &mut self.body {
+            Body::Dying(table, left) => table.free_slice(left, budget),
+            Body::List(_) | Body::Table(_) => false,
+        }
+    }
+}
+
 fn pair_of<'a>(entry: RawEntry) -> Option<(StrRef<'a>, StrRef<'a>)> {
     Some((StrRef::Bytes(entry.key()), entry.string()?))
 }
@@ -268,47 +288,6 @@ fn set_in_table(table: &mut Table, key: HashKey, field: &[u8], value: &[u8]) -> 
     }
     table.insert(hash, RawEntry::new(field, None, Payload::Text(value)), key, false);
     true
-}
-
-/// A hash in the keyspace, to change. Its memory is counted anew when this is dropped.
-///
-/// The caller removes the key when the last field is gone.
-#[derive(Debug)]
-pub struct HashMut<'a> {
-    hash: &'a mut Hash,
-    /// The table that the key is in.
-    table: &'a mut Table,
-    /// The keyspace's count.
-    used: &'a mut u64,
-    before: usize,
-}
-
-impl<'a> HashMut<'a> {
-    pub(crate) fn new(hash: &'a mut Hash, table: &'a mut Table, used: &'a mut u64) -> HashMut<'a> {
-        let before = hash.memory_bytes();
-        HashMut { hash, table, used, before }
-    }
-}
-
-impl core::ops::Deref for HashMut<'_> {
-    type Target = Hash;
-    fn deref(&self) -> &Hash {
-        self.hash
-    }
-}
-
-impl core::ops::DerefMut for HashMut<'_> {
-    fn deref_mut(&mut self) -> &mut Hash {
-        self.hash
-    }
-}
-
-impl Drop for HashMut<'_> {
-    fn drop(&mut self) {
-        let after = self.hash.memory_bytes();
-        self.table.count_memory(self.before, after);
-        *self.used = *self.used - self.before as u64 + after as u64;
-    }
 }
 
 #[cfg(test)]

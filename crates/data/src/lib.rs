@@ -9,26 +9,38 @@
 #![no_std]
 extern crate alloc;
 
+pub mod collection;
 mod database;
 mod entry;
 pub mod expire;
 pub mod garbage;
 pub mod hash;
 pub mod keyspace;
+pub mod limits;
+pub mod list;
 pub mod listpack;
 pub mod memory;
 pub mod place;
 mod scan;
 mod segment;
+pub mod set;
 pub mod snapshot;
+pub mod sorted_set;
+pub mod stream;
 mod table;
 pub mod value;
 
+pub use collection::{Collection, Mut};
 pub use expire::Expired;
 pub use garbage::Detached;
-pub use hash::{Hash, HashLimits, HashMut};
+pub use hash::{Hash, HashLimits};
 pub use keyspace::{DbFigures, KeyHash, Keyspace};
+pub use limits::Limits;
+pub use list::List;
 pub use place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
+pub use set::Set;
 pub use snapshot::{Encode, Progress, SnapshotBudget, SnapshotOut};
+pub use sorted_set::SortedSet;
+pub use stream::Stream;
 pub use table::HashKey;
 pub use value::{Encoding, Kind, StrRef, Value, ValueRef};

@@ -3,13 +3,13 @@
 //! Invariant: every change first lets a snapshot save the segment (`before_write`), and leaves the counts of
 //! memory, keys and deadlines exact.
 
+use crate::collection::{Collection, Mut};
 use crate::entry::{Payload, RawEntry};
 use crate::garbage::FREE_AT_ONCE_MAX;
-use crate::hash::{Hash, HashMut};
+use crate::hash::Hash;
 use crate::keyspace::{KeyHash, Keyspace, Parts};
 use crate::segment::Place;
 use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
-use alloc::boxed::Box;
 use core::marker::PhantomData;
 
 /// A key's place in the keyspace: taken or free.
@@ -54,10 +54,13 @@ impl<'a> EntryRef<'a> {
 
     /// The hash; `None` when the value is of another type.
     pub fn hash(&self) -> Option<&'a Hash> {
-        match self.raw.value() {
-            ValueRef::Hash(hash) => Some(hash),
-            ValueRef::Str(_) => None,
-        }
+        self.of()
+    }
+
+    /// The collection; `None` when the value is of another type.
+    #[inline]
+    pub fn of<T: Collection + 'a>(&self) -> Option<&'a T> {
+        T::of(self.raw.value())
     }
 
     /// The type of the value.
@@ -209,16 +212,21 @@ impl<'a> OccupiedEntry<'a> {
         new_len
     }
 
-    /// The hash, to change; `None` when the value is of another type.
-    pub fn hash_mut(&mut self) -> Option<HashMut<'_>> {
-        if self.raw().kind() != Kind::Hash {
+    /// The collection, to change; `None` when the value is of another type.
+    pub fn change_in<T: Collection>(&mut self) -> Option<Mut<'_, T>> {
+        if self.raw().kind() != T::KIND {
             return None;
         }
         self.space.before_write(self.db, self.hash);
-        let hash = self.raw().hash_mut()?;
+        let collection = self.raw().collection_mut::<T>()?;
         let slot = usize::from(self.hash.slot());
         let Parts { database, used, .. } = self.space.parts(self.db);
-        Some(HashMut::new(hash, &mut database.tables[slot], used))
+        Some(Mut::new(collection, &mut database.tables[slot], used))
+    }
+
+    /// As `change_in`, for a hash.
+    pub fn hash_mut(&mut self) -> Option<Mut<'_, Hash>> {
+        self.change_in()
     }
 
     /// Sets or removes the deadline.
@@ -259,7 +267,7 @@ impl<'a> OccupiedEntry<'a> {
 
     /// True when freeing the value would take long (then it is freed in slices).
     pub fn is_large(&self) -> bool {
-        self.as_ref().hash().is_some_and(|hash| hash.len() > FREE_AT_ONCE_MAX)
+        self.value().free_effort() > FREE_AT_ONCE_MAX
     }
 }
 
@@ -313,7 +321,7 @@ impl<'a> VacantEntry<'a> {
     /// Puts an empty hash there, to be filled through `hash_mut`.
     pub fn insert_hash(self) -> OccupiedEntry<'a> {
         let hash = Hash::new(self.space.hash_key());
-        self.put(Payload::Hash(Box::new(hash)), None)
+        self.insert(hash.into(), None)
     }
 
     /// Puts an owned value there.

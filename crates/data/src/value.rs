@@ -1,6 +1,10 @@
 //! Values as they are seen from outside: borrowed in the keyspace, or owned and on their own.
 
 use crate::hash::Hash;
+use crate::list::List;
+use crate::set::Set;
+use crate::sorted_set::SortedSet;
+use crate::stream::Stream;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -9,8 +13,16 @@ use alloc::vec::Vec;
 pub enum Kind {
     /// A string.
     String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    SortedSet,
     /// A hash.
     Hash,
+    /// A stream.
+    Stream,
 }
 
 impl Kind {
@@ -18,7 +30,11 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::SortedSet => "zset",
             Kind::Hash => "hash",
+            Kind::Stream => "stream",
         }
     }
 }
@@ -36,6 +52,14 @@ pub enum Encoding {
     Listpack,
     /// A hash table.
     Hashtable,
+    /// A list of several listpacks.
+    Quicklist,
+    /// A set of integers in one flat allocation.
+    Intset,
+    /// A large sorted set. The original keeps a skip list.
+    Skiplist,
+    /// A stream.
+    Stream,
 }
 
 impl Encoding {
@@ -47,6 +71,10 @@ impl Encoding {
             Encoding::Raw => "raw",
             Encoding::Listpack => "listpack",
             Encoding::Hashtable => "hashtable",
+            Encoding::Quicklist => "quicklist",
+            Encoding::Intset => "intset",
+            Encoding::Skiplist => "skiplist",
+            Encoding::Stream => "stream",
         }
     }
 }
@@ -56,8 +84,16 @@ impl Encoding {
 pub enum ValueRef<'a> {
     /// A string.
     Str(StrRef<'a>),
+    /// A list.
+    List(&'a List),
+    /// A set.
+    Set(&'a Set),
+    /// A sorted set.
+    SortedSet(&'a SortedSet),
     /// A hash.
     Hash(&'a Hash),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 impl ValueRef<'_> {
@@ -65,7 +101,11 @@ impl ValueRef<'_> {
     pub fn kind(&self) -> Kind {
         match self {
             ValueRef::Str(_) => Kind::String,
+            ValueRef::List(_) => Kind::List,
+            ValueRef::Set(_) => Kind::Set,
+            ValueRef::SortedSet(_) => Kind::SortedSet,
             ValueRef::Hash(_) => Kind::Hash,
+            ValueRef::Stream(_) => Kind::Stream,
         }
     }
 }
@@ -138,8 +178,16 @@ pub enum Value {
     Integer(i64),
     /// A string.
     String(Vec<u8>),
+    /// A list.
+    List(Box<List>),
+    /// A set.
+    Set(Box<Set>),
+    /// A sorted set.
+    SortedSet(Box<SortedSet>),
     /// A hash.
     Hash(Box<Hash>),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 impl Value {
@@ -156,15 +204,11 @@ impl Value {
         match self {
             Value::Integer(number) => ValueRef::Str(StrRef::Int(*number)),
             Value::String(text) => ValueRef::Str(StrRef::Bytes(text)),
+            Value::List(list) => ValueRef::List(list),
+            Value::Set(set) => ValueRef::Set(set),
+            Value::SortedSet(set) => ValueRef::SortedSet(set),
             Value::Hash(hash) => ValueRef::Hash(hash),
-        }
-    }
-
-    /// How many allocations dropping it frees, about: what decides whether it is freed in slices.
-    pub fn free_effort(&self) -> usize {
-        match self {
-            Value::Hash(hash) if hash.encoding() == Encoding::Hashtable => hash.len(),
-            _ => 1,
+            Value::Stream(stream) => ValueRef::Stream(stream),
         }
     }
 }

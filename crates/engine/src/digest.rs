@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use data::{EntryRef, Keyspace, ValueRef};
+use data::{EntryRef, Keyspace, Kind};
 
 /// 20 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,24 +64,26 @@ pub fn of_value(entry: Option<EntryRef<'_>>) -> Digest {
 }
 
 fn add_value(digest: &mut Digest, entry: EntryRef<'_>) {
-    /// The type numbers of the original.
-    const STRING: u32 = 0;
-    const HASH: u32 = 4;
-    match entry.value() {
-        ValueRef::Str(string) => {
-            digest.mix(&STRING.to_be_bytes());
-            digest.mix(&string.to_vec());
+    // The type numbers of the original.
+    let number: u32 = match entry.kind() {
+        Kind::String => 0,
+        Kind::List => 1,
+        Kind::Set => 2,
+        Kind::SortedSet => 3,
+        Kind::Hash => 4,
+        Kind::Stream => 6,
+    };
+    digest.mix(&number.to_be_bytes());
+    let is_ordered = matches!(entry.kind(), Kind::String | Kind::List | Kind::Stream);
+    codec::parts(entry.value(), &mut |parts| match parts {
+        parts if is_ordered => parts.iter().for_each(|part| digest.mix(part)),
+        [member] => digest.join(member),
+        parts => {
+            let mut group = Digest::default();
+            parts.iter().for_each(|part| group.mix(part));
+            digest.join(&group.0);
         }
-        ValueRef::Hash(hash) => {
-            digest.mix(&HASH.to_be_bytes());
-            for (field, value) in hash.iter() {
-                let mut pair = Digest::default();
-                pair.mix(&field.to_vec());
-                pair.mix(&value.to_vec());
-                digest.join(&pair.0);
-            }
-        }
-    }
+    });
     if entry.deadline_ms().is_some() {
         digest.join(b"!!expire!!");
     }

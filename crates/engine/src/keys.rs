@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use core::ptr;
 use data::{
-    Entry, EntryRef, Hash, HashKey, HashMut, KeyHash, OccupiedEntry, StrRef, VacantEntry, Value, ValueRef,
+    Collection, Entry, EntryRef, Hash, HashKey, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry, Value,
 };
 use spec::Refusal;
 
@@ -283,20 +283,11 @@ impl<'k> Free<'k> {
 
     /// Puts an empty hash there, to be filled.
     pub fn insert_hash(self, key: HashKey) -> OccupiedEntry<'k> {
-        let entry = match self.place {
-            FreePlace::Vacant(entry) => entry.insert_hash(),
-            FreePlace::Stale(mut entry) => {
-                entry.set_value(Value::Hash(Box::new(Hash::new(key))));
-                entry.set_deadline(None);
-                entry
-            }
-        };
-        used(&entry, self.clock);
-        entry
+        self.insert(Hash::new(key).into(), None)
     }
 
     /// Puts an owned value there.
-    pub fn insert(self, value: Value, deadline_ms: Option<u64>) {
+    pub fn insert(self, value: Value, deadline_ms: Option<u64>) -> OccupiedEntry<'k> {
         let entry = match self.place {
             FreePlace::Vacant(entry) => entry.insert(value, deadline_ms),
             FreePlace::Stale(mut entry) => {
@@ -306,6 +297,7 @@ impl<'k> Free<'k> {
             }
         };
         used(&entry, self.clock);
+        entry
     }
 }
 
@@ -326,23 +318,29 @@ pub fn is_due(entry: &EntryRef<'_>, now_ms: u64) -> bool {
 /// The string in an entry.
 #[inline]
 pub fn string<'e>(entry: &EntryRef<'e>) -> Result<StrRef<'e>, Refusal> {
-    match entry.value() {
-        ValueRef::Str(string) => Ok(string),
-        ValueRef::Hash(_) => Err(Refusal::WrongType),
-    }
+    entry.string().ok_or(Refusal::WrongType)
+}
+
+/// The collection in an entry.
+#[inline]
+pub fn of<'e, T: Collection + 'e>(entry: &EntryRef<'e>) -> Result<&'e T, Refusal> {
+    entry.of().ok_or(Refusal::WrongType)
+}
+
+/// The collection in an entry, to change.
+#[inline]
+pub fn change_in<'e, T: Collection>(entry: &'e mut OccupiedEntry<'_>) -> Result<Mut<'e, T>, Refusal> {
+    entry.change_in().ok_or(Refusal::WrongType)
 }
 
 /// The hash in an entry.
 #[inline]
 pub fn hash<'e>(entry: &EntryRef<'e>) -> Result<&'e Hash, Refusal> {
-    match entry.value() {
-        ValueRef::Hash(hash) => Ok(hash),
-        ValueRef::Str(_) => Err(Refusal::WrongType),
-    }
+    of(entry)
 }
 
 /// The hash in an entry, to change.
 #[inline]
-pub fn hash_mut<'e>(entry: &'e mut OccupiedEntry<'_>) -> Result<HashMut<'e>, Refusal> {
-    entry.hash_mut().ok_or(Refusal::WrongType)
+pub fn hash_mut<'e>(entry: &'e mut OccupiedEntry<'_>) -> Result<Mut<'e, Hash>, Refusal> {
+    change_in(entry)
 }

@@ -4,7 +4,7 @@ use crate::call::Class;
 use crate::slow::Thresholds;
 use alloc::vec::Vec;
 use base::Span;
-use data::HashLimits;
+use data::Limits;
 use spec::Config;
 use spec::directive::id;
 
@@ -23,8 +23,8 @@ pub struct Settings {
     pub bulk_len_max: u64,
     /// `client-query-buffer-limit`.
     pub query_bytes_max: u64,
-    /// `hash-max-listpack-*`.
-    pub hash_limits: HashLimits,
+    /// Up to which size collections stay small.
+    pub limits: Limits,
     /// `notify-keyspace-events` as bits, in the order of `spec::config::EVENT_LETTERS`.
     pub notify: u32,
     /// `replica-read-only`.
@@ -77,7 +77,6 @@ impl Settings {
     /// Reads them.
     pub fn from_config(config: &Config) -> Settings {
         let count = |id| usize::try_from(config.count(id)).unwrap_or(usize::MAX);
-        let size = |id| usize::try_from(config.bytes(id)).unwrap_or(usize::MAX);
         Settings {
             password: config.text(id::REQUIREPASS).to_vec(),
             clients_max: count(id::MAXCLIENTS),
@@ -85,10 +84,7 @@ impl Settings {
             idle: Span::seconds(config.count(id::TIMEOUT)),
             bulk_len_max: config.bytes(id::PROTO_MAX_BULK_LEN),
             query_bytes_max: config.bytes(id::CLIENT_QUERY_BUFFER_LIMIT),
-            hash_limits: HashLimits {
-                entries: count(id::HASH_MAX_LISTPACK_ENTRIES),
-                value_bytes: size(id::HASH_MAX_LISTPACK_VALUE),
-            },
+            limits: codec::limits(config),
             notify: u32::from(config.events()),
             replica_read_only: config.yes(id::REPLICA_READ_ONLY),
             serve_stale: config.yes(id::REPLICA_SERVE_STALE_DATA),

@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::crc64::Crc64;
 use base::{Id, Now};
-use data::{Encode, Keyspace, SnapshotOut, StrRef, ValueRef};
+use data::{Encode, Keyspace, SnapshotOut, ValueRef};
 use wire::rdb::encoder::{self, Packing};
 
 /// Our own note: the offset of the end of the last real write in the data. The originals skip notes that they do not know.
@@ -76,20 +76,7 @@ fn write(
     if let Some(deadline_ms) = deadline_ms {
         encoder::deadline(bytes, deadline_ms);
     }
-    match value {
-        ValueRef::Str(StrRef::Int(number)) => encoder::key_integer(bytes, key, number, packing),
-        ValueRef::Str(StrRef::Bytes(text)) => encoder::key_string(bytes, key, text, packing),
-        ValueRef::Hash(hash) => match hash.listpack_bytes() {
-            Some(listpack) => encoder::key_hash_listpack(bytes, key, listpack, packing),
-            None => {
-                encoder::key_hash(bytes, key, hash.len() as u64, packing);
-                let (mut field_room, mut value_room) = Default::default();
-                for (field, value) in hash.iter() {
-                    encoder::pair(bytes, field.bytes(&mut field_room), value.bytes(&mut value_room), packing);
-                }
-            }
-        },
-    }
+    codec::entry(bytes, key, value, packing);
 }
 
 /// The checksum of what goes by, and the bytes that go first.

@@ -4,16 +4,12 @@
 //! room for the data. What can not be held ends the load with an error that names it.
 
 use crate::{Loaded, Settings};
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::Id;
-use data::{Entry, Hash, HashLimits, Keyspace};
-use wire::rdb::{Decoder, Item, Pairs, Value};
-
-/// 1 KiB of a value counts as one more key of a slice's budget.
-const BYTES_PER_UNIT: usize = 1 << 10;
+use data::{Entry, Keyspace, Limits};
+use wire::rdb::{Decoder, Item, Value};
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +37,7 @@ pub(crate) struct Loader {
     keeps_expired: bool,
     /// A key takes the place of one that is there; otherwise that ends the load.
     pub(crate) overwrites: bool,
-    hash_limits: HashLimits,
+    limits: Limits,
     /// The database that the DELs of expired keys have selected.
     gone_db: Option<u32>,
     replid: Option<Id>,
@@ -57,7 +53,7 @@ impl Loader {
             said_ready: false,
             keeps_expired,
             overwrites: false,
-            hash_limits: settings.hash_limits,
+            limits: settings.limits,
             gone_db: None,
             replid: None,
             offset: None,
@@ -114,7 +110,7 @@ impl Loader {
                     self.note_gone(db, &key, gone);
                 }
                 Item::Key { db, key, value, deadline_ms, .. } => {
-                    left = left.saturating_sub(cost(&value));
+                    left = left.saturating_sub(codec::cost(&value));
                     self.insert(keyspace, db, &key, value, deadline_ms)?;
                     self.loaded.keys += 1;
                 }
@@ -165,34 +161,9 @@ impl Loader {
         let Entry::Vacant(entry) = keyspace.entry(db, key, hash) else {
             return Err(format!("the key '{}' comes twice in database {db}", String::from_utf8_lossy(key)));
         };
-        let wrong = |what: &str| format!("the hash '{}' is damaged: {what}", String::from_utf8_lossy(key));
-        match value {
-            Value::String(text) => drop(entry.insert_string(&text, deadline_ms)),
-            Value::Integer(number) => drop(entry.insert_integer(number, deadline_ms)),
-            Value::HashListpack(bytes) => {
-                let value = Hash::from_listpack(hash_key, bytes, self.hash_limits);
-                let value = value.map_err(|error| wrong(&format!("{error:?}")))?;
-                entry.insert(data::Value::Hash(Box::new(value)), deadline_ms);
-            }
-            Value::Hash(pairs) => {
-                let value = self.hash(hash_key, &pairs).ok_or_else(|| wrong("a field comes twice"))?;
-                entry.insert(data::Value::Hash(Box::new(value)), deadline_ms);
-            }
-        }
+        let value = codec::held(value, hash_key, &self.limits);
+        let value = value.map_err(|flaw| format!("the key '{}': {flaw}", String::from_utf8_lossy(key)))?;
+        entry.insert(value, deadline_ms);
         Ok(())
-    }
-
-    fn hash(&self, hash_key: data::HashKey, pairs: &Pairs) -> Option<Hash> {
-        let mut hash = Hash::new(hash_key);
-        pairs.iter().all(|(field, value)| hash.set(field, value, self.hash_limits)).then_some(hash)
-    }
-}
-
-/// What a value takes of a slice, beside its key.
-fn cost(value: &Value) -> usize {
-    match value {
-        Value::Integer(_) => 0,
-        Value::String(bytes) | Value::HashListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
-        Value::Hash(pairs) => pairs.len() / 8,
     }
 }

@@ -5,7 +5,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Span;
-use data::HashLimits;
+use data::Limits;
 use spec::Config;
 use spec::config::SavePoint;
 use spec::directive::id;
@@ -51,8 +51,8 @@ pub struct Settings {
     pub checksum: bool,
     /// `rdbcompression`.
     pub compression: bool,
-    /// `hash-max-listpack-entries` and `hash-max-listpack-value`: how hashes are laid out that are loaded.
-    pub hash_limits: HashLimits,
+    /// How collections are laid out that are loaded.
+    pub limits: Limits,
     /// `shutdown-timeout`: wait so long for lagging replicas.
     pub shutdown_timeout: Span,
 }
@@ -71,7 +71,6 @@ impl Settings {
         let seconds = |id| Span::seconds(config.count(id));
         let announced = config.port(id::REPLICA_ANNOUNCE_PORT);
         let limit = config.output_limits()[1];
-        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Settings {
             announced_port: if announced == 0 { config.port(id::PORT) } else { announced },
             announced_ip: text(id::REPLICA_ANNOUNCE_IP),
@@ -92,10 +91,7 @@ impl Settings {
             stop_writes_on_save_error: config.yes(id::STOP_WRITES_ON_BGSAVE_ERROR),
             checksum: config.yes(id::RDBCHECKSUM),
             compression: config.yes(id::RDBCOMPRESSION),
-            hash_limits: HashLimits {
-                entries: size(config.count(id::HASH_MAX_LISTPACK_ENTRIES)),
-                value_bytes: size(config.bytes(id::HASH_MAX_LISTPACK_VALUE)),
-            },
+            limits: codec::limits(config),
             shutdown_timeout: seconds(id::SHUTDOWN_TIMEOUT),
         }
     }

@@ -5,7 +5,7 @@ use crate::outside::Rest;
 use alloc::vec::Vec;
 use base::{Id, Now};
 use cluster::Role;
-use data::ValueRef;
+use data::Kind;
 
 /// What an observer (the simulator's checkers) may see of a node that is a cluster member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,29 +78,16 @@ impl Node {
                 let mut crc = base::crc64::Crc64::default();
                 crc.update(entry.key());
                 crc.update(&entry.deadline_ms().unwrap_or(0).to_le_bytes());
-                match entry.value() {
-                    ValueRef::Str(text) => crc.update(text.bytes(&mut Default::default())),
-                    ValueRef::Hash(hash) => hash_digest(hash, &mut crc),
+                let mut groups: Vec<Vec<u8>> = Vec::new();
+                codec::parts(entry.value(), &mut |parts| groups.push(parts.join(&b'\n')));
+                if !matches!(entry.kind(), Kind::List | Kind::Stream) {
+                    groups.sort();
                 }
+                groups.iter().for_each(|group| crc.update(group));
                 sum = sum.wrapping_add(crc.value());
             });
         }
         sum
-    }
-}
-
-fn hash_digest(hash: &data::Hash, crc: &mut base::crc64::Crc64) {
-    let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    for (field, value) in hash.iter() {
-        let (mut one, mut other) = (Vec::new(), Vec::new());
-        field.write_to(&mut one);
-        value.write_to(&mut other);
-        fields.push((one, other));
-    }
-    fields.sort();
-    for (field, value) in fields {
-        crc.update(&field);
-        crc.update(&value);
     }
 }
 

@@ -3,7 +3,7 @@
 use base::crc64::Crc64;
 use std::error::Error;
 use wire::rdb::encoder::{self, Packing};
-use wire::rdb::{Decoder, Item, Value};
+use wire::rdb::{Decoder, Item};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut paths = std::env::args().skip(1);
@@ -35,15 +35,7 @@ fn copy(item: Item, out: &mut Vec<u8>) {
             if let Some(deadline_ms) = deadline_ms {
                 encoder::deadline(out, deadline_ms);
             }
-            match value {
-                Value::String(value) => encoder::key_string(out, &key, &value, Packing::Lzf),
-                Value::Integer(value) => encoder::key_integer(out, &key, value, Packing::Lzf),
-                Value::HashListpack(blob) => encoder::key_hash_listpack(out, &key, &blob, Packing::Lzf),
-                Value::Hash(pairs) => {
-                    encoder::key_hash(out, &key, pairs.len() as u64, Packing::Lzf);
-                    pairs.iter().for_each(|(field, value)| encoder::pair(out, field, value, Packing::Lzf));
-                }
-            }
+            encoder::entry(out, &key, &value, Packing::Lzf);
         }
         Item::Header { .. } | Item::EmptyHash { .. } | Item::Eof { .. } => {}
     }

@@ -48,12 +48,17 @@ mod opcode {
 }
 
 /// The byte that says what a key holds.
-mod kind {
-    pub(super) const STRING: u8 = 0;
-    pub(super) const HASH: u8 = 4;
-    pub(super) const HASH_ZIPMAP: u8 = 9;
-    pub(super) const HASH_ZIPLIST: u8 = 13;
-    pub(super) const HASH_LISTPACK: u8 = 16;
+pub mod kind {
+    /// A string.
+    pub const STRING: u8 = 0;
+    /// A hash, pair by pair.
+    pub const HASH: u8 = 4;
+    /// A hash in a zipmap (Redis 2.2).
+    pub const HASH_ZIPMAP: u8 = 9;
+    /// A hash in a ziplist.
+    pub const HASH_ZIPLIST: u8 = 13;
+    /// A hash in a listpack (Redis 7).
+    pub const HASH_LISTPACK: u8 = 16;
 
     /// True for the types that this program can hold.
     pub(super) fn is_held(byte: u8) -> bool {

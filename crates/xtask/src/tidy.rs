@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Crates that run in every world: no clock, socket, file or thread.
-const CORE: &[&str] = &["base", "wire", "machine", "data", "spec", "engine", "journal", "cluster", "node"];
+const CORE: &[&str] =
+    &["base", "wire", "machine", "data", "codec", "spec", "engine", "journal", "cluster", "node"];
 /// Crates that may hold unsafe code (`fuzz`: an allocator that counts, to see what a decoder asks for).
 const UNSAFE: &[&str] = &["data", "os", "fuzz"];
 /// Foreign crates that the core may use: all build without std.

@@ -1,6 +1,6 @@
 //! Layouts and their names.
 
-use data::{Encoding, Entry, Hash, HashKey, HashLimits, Keyspace, OccupiedEntry};
+use data::{Collection, Encoding, Entry, Hash, HashKey, HashLimits, Keyspace, OccupiedEntry};
 
 /// The entry of `key`, made with `value` if it is not there.
 fn entry<'a>(space: &'a mut Keyspace, key: &'a [u8], value: &[u8]) -> OccupiedEntry<'a> {

@@ -23,6 +23,7 @@ pub fn held(value: ValueRef<'_>) -> Held {
         ValueRef::Hash(hash) => {
             Held::Hash(hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
         }
+        other => unreachable!("no such value is made here: {other:?}"),
     }
 }
 

@@ -4,7 +4,6 @@ use crate::call::{Call, Class};
 use crate::keys::Place;
 use crate::table::Command;
 use base::number;
-use data::{Hash, HashKey, HashLimits, StrRef, Value, ValueRef};
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
 
@@ -94,28 +93,6 @@ fn in_database<R>(call: &mut Call<'_>, db: u32, work: impl FnOnce(&mut Call<'_>)
     result
 }
 
-/// A value like `value`, in the same encoding.
-fn duplicate(value: ValueRef<'_>, hash_key: HashKey) -> Value {
-    const LISTPACK: HashLimits = HashLimits { entries: usize::MAX, value_bytes: usize::MAX };
-    const TABLE: HashLimits = HashLimits { entries: 0, value_bytes: 0 };
-    match value {
-        ValueRef::Str(StrRef::Int(value)) => Value::Integer(value),
-        ValueRef::Str(StrRef::Bytes(bytes)) => Value::String(bytes.to_vec()),
-        ValueRef::Hash(hash) => {
-            if let Some(bytes) = hash.listpack_bytes()
-                && let Ok(copy) = Hash::from_listpack(hash_key, bytes.to_vec(), LISTPACK)
-            {
-                return Value::Hash(copy.into());
-            }
-            let mut copy = Hash::new(hash_key);
-            for (field, value) in hash.iter() {
-                copy.set(&field.to_vec(), &value.to_vec(), TABLE);
-            }
-            Value::Hash(copy.into())
-        }
-    }
-}
-
 fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (from, to) = (call.args.at(1), call.args.at(2));
     let (source_db, mut target_db, mut replaces) = (call.keys.db, call.keys.db, false);
@@ -138,7 +115,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Err(SAME_OBJECT);
     }
     let hash_key = call.keys.shared.keyspace.hash_key();
-    let found = call.keys.read(from).map(|entry| (duplicate(entry.value(), hash_key), entry.deadline_ms()));
+    let found = call.keys.read(from).map(|entry| (codec::copy(entry.value(), hash_key), entry.deadline_ms()));
     let Some((value, deadline)) = found else {
         call.reply.integer(0);
         return Ok(());
@@ -150,7 +127,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
                 entry.set_value(value);
                 entry.set_deadline(deadline);
             }
-            Place::Free(free) => free.insert(value, deadline),
+            Place::Free(free) => drop(free.insert(value, deadline)),
         }
         call.replaced(to);
         call.changed(Class::GENERIC, "copy_to", to);

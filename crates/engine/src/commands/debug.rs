@@ -10,11 +10,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Span, number};
 use core::fmt::Write;
-use data::{StrRef, ValueRef};
 use machine::{Crash, Level, Output};
 use spec::command::{Arity, Flags, Group};
 use spec::config::Extent;
 use spec::{Refusal, Spec};
+use wire::rdb::encoder::Packing;
 
 pub static COMMANDS: &[Command] = &[Command {
     spec: Spec {
@@ -245,16 +245,9 @@ fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn debug_object(call: &mut Call<'_>) -> Result<(), Refusal> {
     let now = keys::clock(call.keys.now_ms);
     let Some(entry) = call.keys.look(call.args.at(2)) else { return Err(Refusal::NoSuchKey) };
-    let serialized = match entry.value() {
-        ValueRef::Str(string) => serialized_len(string),
-        ValueRef::Hash(hash) => match hash.listpack_bytes() {
-            Some(bytes) => bytes.len() + length_len(bytes.len()),
-            None => {
-                let parts = hash.iter().map(|(field, value)| serialized_len(field) + serialized_len(value));
-                length_len(hash.len()) + parts.sum::<usize>()
-            }
-        },
-    };
+    let mut body = Vec::new();
+    codec::body(&mut body, entry.value(), Packing::Plain);
+    let serialized = body.len();
     let (clock, encoding) = (entry.clock(), entry.encoding().name());
     let idle = now.wrapping_sub(clock) & keys::CLOCK_MAX;
     let mut text = String::new();
@@ -266,23 +259,4 @@ fn debug_object(call: &mut Call<'_>) -> Result<(), Refusal> {
     .expect("a string takes all text");
     call.reply.simple(&text);
     Ok(())
-}
-
-/// Bytes of a length in an RDB file.
-fn length_len(len: usize) -> usize {
-    match len {
-        0..64 => 1,
-        64..16_384 => 2,
-        _ => 5,
-    }
-}
-
-/// Bytes of a string in an RDB file, uncompressed.
-fn serialized_len(string: StrRef<'_>) -> usize {
-    match string.integer() {
-        Some(-128..=127) => 2,
-        Some(-32_768..=32_767) => 3,
-        Some(-2_147_483_648..=2_147_483_647) => 5,
-        _ => string.len() + length_len(string.len()),
-    }
 }

@@ -3,14 +3,13 @@
 use crate::call::{Call, Class};
 use crate::keys::{self, Place};
 use crate::table::Command;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::number;
-use data::{Hash, HashKey, HashLimits, StrRef, Value, ValueRef};
+use data::Value;
 use spec::command::{Access, Acl, Arity, Flags, Keys};
 use spec::directive::id;
 use spec::{Config, Refusal, Spec};
-use wire::rdb::encoder::{self, Packing};
+use wire::rdb::encoder::Packing;
 use wire::rdb::{self, payload};
 
 pub static COMMANDS: &[Command] = &[
@@ -71,44 +70,6 @@ pub fn packing(config: &Config) -> Packing {
     if config.yes(id::RDBCOMPRESSION) { Packing::Lzf } else { Packing::Plain }
 }
 
-/// Appends the payload of a value.
-pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>, packing: Packing) {
-    let start = out.len();
-    match value {
-        ValueRef::Str(StrRef::Int(number)) => payload::integer(out, number),
-        ValueRef::Str(StrRef::Bytes(text)) => payload::string(out, text, packing),
-        ValueRef::Hash(hash) => match hash.listpack_bytes() {
-            Some(listpack) => payload::hash_listpack(out, listpack, packing),
-            None => {
-                payload::hash(out, hash.len() as u64);
-                let (mut field_room, mut value_room) = Default::default();
-                for (field, value) in hash.iter() {
-                    encoder::pair(out, field.bytes(&mut field_room), value.bytes(&mut value_room), packing);
-                }
-            }
-        },
-    }
-    payload::seal(out, start);
-}
-
-/// A decoded value as the keyspace holds it; none where a hash has a field twice.
-fn held(value: rdb::Value, key: HashKey, limits: HashLimits) -> Option<Value> {
-    Some(match value {
-        rdb::Value::String(text) => Value::string(&text),
-        rdb::Value::Integer(number) => Value::Integer(number),
-        rdb::Value::HashListpack(bytes) => {
-            Value::Hash(Box::new(Hash::from_listpack(key, bytes, limits).ok()?))
-        }
-        rdb::Value::Hash(pairs) => {
-            let mut hash = Hash::new(key);
-            if !pairs.iter().all(|(field, value)| hash.set(field, value, limits)) {
-                return None;
-            }
-            Value::Hash(Box::new(hash))
-        }
-    })
-}
-
 fn dump(call: &mut Call<'_>) -> Result<(), Refusal> {
     let packing = packing(&call.keys.shared.config);
     let Some(entry) = call.keys.read(call.args.at(1)) else {
@@ -116,7 +77,7 @@ fn dump(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Ok(());
     };
     let mut bytes = Vec::new();
-    write(&mut bytes, entry.value(), packing);
+    codec::payload(&mut bytes, entry.value(), packing);
     call.reply.bulk(&bytes);
     Ok(())
 }
@@ -183,7 +144,8 @@ fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
         Err(payload::PayloadError::Data) => return Err(Refusal::Text(BAD_DATA)),
     };
     let hash_key = call.keys.shared.keyspace.hash_key();
-    let value = held(value, hash_key, call.core.settings.hash_limits).ok_or(Refusal::Text(BAD_DATA))?;
+    let value =
+        codec::held(value, hash_key, &call.core.settings.limits).map_err(|_| Refusal::Text(BAD_DATA))?;
     let now_ms = call.keys.now_ms;
     let deadline = (ttl > 0).then(|| match options.is_absolute {
         true => ttl as u64,
@@ -206,7 +168,7 @@ fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
             entry.set_value(value);
             entry.set_deadline(deadline);
         }
-        Place::Free(free) => free.insert(value, deadline),
+        Place::Free(free) => drop(free.insert(value, deadline)),
     }
     if let Some(idle) = options.idle
         && let Some(entry) = call.keys.look(key)
@@ -226,7 +188,7 @@ const BAD_DATA: &str = "ERR Bad data format";
 fn pass_on(call: &mut Call<'_>, value: &Value, version: u32, deadline: Option<u64>, options: &Options) {
     let mut repacked = Vec::new();
     if version > rdb::VERSION_WRITTEN {
-        write(&mut repacked, value.as_ref(), packing(&call.keys.shared.config));
+        codec::payload(&mut repacked, value.as_ref(), packing(&call.keys.shared.config));
     }
     let deadline_text = number::integer_text(i64::try_from(deadline.unwrap_or(0)).unwrap_or(i64::MAX));
     let mut args: Vec<&[u8]> = call.args.iter().collect();

@@ -291,7 +291,7 @@ fn hset(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Err(arity(call));
     }
     let key = call.args.at(1);
-    let limits = call.core.settings.hash_limits;
+    let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
@@ -315,7 +315,7 @@ fn hset(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn hsetnx(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, field, value) = (call.args.at(1), call.args.at(2), call.args.at(3));
-    let limits = call.core.settings.hash_limits;
+    let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
@@ -443,7 +443,7 @@ fn hdel(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn hincrby(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, field) = (call.args.at(1), call.args.at(2));
     let delta = number::parse_i64(call.args.at(3)).ok_or(Refusal::NotInteger)?;
-    let limits = call.core.settings.hash_limits;
+    let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
@@ -467,7 +467,7 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
     if !delta.is_finite() {
         return Err(Refusal::IncrementNotFinite);
     }
-    let limits = call.core.settings.hash_limits;
+    let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let place = call.keys.entry(key);
     let before = match &place {

@@ -389,7 +389,7 @@ fn rename(call: &mut Call<'_>) -> Result<(), Refusal> {
             entry.set_value(value);
             entry.set_deadline(deadline);
         }
-        Place::Free(free) => free.insert(value, deadline),
+        Place::Free(free) => drop(free.insert(value, deadline)),
     }
     call.as_requested();
     call.replaced(new);

@@ -103,7 +103,7 @@ impl Engine {
             let Some(entry) = entry.filter(|entry| !is_due(entry, now_ms)) else { continue };
             let ttl = entry.deadline_ms().map_or(0, |deadline| deadline.saturating_sub(now_ms).max(1));
             payload.clear();
-            dump::write(&mut payload, entry.value(), packing);
+            codec::payload(&mut payload, entry.value(), packing);
             let ttl = number::integer_text(i64::try_from(ttl).unwrap_or(i64::MAX));
             let words: [&[u8]; 5] = [name, key, &ttl, &payload, b"REPLACE"];
             request(&mut bytes, &words[..if order.replace { 5 } else { 4 }]);

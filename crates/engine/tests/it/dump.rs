@@ -1,8 +1,8 @@
 //! RESTORE of payloads, good and bad, and what replicas hear of it.
 
 use crate::world::World;
-use wire::rdb::encoder::{self, Packing};
-use wire::rdb::payload;
+use wire::rdb::encoder::Packing;
+use wire::rdb::{Pairs, Value, payload};
 
 /// A payload as a word of a script.
 fn word(bytes: &[u8]) -> String {
@@ -12,18 +12,15 @@ fn word(bytes: &[u8]) -> String {
 
 fn string(text: &[u8]) -> String {
     let mut out = Vec::new();
-    payload::string(&mut out, text, Packing::Lzf);
-    payload::seal(&mut out, 0);
+    payload::write(&mut out, &Value::String(text.to_vec()), Packing::Lzf);
     word(&out)
 }
 
 fn hash(pairs: &[(&str, &str)]) -> String {
+    let mut held = Pairs::default();
+    pairs.iter().for_each(|(field, value)| held.push(field.as_bytes(), value.as_bytes()));
     let mut out = Vec::new();
-    payload::hash(&mut out, pairs.len() as u64);
-    for (field, value) in pairs {
-        encoder::pair(&mut out, field.as_bytes(), value.as_bytes(), Packing::Lzf);
-    }
-    payload::seal(&mut out, 0);
+    payload::write(&mut out, &Value::Hash(held), Packing::Lzf);
     word(&out)
 }
 
@@ -86,8 +83,7 @@ fn a_newer_payload_is_passed_on_in_the_version_that_all_take() {
     newer.extend_from_slice(&sum.to_le_bytes());
     assert_eq!(world.ask(&format!("restore a 0 {}\n get a", word(&newer))), "+OK $1 x");
     let mut older = Vec::new();
-    payload::string(&mut older, b"x", Packing::Lzf);
-    payload::seal(&mut older, 0);
+    payload::write(&mut older, &Value::String(b"x".to_vec()), Packing::Lzf);
     let fed = std::mem::take(&mut world.engine.shared.feed.bytes);
     assert!(fed.windows(older.len()).any(|part| part == older), "{fed:?}");
 }

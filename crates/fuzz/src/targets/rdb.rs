@@ -45,7 +45,7 @@ pub fn rdb(input: &[u8]) {
             if let Some(deadline_ms) = deadline_ms.filter(|deadline_ms| i64::try_from(*deadline_ms).is_ok()) {
                 encoder::deadline(&mut out, deadline_ms);
             }
-            write(&key, &value, &mut out);
+            encoder::entry(&mut out, &key, &value, Packing::Lzf);
             keys.push(key);
         }
     }
@@ -59,40 +59,17 @@ pub fn rdb(input: &[u8]) {
     assert!(names.eq(keys), "what is written is read");
 }
 
-fn write(key: &[u8], value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::String(value) => encoder::key_string(out, key, value, Packing::Lzf),
-        Value::Integer(value) => encoder::key_integer(out, key, *value, Packing::Lzf),
-        Value::HashListpack(blob) => encoder::key_hash_listpack(out, key, blob, Packing::Lzf),
-        Value::Hash(pairs) => {
-            encoder::key_hash(out, key, pairs.len() as u64, Packing::Lzf);
-            pairs.iter().for_each(|(field, value)| encoder::pair(out, field, value, Packing::Lzf));
-        }
-    }
-}
-
 /// Any bytes as a payload of RESTORE, and as the type byte and data in one: what is read can be written and read again.
 pub fn payload(input: &[u8]) {
     let _ = payload::read(input);
     let Some(value) = payload::value(input) else { return };
     let mut out = Vec::new();
-    match &value {
-        Value::String(text) => payload::string(&mut out, text, Packing::Lzf),
-        Value::Integer(number) => payload::integer(&mut out, *number),
-        Value::HashListpack(blob) => payload::hash_listpack(&mut out, blob, Packing::Lzf),
-        Value::Hash(pairs) => {
-            payload::hash(&mut out, pairs.len() as u64);
-            pairs.iter().for_each(|(field, value)| encoder::pair(&mut out, field, value, Packing::Lzf));
-        }
-    }
-    payload::seal(&mut out, 0);
+    payload::write(&mut out, &value, Packing::Lzf);
     let (again, _) = payload::read(&out).expect("what is written is read");
     match (&value, &again) {
         // A text that is a number comes back as one, and the reverse for a long one.
         (Value::String(_) | Value::Integer(_), Value::String(_) | Value::Integer(_)) => {}
-        (Value::HashListpack(_), Value::HashListpack(_)) => assert_eq!(value, again),
-        (Value::Hash(before), Value::Hash(after)) => assert!(before.iter().eq(after.iter())),
-        _ => panic!("a value changes its type"),
+        _ => assert_eq!(value, again),
     }
 }
 

@@ -116,7 +116,8 @@ fn snapshot(keys: &[&str]) -> Vec<u8> {
     encoder::aux(&mut bytes, b"redis-ver", b"7.0.15");
     encoder::select_db(&mut bytes, 0);
     for key in keys {
-        encoder::key_string(&mut bytes, key.as_bytes(), b"value", encoder::Packing::Plain);
+        let value = wire::rdb::Value::String(b"value".to_vec());
+        encoder::entry(&mut bytes, key.as_bytes(), &value, encoder::Packing::Plain);
     }
     encoder::end(&mut bytes, Some(base::crc64::Crc64::default()));
     bytes

@@ -3,7 +3,7 @@
 //! The engine is three commands (SET, DEL, SELECT) and transactions. Everything that happens is drawn from one seed.
 
 use base::{Now, Random, Span, Time, Unix};
-use data::{Entry, Keyspace, ValueRef};
+use data::{Entry, Keyspace};
 use journal::{Act, Journal, Replconf, Settings, ShutdownWish, Source, StreamApplied, Turn};
 use machine::{
     Address, Chunk, Closing, ConnId, Dialer, Disk, DiskError, DiskFault, DiskNumbers, DiskOp, FileId, Outbox,
@@ -266,14 +266,11 @@ impl Node {
         let mut contents = Contents::new();
         for db in 0..16 {
             self.keyspace.for_each(db, |entry| {
-                let value = match entry.value() {
-                    ValueRef::Str(text) => text.to_vec(),
-                    ValueRef::Hash(hash) => {
-                        let fields: BTreeMap<_, _> =
-                            hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
-                        format!("{fields:?}").into_bytes()
-                    }
-                };
+                let mut parts = std::collections::BTreeSet::new();
+                codec::parts(entry.value(), &mut |part| {
+                    parts.insert(part.join(&b' '));
+                });
+                let value = parts.into_iter().collect::<Vec<_>>().join(&b'\n');
                 contents.insert((db, entry.key().to_vec()), (value, entry.deadline_ms()));
             });
         }

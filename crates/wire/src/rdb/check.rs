@@ -105,9 +105,10 @@ mod tests {
         encoder::aux(&mut file, b"redis-ver", b"7.2.4");
         encoder::select_db(&mut file, 3);
         encoder::deadline(&mut file, 1_000);
-        encoder::key_string(&mut file, b"a", b"text", Packing::Lzf);
-        encoder::key_hash(&mut file, b"b", 1, Packing::Lzf);
-        encoder::pair(&mut file, b"field", b"value", Packing::Lzf);
+        encoder::entry(&mut file, b"a", &Value::String(b"text".to_vec()), Packing::Lzf);
+        let mut pairs = crate::rdb::Pairs::default();
+        pairs.push(b"field", b"value");
+        encoder::entry(&mut file, b"b", &Value::Hash(pairs), Packing::Lzf);
         encoder::end(&mut file, Some(base::crc64::Crc64::new()));
 
         let mut checker = Checker::new(1_000);

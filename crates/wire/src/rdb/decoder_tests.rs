@@ -297,7 +297,7 @@ fn random_value(random: &mut Random, key: &[u8], packing: Packing, out: &mut Vec
     match random.below(4) {
         0 => {
             let number = random.word() as i64 >> random.below(64);
-            encoder::key_integer(out, key, number, packing);
+            encoder::entry(out, key, &Value::Integer(number), packing);
             match i32::try_from(number) {
                 Ok(_) => Value::Integer(number),
                 Err(_) => Value::String(number.to_string().into_bytes()),
@@ -305,7 +305,7 @@ fn random_value(random: &mut Random, key: &[u8], packing: Packing, out: &mut Vec
         }
         1 => {
             let text = random_text(random);
-            encoder::key_string(out, key, &text, packing);
+            encoder::entry(out, key, &Value::String(text.clone()), packing);
             match crate::listpack::canonical_integer(&text) {
                 Some(number) if i32::try_from(number).is_ok() => Value::Integer(number),
                 _ => Value::String(text),
@@ -316,19 +316,20 @@ fn random_value(random: &mut Random, key: &[u8], packing: Packing, out: &mut Vec
             let fields = (0_i64..).map(Element::Integer);
             let elements = fields.zip(&texts).flat_map(|(field, text)| [field, Element::Bytes(text)]);
             let blob = listpack(&elements.collect::<Vec<_>>());
-            encoder::key_hash_listpack(out, key, &blob, packing);
-            Value::HashListpack(blob)
+            let value = Value::HashListpack(blob);
+            encoder::entry(out, key, &value, packing);
+            value
         }
         _ => {
             let mut pairs = Pairs::default();
             let count = random.between(1, 80);
-            encoder::key_hash(out, key, count, packing);
             for _ in 0..count {
                 let (field, value) = (random_text(random), random_text(random));
-                encoder::pair(out, &field, &value, packing);
                 pairs.push(&field, &value);
             }
-            Value::Hash(pairs)
+            let value = Value::Hash(pairs);
+            encoder::entry(out, key, &value, packing);
+            value
         }
     }
 }

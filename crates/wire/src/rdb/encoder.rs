@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use base::crc64::Crc64;
 
-use super::{VERSION_WRITTEN, kind, opcode};
+use super::{VERSION_WRITTEN, Value, opcode};
 use crate::listpack::{canonical_integer, push_decimal};
 use crate::lzf;
 
@@ -63,38 +63,27 @@ pub fn deadline(out: &mut Vec<u8>, deadline_ms: u64) {
     out.extend_from_slice(&deadline_ms.to_le_bytes());
 }
 
-/// A key that holds a string.
-pub fn key_string(out: &mut Vec<u8>, key: &[u8], value: &[u8], packing: Packing) {
-    out.push(kind::STRING);
+/// A key with its value, as they were decoded.
+pub fn entry(out: &mut Vec<u8>, key: &[u8], value: &Value, packing: Packing) {
+    out.push(value.kind());
     string(out, key, packing);
-    string(out, value, packing);
+    body(out, value, packing);
 }
 
-/// A key that holds a string which is the decimal form of `value`.
-pub fn key_integer(out: &mut Vec<u8>, key: &[u8], value: i64, packing: Packing) {
-    out.push(kind::STRING);
-    string(out, key, packing);
-    integer(out, value);
-}
-
-/// A key that holds a hash in one listpack, fields and values in turn, at least one pair.
-pub fn key_hash_listpack(out: &mut Vec<u8>, key: &[u8], listpack: &[u8], packing: Packing) {
-    out.push(kind::HASH_LISTPACK);
-    string(out, key, packing);
-    blob(out, listpack, packing);
-}
-
-/// A key that holds a hash; exactly `count` calls of `pair` must follow, at least one.
-pub fn key_hash(out: &mut Vec<u8>, key: &[u8], count: u64, packing: Packing) {
-    out.push(kind::HASH);
-    string(out, key, packing);
-    length(out, count);
-}
-
-/// A pair of the hash that `key_hash` opened.
-pub fn pair(out: &mut Vec<u8>, field: &[u8], value: &[u8], packing: Packing) {
-    string(out, field, packing);
-    string(out, value, packing);
+/// What follows the type byte and the key.
+pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
+    match value {
+        Value::String(text) => string(out, text, packing),
+        Value::Integer(number) => integer(out, *number),
+        Value::HashListpack(listpack) => blob(out, listpack, packing),
+        Value::Hash(pairs) => {
+            length(out, pairs.len() as u64);
+            for (field, value) in pairs.iter() {
+                string(out, field, packing);
+                string(out, value, packing);
+            }
+        }
+    }
 }
 
 /// The end. `before` is the checksum of all bytes of the file that are not in `out` (`out` holds the file's last
@@ -109,7 +98,7 @@ pub fn end(out: &mut Vec<u8>, before: Option<Crc64>) {
 }
 
 /// A string: as a number where its text is one of 32 bits, packed where that pays, else as it is.
-pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
+pub fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     if bytes.len() <= INTEGER_TEXT_LEN_MAX
         && let Some(number) = canonical_integer(bytes)
         && encoded_integer(out, number)
@@ -120,7 +109,7 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
 }
 
 /// A string that is no number.
-pub(super) fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
+pub fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     if packing == Packing::Lzf && bytes.len() > PLAIN_LEN_MAX && packed(out, bytes) {
         return;
     }
@@ -147,7 +136,7 @@ fn packed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 }
 
 /// A string that is the decimal form of `number`.
-pub(super) fn integer(out: &mut Vec<u8>, number: i64) {
+pub fn integer(out: &mut Vec<u8>, number: i64) {
     if !encoded_integer(out, number) {
         let mut text = Vec::with_capacity(20);
         push_decimal(number, &mut text);
@@ -173,7 +162,7 @@ fn encoded_integer(out: &mut Vec<u8>, number: i64) -> bool {
 }
 
 /// A length in its shortest form.
-pub(super) fn length(out: &mut Vec<u8>, length: u64) {
+pub fn length(out: &mut Vec<u8>, length: u64) {
     if length < 1 << 6 {
         out.push(length as u8);
     } else if length < 1 << 14 {

@@ -10,7 +10,7 @@ use core::fmt;
 use base::crc64::crc64;
 
 use super::encoder::{self, Packing};
-use super::{Decoder, Item, VALKEY_VERSION_READ, VERSION_READ_MAX, VERSION_WRITTEN, Value, kind};
+use super::{Decoder, Item, VALKEY_VERSION_READ, VERSION_READ_MAX, VERSION_WRITTEN, Value};
 
 /// 10: the version and the checksum.
 const FOOTER_LEN: usize = 10;
@@ -35,28 +35,12 @@ impl fmt::Display for PayloadError {
 
 impl core::error::Error for PayloadError {}
 
-/// Appends a string. `seal` must follow.
-pub fn string(out: &mut Vec<u8>, text: &[u8], packing: Packing) {
-    out.push(kind::STRING);
-    encoder::string(out, text, packing);
-}
-
-/// Appends a string that is the decimal form of `number`. `seal` must follow.
-pub fn integer(out: &mut Vec<u8>, number: i64) {
-    out.push(kind::STRING);
-    encoder::integer(out, number);
-}
-
-/// Appends a hash in one listpack. `seal` must follow.
-pub fn hash_listpack(out: &mut Vec<u8>, listpack: &[u8], packing: Packing) {
-    out.push(kind::HASH_LISTPACK);
-    encoder::blob(out, listpack, packing);
-}
-
-/// Opens a hash; exactly `count` calls of `encoder::pair` must follow, then `seal`.
-pub fn hash(out: &mut Vec<u8>, count: u64) {
-    out.push(kind::HASH);
-    encoder::length(out, count);
+/// Appends the payload of a value.
+pub fn write(out: &mut Vec<u8>, value: &Value, packing: Packing) {
+    let start = out.len();
+    out.push(value.kind());
+    encoder::body(out, value, packing);
+    seal(out, start);
 }
 
 /// Ends the payload that began at `start` of `out`.
@@ -95,32 +79,38 @@ pub fn value(body: &[u8]) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Pairs;
     use super::*;
 
-    fn sealed(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    fn sealed(body: &[u8]) -> Vec<u8> {
         let mut out = b"before".to_vec();
-        write(&mut out);
+        out.extend_from_slice(body);
         seal(&mut out, b"before".len());
+        out.split_off(b"before".len())
+    }
+
+    fn written(value: &Value) -> Vec<u8> {
+        let mut out = b"before".to_vec();
+        write(&mut out, value, Packing::Lzf);
         out.split_off(b"before".len())
     }
 
     #[test]
     fn what_is_written_is_read() {
-        let text = sealed(|out| string(out, b"hello", Packing::Lzf));
+        let text = written(&Value::String(b"hello".to_vec()));
         assert_eq!(text[..9], *b"\0\x05hello\x0a\0");
         assert_eq!(read(&text), Ok((Value::String(b"hello".to_vec()), 10)));
-        let number = sealed(|out| integer(out, -7));
+        let number = written(&Value::Integer(-7));
         assert_eq!(read(&number), Ok((Value::Integer(-7), 10)));
-        let pairs = sealed(|out| {
-            hash(out, 1);
-            encoder::pair(out, b"field", b"1", Packing::Lzf);
-        });
-        assert!(matches!(read(&pairs), Ok((Value::Hash(pairs), 10)) if pairs.len() == 1));
+        let mut pairs = Pairs::default();
+        pairs.push(b"field", b"1");
+        let value = Value::Hash(pairs);
+        assert_eq!(read(&written(&value)), Ok((value, 10)));
     }
 
     #[test]
     fn no_damage_passes() {
-        let payload = sealed(|out| string(out, b"hello", Packing::Lzf));
+        let payload = written(&Value::String(b"hello".to_vec()));
         for at in 0..payload.len() {
             let mut damaged = payload.clone();
             damaged[at] ^= 1;
@@ -133,7 +123,7 @@ mod tests {
     fn sound_footers_do_not_hide_bad_data() {
         let bodies: [&[u8]; 6] = [b"", b"\0", b"\0\x05hell", b"\0\x05hello!", b"\x04\0", b"\x63\0"];
         for body in bodies {
-            assert_eq!(read(&sealed(|out| out.extend_from_slice(body))), Err(PayloadError::Data), "{body:?}");
+            assert_eq!(read(&sealed(body)), Err(PayloadError::Data), "{body:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::kind;
 use crate::listpack::{Element, FlatError, Listpack};
 use crate::ziplist::Ziplist;
 use crate::zipmap::Zipmap;
@@ -18,6 +19,17 @@ pub enum Value {
     /// A hash as its pairs, at least one. Out of a flat encoding no field comes twice; out of the plain one
     /// that is for the reader to see as it inserts them: it is damage.
     Hash(Pairs),
+}
+
+impl Value {
+    /// The type byte that it is written under.
+    pub fn kind(&self) -> u8 {
+        match self {
+            Value::String(_) | Value::Integer(_) => kind::STRING,
+            Value::HashListpack(_) => kind::HASH_LISTPACK,
+            Value::Hash(_) => kind::HASH,
+        }
+    }
 }
 
 /// Fields and values of a hash, in the order of the file, in two allocations.

@@ -1,0 +1,60 @@
+//! Hashes: a listpack as it is, or pairs.
+
+use crate::Flaw;
+use alloc::vec::Vec;
+use data::{Hash, HashKey, HashLimits, Value};
+use wire::rdb::encoder::{self, Packing};
+use wire::rdb::{self, Pairs};
+
+pub(crate) fn kind(hash: &Hash) -> u8 {
+    if hash.listpack_bytes().is_some() { rdb::kind::HASH_LISTPACK } else { rdb::kind::HASH }
+}
+
+pub(crate) fn body(out: &mut Vec<u8>, hash: &Hash, packing: Packing) {
+    if let Some(listpack) = hash.listpack_bytes() {
+        return encoder::blob(out, listpack, packing);
+    }
+    encoder::length(out, hash.len() as u64);
+    let (mut field_room, mut value_room) = Default::default();
+    for (field, value) in hash.iter() {
+        encoder::string(out, field.bytes(&mut field_room), packing);
+        encoder::string(out, value.bytes(&mut value_room), packing);
+    }
+}
+
+pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: HashLimits) -> Result<Value, Flaw> {
+    let hash = Hash::from_listpack(key, bytes, limits);
+    hash.map(Value::from).map_err(|_| "the listpack of a hash is damaged")
+}
+
+pub(crate) fn of_pairs(pairs: &Pairs, key: HashKey, limits: HashLimits) -> Result<Value, Flaw> {
+    let mut hash = Hash::new(key);
+    if pairs.iter().all(|(field, value)| hash.set(field, value, limits)) {
+        Ok(hash.into())
+    } else {
+        Err("a field of a hash comes twice")
+    }
+}
+
+pub(crate) fn copy(hash: &Hash, key: HashKey) -> Value {
+    const LISTPACK: HashLimits = HashLimits { entries: usize::MAX, value_bytes: usize::MAX };
+    const TABLE: HashLimits = HashLimits { entries: 0, value_bytes: 0 };
+    if let Some(bytes) = hash.listpack_bytes()
+        && let Ok(copy) = Hash::from_listpack(key, bytes.to_vec(), LISTPACK)
+    {
+        return copy.into();
+    }
+    let mut copy = Hash::new(key);
+    let (mut field_room, mut value_room) = Default::default();
+    for (field, value) in hash.iter() {
+        copy.set(field.bytes(&mut field_room), value.bytes(&mut value_room), TABLE);
+    }
+    copy.into()
+}
+
+pub(crate) fn parts(hash: &Hash, visit: &mut dyn FnMut(&[&[u8]])) {
+    let (mut field_room, mut value_room) = Default::default();
+    for (field, value) in hash.iter() {
+        visit(&[field.bytes(&mut field_room), value.bytes(&mut value_room)]);
+    }
+}

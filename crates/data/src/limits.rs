@@ -1,0 +1,10 @@
+//! Limits: up to which size a collection stays in its small layout.
+
+pub use crate::hash::HashLimits;
+
+/// Those of all types, as the directives of the same names have them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// `hash-max-listpack-entries`, `hash-max-listpack-value`.
+    pub hash: HashLimits,
+}

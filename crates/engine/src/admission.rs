@@ -2,7 +2,7 @@
 
 use crate::call::Call;
 use crate::keys::is_due;
-use crate::routes::{MYSELF, NOBODY};
+use crate::routes::{MYSELF, NOBODY, Routes};
 use crate::session::Session;
 use crate::settings::DebugCommand;
 use crate::table::Row;
@@ -250,6 +250,27 @@ fn misrouted(call: &mut Call<'_>, is_exec: bool) -> Option<Refusal> {
         return None;
     }
     Some(Refusal::Moved { slot, endpoint: Box::from(routes.endpoint(route.owner)) })
+}
+
+/// Cluster: why one who waits for a key in `slot` waits in vain here. `spec` is its command.
+pub fn waits_in_vain(
+    routes: &Routes,
+    slot: u16,
+    session: &Session,
+    spec: Option<&spec::Spec>,
+) -> Option<Refusal> {
+    let is_write = spec.is_none_or(|spec| spec.flags.has(Flags::WRITE));
+    let route = routes.slot(slot);
+    if !routes.ok && (is_write || !routes.reads_when_down) {
+        return Some(Refusal::ClusterDown);
+    }
+    if route.owner == NOBODY {
+        return Some(Refusal::SlotNotServed);
+    }
+    let reads_here = session.is_readonly && !is_write && routes.primary == route.owner;
+    let is_here = route.owner == MYSELF || route.importing_from != NOBODY || reads_here;
+    let elsewhere = || Refusal::Moved { slot, endpoint: Box::from(routes.endpoint(route.owner)) };
+    (!is_here).then(elsewhere)
 }
 
 /// Finds the request's keys (EXEC: those of all its requests), their slot, and how many are missing here

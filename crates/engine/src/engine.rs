@@ -186,6 +186,7 @@ impl Engine {
         let _ = now;
         let Some(mut connection) = self.core.sessions.remove(conn) else { return false };
         self.watch.clear(conn);
+        self.watch.blocking.forget(conn);
         if let Some(subscriptions) = connection.session.subscriptions.take() {
             self.core.pubsub.forget(conn, &subscriptions);
         }
@@ -321,20 +322,7 @@ impl Engine {
     /// Answers a connection that a question left blocked; its further requests run with the next `run`.
     /// False when it is gone or not blocked: then `answer` is not called.
     pub fn unblock(&mut self, conn: ConnId, answer: impl FnOnce(&mut Reply<'_>)) -> bool {
-        let is_waiting = self.core.sessions.at(conn).is_some_and(|waiting| waiting.session.is_blocked);
-        if !is_waiting {
-            return false;
-        }
-        // The answer depends on nothing that the gate still has to wait for: the question was about that.
-        self.core.sessions.write(conn, 0, None, answer);
-        if let Some(connection) = self.core.sessions.at_mut(conn) {
-            connection.session.is_blocked = false;
-            connection.session.moving = None;
-            if connection.inbox.batch.is_some() {
-                self.core.sessions.wake(conn);
-            }
-        }
-        true
+        crate::serve::end_wait(&mut self.core, &mut self.watch, conn, answer)
     }
 
     /// Delivers a message to this node's subscribers (one that came over the cluster bus). Returns how many.
@@ -354,6 +342,9 @@ impl Engine {
     /// The table of slots was written anew: subscriptions to channels of another shard's slots end. A failover within
     /// the shard ends none.
     pub fn on_routes(&mut self, out: &mut Outbox) {
+        if self.shared.routes.enabled && !self.watch.blocking.is_empty() {
+            self.redirect_waits();
+        }
         let Engine { core, shared, .. } = self;
         if shared.routes.enabled && !core.pubsub.shards.is_empty() {
             let is_served = |channel: &[u8]| shared.routes.is_in_shard(shared.keyspace.hash(channel).slot());
@@ -363,6 +354,7 @@ impl Engine {
 
     /// The node's role changed: those who wait for what only the old role could give are told.
     pub fn on_demoted(&mut self) {
+        self.end_waits();
         let blocked: Vec<ConnId> = self
             .core
             .sessions
@@ -389,6 +381,7 @@ impl Engine {
     /// over time. Returns when it wants to be called again.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Time {
         self.end_pause(now);
+        self.end_late_waits(now);
         self.core.stats.rate.sample(now.mono.0, self.core.stats.requests);
         self.core.peak_bytes = self.core.peak_bytes.max(self.shared.keyspace.used_bytes());
         if self.core.is_cron_paused {
@@ -427,7 +420,7 @@ impl Engine {
 
     /// True when requests wait for `run`.
     pub fn has_work(&self) -> bool {
-        !self.core.sessions.ready.is_empty()
+        !self.core.sessions.ready.is_empty() || self.may_serve()
     }
 
     /// True when `conn` is one of the engine's.

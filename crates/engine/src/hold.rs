@@ -45,9 +45,9 @@ impl Engine {
         settle(&mut self.core, &mut self.shared);
     }
 
-    /// When CLIENT PAUSE ends.
-    pub fn pause_end(&self) -> Time {
-        self.core.pause.map_or(Time::NEVER, |pause| pause.until)
+    /// When the engine must be called again though nothing happens: CLIENT PAUSE ends, or the time of one who waits.
+    pub fn holds_end(&self) -> Time {
+        self.core.pause.map_or(Time::NEVER, |pause| pause.until).min(self.waits_end())
     }
 
     /// Ends CLIENT PAUSE when its time is over.

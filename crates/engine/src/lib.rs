@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod admission;
+mod blocking;
 mod call;
 mod commands;
 mod digest;
@@ -25,6 +26,7 @@ mod multi;
 mod outside;
 mod pubsub;
 mod routes;
+mod serve;
 mod session;
 mod settings;
 mod shared;

@@ -36,11 +36,12 @@ const TURN_REPLY_BYTES_MAX: usize = 4 << 20;
 /// What was found out about a request before it runs. Both are functions of its bytes alone, so they stay true
 /// whatever runs in between.
 pub struct Planned {
-    found: Found,
+    /// The command.
+    pub found: Found,
     /// The database that was selected; a hint for the prefetch alone.
     db: u32,
     /// Hash of argument 1 where that is a key.
-    hash: Option<KeyHash>,
+    pub hash: Option<KeyHash>,
 }
 
 /// Requests of one session in a group.
@@ -65,6 +66,11 @@ impl Engine {
         let mut requests = 0;
         let mut reply_bytes = 0;
         let mut segments: Vec<Segment> = Vec::new();
+        if self.may_serve() {
+            self.core.stats.start(out.ticks());
+            self.serve(now, outside, out);
+            self.core.stats.stop(out.ticks());
+        }
         while !self.core.sessions.ready.is_empty() {
             if requests >= TURN_REQUESTS_MAX || reply_bytes >= TURN_REPLY_BYTES_MAX {
                 return Ran::Budget;
@@ -92,6 +98,9 @@ impl Engine {
                     self.core.sessions.ready.pop_back();
                 }
                 self.core.sessions.give_back(connection);
+                if self.may_serve() {
+                    self.serve(now, outside, out);
+                }
                 if yields {
                     break;
                 }
@@ -187,7 +196,9 @@ impl Engine {
                 }
                 inbox.next += 1;
                 flow = stage.request(session, &mut outgoing.bytes, args, planned, is_open);
-                if flow == Flow::Yield || session.is_blocked || session.is_closing {
+                // Who waits for what the request has changed comes before the next one.
+                let is_over = session.is_blocked || session.is_closing || stage.watch.blocking.has_ready();
+                if flow == Flow::Yield || is_over {
                     break;
                 }
             }
@@ -298,6 +309,9 @@ impl Engine {
             let before = self.stream.session.multi.as_ref().map_or(raw_bytes, |multi| multi.raw_bytes);
             if !args.is_empty() {
                 self.apply_one(now, args, index % AHEAD, outside, out, &mut applied)?;
+                if self.may_serve() && self.stream.session.multi.is_none() {
+                    self.serve(now, outside, out);
+                }
             }
             match &mut self.stream.session.multi {
                 // MULTI itself opened it: its bytes count when EXEC has run.
@@ -408,7 +422,7 @@ fn shown(args: Args<'_>) -> String {
 impl Planned {
     /// Finds a request's command, hashes its first key and asks the processor for its bucket.
     #[inline]
-    fn new(table: &Table, keyspace: &Keyspace, db: u32, args: Args<'_>) -> Planned {
+    pub fn new(table: &Table, keyspace: &Keyspace, db: u32, args: Args<'_>) -> Planned {
         let found = table.find(args);
         let mut hash = None;
         if let Found::Row(index) = found
@@ -447,7 +461,7 @@ impl Stage<'_> {
 
     /// The move that a request must wait for.
     #[cold]
-    fn awaited_move(
+    pub fn awaited_move(
         &self,
         session: &crate::session::Session,
         planned: &Planned,
@@ -508,7 +522,7 @@ impl Stage<'_> {
 
     /// A request that needs the whole of admission, or changes what becomes of its reply.
     #[cold]
-    fn slow_request(
+    pub fn slow_request(
         &mut self,
         session: &mut crate::session::Session,
         bytes: &mut Vec<u8>,
@@ -537,7 +551,9 @@ impl Stage<'_> {
                 call.perform_watched();
                 if is_alone {
                     let spent = call.core.stats.lap(call.out.ticks());
-                    call.took(row, args, spent);
+                    if !call.session.is_blocked {
+                        call.took(row, args, spent);
+                    }
                 }
                 flow = call.flow;
                 self.shared.feed.end_unit();
@@ -558,6 +574,10 @@ impl Stage<'_> {
         }
         if self.shared.feed.offset != before {
             session.last_write = self.shared.feed.offset;
+        }
+        // Who waits for a key goes on with this request later.
+        if session.is_blocked && self.watch.blocking.wait_of(session.conn).is_some() {
+            return flow;
         }
         // ASKING holds for one request; the transaction it stands in front of counts as one.
         if was_asking && session.multi.is_none() {
@@ -604,7 +624,12 @@ impl Stage<'_> {
 }
 
 /// Cuts off the reply that CLIENT REPLY has asked not to send. `before` is how it stood when the request came.
-fn settle_replies(session: &mut crate::session::Session, bytes: &mut Vec<u8>, mark: usize, before: Replies) {
+pub fn settle_replies(
+    session: &mut crate::session::Session,
+    bytes: &mut Vec<u8>,
+    mark: usize,
+    before: Replies,
+) {
     if (before, session.replies) == (Replies::On, Replies::On) {
         return;
     }

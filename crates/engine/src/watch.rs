@@ -1,5 +1,6 @@
-//! Watch: which connections watch which keys, and whether one of them was touched.
+//! Watch: which connections watch which keys, and whether one of them was touched; and those who wait for keys to change.
 
+use crate::blocking::Blocking;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -8,6 +9,8 @@ use machine::ConnId;
 /// All watched keys. Costs a change of a key one comparison while nobody watches.
 #[derive(Debug, Default)]
 pub struct Watch {
+    /// Who waits for keys to change.
+    pub blocking: Blocking,
     keys: BTreeMap<(u32, Box<[u8]>), Vec<ConnId>>,
     clients: BTreeMap<ConnId, Watching>,
 }
@@ -65,6 +68,9 @@ impl Watch {
         if !self.keys.is_empty() {
             self.touch_watched(db, key);
         }
+        if !self.blocking.is_empty() {
+            self.blocking.touch(db, key);
+        }
     }
 
     #[cold]
@@ -79,6 +85,7 @@ impl Watch {
 
     /// A database (none: every one) was emptied. Keys for which `exists` said no before are not touched.
     pub fn touch_all(&mut self, db: Option<u32>, exists: impl Fn(u32, &[u8]) -> bool) {
+        self.blocking.touch_all(db);
         for ((at, key), conns) in &self.keys {
             if db.is_some_and(|db| db != *at) || !exists(*at, key) {
                 continue;

@@ -192,7 +192,7 @@ impl Machine for Node {
         self.note_standing(now);
         self.tell_role(out);
         self.engine.release(now, self.rest.journal.safe_offset(), out);
-        self.engine_wake_at = self.engine_wake_at.min(self.engine.pause_end());
+        self.engine_wake_at = self.engine_wake_at.min(self.engine.holds_end());
         out.wake(self.engine_wake_at);
         out.wake(self.engine.moves_wake_at());
         if let Some(cluster) = &self.rest.cluster {

@@ -57,12 +57,16 @@ impl Node {
         let shared = &mut self.engine.shared;
         shared.feed.enabled = journal.wants_feed() && journal.primary().is_none();
         shared.feed.offset = journal.offset() + shared.feed.bytes.len() as u64;
+        let was_primary = !shared.standing.is_replica;
         shared.standing.is_replica = journal.primary().is_some();
         shared.standing.link_up = journal.primary().is_none() || journal.is_linked();
         shared.standing.save_failed = journal.stops_writes();
         let wanted = settings::replicas_to_write(&shared.config);
         shared.standing.lacks_replicas =
             wanted > 0 && journal.primary().is_none() && journal.good_replicas(now) < wanted;
+        if was_primary && shared.standing.is_replica {
+            self.engine.end_waits();
+        }
     }
 
     fn settle_journal(&mut self, now: Now, out: &mut Outbox) -> bool {

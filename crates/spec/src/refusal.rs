@@ -159,6 +159,8 @@ pub enum Refusal {
     Protected,
     /// A connection to a node that just lost its role.
     Demoted,
+    /// CLIENT UNBLOCK with ERROR.
+    Unblocked,
 
     // Cluster.
     /// The slot is served by another node, at this endpoint.
@@ -422,6 +424,7 @@ impl Refusal {
                  password for the default user. NOTE: You only need to do one of the above things in order for \
                  the server to start accepting connections from the outside."
             }
+            Refusal::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Refusal::Demoted => {
                 "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
             }

@@ -52,6 +52,8 @@ fn clients(call: &Call<'_>, facts: &mut Facts) {
     facts.clients.connected_max = call.core.settings.clients_max as u64;
     facts.clients.blocked =
         others().filter(|other| other.session.is_blocked || other.session.is_held).count() as u64;
+    facts.clients.blocking_keys = call.keys.watch.blocking.keys() as u64;
+    facts.clients.blocking_keys_on_end = call.keys.watch.blocking.keys_minded() as u64;
     let input = others().map(|other| other.inbox.memory_bytes());
     let output = others().map(|other| other.outgoing.pending());
     facts.clients.input_bytes_max = input.max().unwrap_or(0) as u64;

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::hold::{self, Pause};
+use crate::serve;
 use crate::table::Command;
 use crate::{Answer, Question};
 use base::{Span, number};
@@ -106,6 +107,16 @@ fn client_unblock(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.integer(0);
         return Ok(());
     };
+    let (core, watch) = (&mut *call.core, &mut *call.keys.watch);
+    let is_ended = if with_error {
+        serve::refuse(core, watch, conn, &Refusal::Unblocked)
+    } else {
+        serve::say_nothing(core, watch, conn)
+    };
+    if is_ended {
+        call.reply.integer(1);
+        return Ok(());
+    }
     match call.put(Question::Unblock { conn, with_error }) {
         Answer::Refused(refusal) => return Err(refusal),
         Answer::Yield => call.flow = crate::call::Flow::Yield,

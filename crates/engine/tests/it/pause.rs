@@ -31,7 +31,7 @@ fn a_pause_of_all_ends_by_its_time() {
     world.turn();
     assert_eq!(world.read(1), "+OK");
     assert_eq!(world.read(2), "");
-    assert_eq!(world.engine.pause_end(), world.now.mono + base::Span::ms(1_000));
+    assert_eq!(world.engine.holds_end(), world.now.mono + base::Span::ms(1_000));
     world.wait(999);
     world.tick();
     world.turn();

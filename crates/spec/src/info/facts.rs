@@ -78,6 +78,10 @@ pub struct Clients {
     pub output_bytes_max: u64,
     /// Clients that wait in a blocking command.
     pub blocked: u64,
+    /// Keys that clients wait for.
+    pub blocking_keys: u64,
+    /// Keys whose end clients wait for.
+    pub blocking_keys_on_end: u64,
 }
 
 /// Memory, in bytes.

@@ -67,8 +67,16 @@ pub static FIELDS: &[Field] = &[
     row(Section::Clients, "blocked_clients", Show::Value(|facts| Shown::Size(facts.clients.blocked))),
     row(Section::Clients, "tracking_clients", Show::Value(|_| Shown::Number(0))),
     row(Section::Clients, "clients_in_timeout_table", Show::Value(|_| Shown::Number(0))),
-    row(Section::Clients, "total_blocking_keys", Show::Value(|_| Shown::Number(0))),
-    row(Section::Clients, "total_blocking_keys_on_nokey", Show::Value(|_| Shown::Number(0))),
+    row(
+        Section::Clients,
+        "total_blocking_keys",
+        Show::Value(|facts| Shown::Size(facts.clients.blocking_keys)),
+    ),
+    row(
+        Section::Clients,
+        "total_blocking_keys_on_nokey",
+        Show::Value(|facts| Shown::Size(facts.clients.blocking_keys_on_end)),
+    ),
     // Memory.
     row(Section::Memory, "used_memory", Show::Value(|facts| Shown::Size(facts.memory.used_bytes))),
     row(Section::Memory, "used_memory_human", Show::Value(|facts| Shown::Human(facts.memory.used_bytes))),

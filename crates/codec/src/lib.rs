@@ -14,7 +14,7 @@ mod stream;
 mod string;
 
 use alloc::vec::Vec;
-use data::{HashKey, HashLimits, Limits, Value, ValueRef};
+use data::{HashKey, HashLimits, Limits, SetLimits, Value, ValueRef};
 use spec::Config;
 use spec::directive::id;
 use wire::rdb;
@@ -31,6 +31,11 @@ pub fn limits(config: &Config) -> Limits {
         hash: HashLimits {
             entries: count(id::HASH_MAX_LISTPACK_ENTRIES),
             value_bytes: size(id::HASH_MAX_LISTPACK_VALUE),
+        },
+        set: SetLimits {
+            intset_entries: count(id::SET_MAX_INTSET_ENTRIES),
+            listpack_entries: count(id::SET_MAX_LISTPACK_ENTRIES),
+            value_bytes: size(id::SET_MAX_LISTPACK_VALUE),
         },
     }
 }
@@ -84,6 +89,9 @@ pub fn held(value: rdb::Value, key: HashKey, limits: &Limits) -> Result<Value, F
         rdb::Value::Integer(number) => Ok(Value::Integer(number)),
         rdb::Value::HashListpack(bytes) => hash::of_listpack(bytes, key, limits.hash),
         rdb::Value::Hash(pairs) => hash::of_pairs(&pairs, key, limits.hash),
+        rdb::Value::Set(members) => set::of_members(&members, key, limits.set),
+        rdb::Value::SetIntset(bytes) => set::of_intset(bytes, key, limits.set),
+        rdb::Value::SetListpack(bytes) => set::of_listpack(bytes, key, limits.set),
     }
 }
 
@@ -93,7 +101,7 @@ pub fn copy(value: ValueRef<'_>, key: HashKey) -> Value {
         ValueRef::Str(text) => string::copy(text),
         ValueRef::Hash(value) => hash::copy(value, key),
         ValueRef::List(value) => list::copy(value, key),
-        ValueRef::Set(value) => set::copy(value, key),
+        ValueRef::Set(value) => set::copy(value),
         ValueRef::SortedSet(value) => sorted_set::copy(value, key),
         ValueRef::Stream(value) => stream::copy(value, key),
     }
@@ -119,6 +127,8 @@ pub fn cost(value: &rdb::Value) -> usize {
     match value {
         rdb::Value::Integer(_) => 0,
         rdb::Value::String(bytes) | rdb::Value::HashListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
+        rdb::Value::SetIntset(bytes) | rdb::Value::SetListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
         rdb::Value::Hash(pairs) => pairs.len() / 8,
+        rdb::Value::Set(members) => members.len() / 8,
     }
 }

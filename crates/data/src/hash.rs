@@ -262,8 +262,8 @@ impl Collection for Hash {
 
     fn free_slice(&mut self, budget: &mut usize) -> bool {
         if let Body::Table(table) = &mut self.body {
-            let (table, places) = (core::mem::take(&mut **table), table.places());
-            self.body = Body::Dying(Box::new(table), places);
+            let places = table.places();
+            self.body = Body::Dying(core::mem::take(table), places);
         }
         match &mut self.body {
             Body::Dying(table, left) => table.free_slice(left, budget),

@@ -1,10 +1,13 @@
 //! Limits: up to which size a collection stays in its small layout.
 
 pub use crate::hash::HashLimits;
+pub use crate::set::SetLimits;
 
 /// Those of all types, as the directives of the same names have them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// `hash-max-listpack-entries`, `hash-max-listpack-value`.
     pub hash: HashLimits,
+    /// `set-max-intset-entries`, `set-max-listpack-entries`, `set-max-listpack-value`.
+    pub set: SetLimits,
 }

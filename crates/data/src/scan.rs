@@ -11,7 +11,7 @@
 //!
 //! The 1 that ends the prefix tells its length, and keeps every cursor but the end's from being 0.
 
-use crate::entry::RawEntry;
+use crate::node::Node;
 use crate::segment::{Segment, home_of};
 use crate::table::{DEPTH_MAX, HashKey, Table};
 
@@ -88,14 +88,14 @@ fn first_tag(home: usize, buckets: usize) -> Option<u16> {
     u16::try_from((home << 16).div_ceil(buckets)).ok()
 }
 
-impl Table {
+impl<E: Node> Table<E> {
     /// Visits entries from `at` on until the budget is used up; returns where to go on, `None` at the table's end.
     pub fn scan(
         &self,
         at: Position,
         key: HashKey,
         budget: &mut Budget,
-        visit: &mut impl FnMut(RawEntry),
+        visit: &mut impl FnMut(E),
     ) -> Option<Position> {
         let mut at = at;
         loop {
@@ -115,12 +115,12 @@ impl Table {
 }
 
 /// Visits entries of one segment; returns the tag to go on with, `None` at its end.
-fn scan_segment(
+fn scan_segment<E: Node>(
     segment: Segment,
     at: Position,
     key: HashKey,
     budget: &mut Budget,
-    visit: &mut impl FnMut(RawEntry),
+    visit: &mut impl FnMut(E),
 ) -> Option<u16> {
     // The segment is wider than the range of the cursor: it was merged, and only a part of it is still to be visited.
     let is_merged = at.depth > segment.depth();
@@ -134,7 +134,7 @@ fn scan_segment(
             if word.tag() < at.tag {
                 return;
             }
-            let entry = word.entry();
+            let entry: E = word.node();
             let is_in_range =
                 || (key.hash(entry.key()) >> 32) as u32 >> (32 - at.depth) == at.prefix >> (32 - at.depth);
             if !is_merged || is_in_range() {

@@ -14,6 +14,7 @@
 //! a bucket with an empty word ends the search, and an empty word never carries flags.
 
 use crate::entry::RawEntry;
+use crate::node::Node;
 use crate::memory::{give_back, prefetch, size_class, take_zeroed};
 use core::ptr::{self, NonNull};
 
@@ -76,7 +77,7 @@ impl Word {
 
     /// The word for an entry.
     #[inline]
-    pub fn new(tag: u16, entry: RawEntry) -> Word {
+    pub fn new<E: Node>(tag: u16, entry: E) -> Word {
         let address = entry.address().as_ptr();
         debug_assert!(address.addr() & !ADDRESS == 0 && tag != 0);
         let deadline = if entry.has_deadline() { HAS_DEADLINE } else { 0 };
@@ -96,10 +97,24 @@ impl Word {
     /// The entry. The word is not empty.
     #[inline(always)]
     pub fn entry(self) -> RawEntry {
+        self.node()
+    }
+
+    /// As `entry`, in a table of other nodes. The word is not empty, and of such a table.
+    #[inline(always)]
+    pub fn node<E: Node>(self) -> E {
         let address = self.0.map_addr(|bits| bits & ADDRESS);
         debug_assert!(!address.is_null());
         // SAFETY: a word that is not empty holds an entry's address, which is not null (made by `new`).
-        RawEntry::from_address(unsafe { NonNull::new_unchecked(address) })
+        E::from_address(unsafe { NonNull::new_unchecked(address) })
+    }
+
+    /// The same word for another entry.
+    #[inline]
+    pub fn with_node<E: Node>(self, entry: E) -> Word {
+        let address = entry.address().as_ptr();
+        let rest = self.0.addr() & !ADDRESS;
+        Word(address.map_addr(|bits| bits | rest))
     }
 
     /// True when the entry has a deadline: known without a look at the entry.
@@ -290,7 +305,7 @@ impl Segment {
 
     /// The place of the entry with this tag that `is` accepts.
     #[inline(always)]
-    pub fn find(self, tag: u16, mut is: impl FnMut(RawEntry) -> bool) -> Option<Place> {
+    pub fn find(self, tag: u16, mut is: impl FnMut(Word) -> bool) -> Option<Place> {
         let home = home_of(tag, self.buckets());
         if let Some(place) = self.find_in(home, tag, &mut is) {
             return Some(place);
@@ -307,11 +322,11 @@ impl Segment {
     }
 
     #[inline(always)]
-    fn find_in(self, bucket: usize, tag: u16, is: &mut impl FnMut(RawEntry) -> bool) -> Option<Place> {
+    fn find_in(self, bucket: usize, tag: u16, is: &mut impl FnMut(Word) -> bool) -> Option<Place> {
         let mut matches = self.matches(bucket, tag);
         while matches != 0 {
             let at = matches.trailing_zeros() as usize;
-            if is(self.read(bucket, at).entry()) {
+            if is(self.read(bucket, at)) {
                 return Some(self.place(bucket, at));
             }
             matches &= matches - 1;
@@ -319,8 +334,9 @@ impl Segment {
         None
     }
 
+    /// The place of a word.
     #[inline(always)]
-    fn place(self, bucket: usize, at: usize) -> Place {
+    pub fn place(self, bucket: usize, at: usize) -> Place {
         // SAFETY: the bucket's address is that of a live allocation, so not null.
         Place(unsafe { NonNull::new_unchecked(self.bucket(bucket).wrapping_add(at)) })
     }
@@ -369,8 +385,8 @@ impl Segment {
     }
 
     /// Takes the word at `place` out, and brings entries that lie away from home back.
-    pub fn remove(self, place: Place) -> RawEntry {
-        let entry = place.entry();
+    pub fn remove(self, place: Place) -> Word {
+        let word = place.word();
         let (mut bucket, mut at) = self.position(place);
         // Each turn moves an entry nearer to its home, so this ends.
         loop {
@@ -378,7 +394,7 @@ impl Segment {
             let Some((from, from_at)) = self.away_from(bucket, reach) else {
                 self.set_reach(bucket, 0);
                 self.write(bucket, at, Word::EMPTY);
-                return entry;
+                return word;
             };
             let back = self.read(from, from_at).with_reach_of(self.read(bucket, at));
             self.write(bucket, at, back);
@@ -462,6 +478,19 @@ impl Segment {
             buckets = larger(size);
         }
         None
+    }
+
+    /// A segment of the same shape, whose words `map` gives: for a copy of each entry.
+    pub fn copied(self, mut map: impl FnMut(Word) -> Word) -> Segment {
+        let copy = Segment::new(self.buckets(), self.depth(), false);
+        for bucket in 0..self.buckets() {
+            for (at, word) in self.words(bucket).into_iter().enumerate() {
+                if !word.is_empty() {
+                    copy.write(bucket, at, map(word));
+                }
+            }
+        }
+        copy
     }
 
     /// Frees the words, not the entries.

@@ -15,11 +15,13 @@
 
 use crate::entry::RawEntry;
 use crate::memory::size_class;
+use crate::node::Node;
 use crate::segment::{BUCKET_WORDS, BUCKETS_MAX, Place, Segment, Word, fitting, larger, tag_of};
 use alloc::boxed::Box;
 use alloc::vec;
 use base::Random;
 use base::siphash::siphash13;
+use core::marker::PhantomData;
 
 /// The secret of the tables' hash, drawn per process.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +51,7 @@ pub(crate) const PREFETCH_AHEAD: usize = 16;
 /// A hash table that owns its entries. Its head is one cache line: in cluster mode there are 16,384 in a row.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(crate) struct Table {
+pub(crate) struct Table<E: Node = RawEntry> {
     /// The only segment while the depth is 0.
     root: Segment,
     /// The segments by the top bits of the hash; empty while the depth is 0.
@@ -62,13 +64,14 @@ pub(crate) struct Table {
     /// Segments whose depth is the directory's: when there is none it is halved.
     deepest: u32,
     depth: u32,
+    entries: PhantomData<E>,
 }
 
 // SAFETY: a table owns its segments and entries alone; nothing in them is tied to a thread.
-unsafe impl Send for Table {}
+unsafe impl<E: Node> Send for Table<E> {}
 
-impl Default for Table {
-    fn default() -> Table {
+impl<E: Node> Default for Table<E> {
+    fn default() -> Table<E> {
         Table {
             root: Segment::NONE,
             directory: Box::default(),
@@ -77,6 +80,7 @@ impl Default for Table {
             bytes: 0,
             deepest: 0,
             depth: 0,
+            entries: PhantomData,
         }
     }
 }
@@ -119,7 +123,7 @@ fn gather(segment: Segment, words: &mut [Word; BUCKETS_MAX * BUCKET_WORDS]) -> u
     count
 }
 
-impl Table {
+impl<E: Node> Table<E> {
     /// Entries.
     #[inline]
     pub fn len(&self) -> usize {
@@ -222,7 +226,7 @@ impl Table {
         if segment.is_none() {
             return None;
         }
-        segment.find(tag_of(hash), |entry| is_same(entry.key(), key))
+        segment.find(tag_of(hash), |word| is_same(word.node::<E>().key(), key))
     }
 
     /// A hint, see `Keyspace::prefetch_bucket`.
@@ -244,7 +248,7 @@ impl Table {
     }
 
     /// Puts an entry in whose key is not there. The first segment of a table gets `mark`.
-    pub fn insert(&mut self, hash: u64, entry: RawEntry, key: HashKey, mark: bool) -> Place {
+    pub fn insert(&mut self, hash: u64, entry: E, key: HashKey, mark: bool) -> Place {
         if self.depth == 0 && self.root.is_none() {
             self.root = Segment::new(1, 0, mark);
             self.bytes += self.root.memory();
@@ -260,13 +264,6 @@ impl Table {
         }
     }
 
-    /// The entry at `place` was replaced by `entry`, and its memory has changed.
-    #[inline]
-    pub fn replaced(&mut self, place: Place, entry: RawEntry, before: usize, after: usize) {
-        place.set(entry);
-        self.count_memory(before, after);
-    }
-
     /// An entry owned `before` bytes and owns `after`.
     #[inline]
     pub fn count_memory(&mut self, before: usize, after: usize) {
@@ -277,9 +274,9 @@ impl Table {
     }
 
     /// Takes an entry out. May rebuild the segment smaller: all places are void after it.
-    pub fn remove(&mut self, hash: u64, place: Place) -> RawEntry {
+    pub fn remove(&mut self, hash: u64, place: Place) -> E {
         let segment = self.segment(hash);
-        let entry = segment.remove(place);
+        let entry: E = segment.remove(place).node();
         self.len -= 1;
         self.bytes -= entry.memory();
         if segment.looks_empty_at(place) {
@@ -324,7 +321,7 @@ impl Table {
             if let Some(ahead) = words.get(at + PREFETCH_AHEAD) {
                 ahead.entry().prefetch_key();
             }
-            let side = (key.hash(word.entry().key()) >> (64 - depth) & 1) as usize;
+            let side = (key.hash(word.node::<E>().key()) >> (64 - depth) & 1) as usize;
             halves[side][counts[side]] = word;
             counts[side] += 1;
         }
@@ -496,23 +493,54 @@ impl Table {
     ///
     /// A segment of depth d and b buckets is drawn with chance 2^-d and kept with chance b / 2^(D-d) of the most, so every
     /// word has the same chance, whatever the shape of the table.
-    pub fn random(&self, random: &mut Random) -> Option<RawEntry> {
+    pub fn random(&self, random: &mut Random) -> Option<E> {
+        self.draw(random).map(|(_, place)| place.word().node())
+    }
+
+    /// As `random`, and takes it out.
+    pub fn take_random(&mut self, random: &mut Random) -> Option<E> {
+        // Of the hash only the bits that find the segment are needed.
+        let (hash, place) = self.draw(random)?;
+        Some(self.remove(hash, place))
+    }
+
+    /// A random word that is not empty, and a hash whose segment it lies in.
+    fn draw(&self, random: &mut Random) -> Option<(u64, Place)> {
         if self.len == 0 {
             return None;
         }
         let widest = self.widest();
         loop {
-            let segment = self.segment(random.word());
+            let hash = random.word();
+            let segment = self.segment(hash);
             let buckets = widest << (self.depth - segment.depth());
             let bucket = random.below(buckets as u64) as usize;
             if bucket >= segment.buckets() {
                 continue;
             }
-            let word = segment.words(bucket)[random.below(BUCKET_WORDS as u64) as usize];
-            if !word.is_empty() {
-                return Some(word.entry());
+            let place = segment.place(bucket, random.below(BUCKET_WORDS as u64) as usize);
+            if !place.word().is_empty() {
+                return Some((hash, place));
             }
         }
+    }
+
+    /// A table of the same shape with a copy of each entry: nothing is hashed. It has no index of deadlines.
+    pub fn copied(&self, copy: impl Fn(E) -> E) -> Table<E> {
+        let mut table = Table {
+            root: Segment::NONE,
+            directory: vec![Segment::NONE; self.directory.len()].into_boxed_slice(),
+            due: Box::default(),
+            len: self.len,
+            bytes: self.bytes - size_class(size_of_val(&*self.due)),
+            deepest: self.deepest,
+            depth: self.depth,
+            entries: PhantomData,
+        };
+        for (index, segment) in self.segments() {
+            table.put_segment(index, segment.copied(|word| word.with_node(copy(word.node()))));
+        }
+        table
     }
 
     /// No segment has more buckets.
@@ -529,7 +557,7 @@ impl Table {
             }
             let Some(segment) = self.segment_at(*left - 1) else { return false };
             let start = self.span(*left - 1, segment).start;
-            *budget = budget.saturating_sub(free_segment(segment).max(1));
+            *budget = budget.saturating_sub(free_segment::<E>(segment).max(1));
             if self.depth == 0 {
                 self.root = Segment::NONE;
             } else {
@@ -541,21 +569,30 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The entry at `place` was replaced by `entry`, and its memory has changed.
+    #[inline]
+    pub fn replaced(&mut self, place: Place, entry: RawEntry, before: usize, after: usize) {
+        place.set(entry);
+        self.count_memory(before, after);
+    }
+}
+
 /// Frees a segment with its entries; returns how many they were.
-fn free_segment(segment: Segment) -> usize {
+fn free_segment<E: Node>(segment: Segment) -> usize {
     let mut freed = 0;
     visit_prefetched(segment, |word| {
-        word.entry().free();
+        word.node::<E>().free();
         freed += 1;
     });
     segment.free_words();
     freed
 }
 
-impl Drop for Table {
+impl<E: Node> Drop for Table<E> {
     fn drop(&mut self) {
         for (_, segment) in self.segments() {
-            free_segment(segment);
+            free_segment::<E>(segment);
         }
     }
 }
@@ -588,7 +625,7 @@ mod tests {
     #[test]
     fn segments_keep_their_invariant() {
         let mut random = Random::new(1);
-        let mut table = Table::default();
+        let mut table: Table = Table::default();
         let names = if cfg!(miri) { 300 } else { 20_000 };
         for round in 0..6 {
             for _ in 0..names {

@@ -37,6 +37,6 @@ fn copy(item: Item, out: &mut Vec<u8>) {
             }
             encoder::entry(out, &key, &value, Packing::Lzf);
         }
-        Item::Header { .. } | Item::EmptyHash { .. } | Item::Eof { .. } => {}
+        Item::Header { .. } | Item::Empty { .. } | Item::Eof { .. } => {}
     }
 }

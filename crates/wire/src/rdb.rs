@@ -16,11 +16,14 @@ mod decoder;
 pub mod encoder;
 mod error;
 pub mod payload;
+mod set;
+mod texts;
 mod value;
 
 pub use check::{Checker, Report};
 pub use decoder::{Decoder, Item};
 pub use error::RdbError;
+pub use texts::Texts;
 pub use value::{Pairs, Value};
 
 /// The newest version of `REDIS` files that can be read (Redis 7.2, Valkey 8).
@@ -51,18 +54,26 @@ mod opcode {
 pub mod kind {
     /// A string.
     pub const STRING: u8 = 0;
+    /// A set, member by member.
+    pub const SET: u8 = 2;
     /// A hash, pair by pair.
     pub const HASH: u8 = 4;
     /// A hash in a zipmap (Redis 2.2).
     pub const HASH_ZIPMAP: u8 = 9;
+    /// A set of integers in one string.
+    pub const SET_INTSET: u8 = 11;
     /// A hash in a ziplist.
     pub const HASH_ZIPLIST: u8 = 13;
     /// A hash in a listpack (Redis 7).
     pub const HASH_LISTPACK: u8 = 16;
+    /// A set in a listpack (Redis 7.2).
+    pub const SET_LISTPACK: u8 = 20;
 
     /// True for the types that this program can hold.
     pub(super) fn is_held(byte: u8) -> bool {
-        matches!(byte, STRING | HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)
+        let of_sets = matches!(byte, SET | SET_INTSET | SET_LISTPACK);
+        let of_hashes = matches!(byte, HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK);
+        byte == STRING || of_sets || of_hashes
     }
 
     /// The name of a type byte, those included that this program can not hold.
@@ -70,7 +81,7 @@ pub mod kind {
         Some(match byte {
             STRING => "string",
             1 => "list",
-            2 => "set",
+            SET => "set",
             3 => "sorted set",
             HASH => "hash",
             5 => "sorted set (2)",
@@ -78,7 +89,7 @@ pub mod kind {
             7 => "module",
             HASH_ZIPMAP => "hash (zipmap)",
             10 => "list (ziplist)",
-            11 => "set (intset)",
+            SET_INTSET => "set (intset)",
             12 => "sorted set (ziplist)",
             HASH_ZIPLIST => "hash (ziplist)",
             14 => "list (quicklist)",
@@ -87,7 +98,7 @@ pub mod kind {
             17 => "sorted set (listpack)",
             18 => "list (quicklist 2)",
             19 => "stream (listpacks 2)",
-            20 => "set (listpack)",
+            SET_LISTPACK => "set (listpack)",
             21 => "stream (listpacks 3)",
             22 => "hash with field deadlines",
             _ => return None,

@@ -163,9 +163,9 @@ directives! {
     HASH_MAX_LISTPACK_VALUE => Directive::works("hash-max-listpack-value", memory(0, i64::MAX as u64), "64").alias("hash-max-ziplist-value").hostile("0");
     LIST_MAX_LISTPACK_SIZE => Directive::no_effect("list-max-listpack-size", integer(i32::MIN as i64, INT_MAX), "-2", NO_TYPE).alias("list-max-ziplist-size");
     LIST_COMPRESS_DEPTH => Directive::no_effect("list-compress-depth", integer(0, INT_MAX), "0", NO_TYPE);
-    SET_MAX_INTSET_ENTRIES => Directive::no_effect("set-max-intset-entries", integer(0, i64::MAX), "512", NO_TYPE);
-    SET_MAX_LISTPACK_ENTRIES => Directive::no_effect("set-max-listpack-entries", integer(0, i64::MAX), "128", NO_TYPE);
-    SET_MAX_LISTPACK_VALUE => Directive::no_effect("set-max-listpack-value", memory(0, i64::MAX as u64), "64", NO_TYPE);
+    SET_MAX_INTSET_ENTRIES => Directive::works("set-max-intset-entries", integer(0, i64::MAX), "512").hostile("1");
+    SET_MAX_LISTPACK_ENTRIES => Directive::works("set-max-listpack-entries", integer(0, i64::MAX), "128").hostile("0");
+    SET_MAX_LISTPACK_VALUE => Directive::works("set-max-listpack-value", memory(0, i64::MAX as u64), "64").hostile("0");
     ZSET_MAX_LISTPACK_ENTRIES => Directive::no_effect("zset-max-listpack-entries", integer(0, i64::MAX), "128", NO_TYPE).alias("zset-max-ziplist-entries");
     ZSET_MAX_LISTPACK_VALUE => Directive::no_effect("zset-max-listpack-value", memory(0, i64::MAX as u64), "64", NO_TYPE).alias("zset-max-ziplist-value");
     HLL_SPARSE_MAX_BYTES => Directive::no_effect("hll-sparse-max-bytes", memory(0, i64::MAX as u64), "3000", NO_TYPE);

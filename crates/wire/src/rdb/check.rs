@@ -18,11 +18,13 @@ pub struct Report {
     pub strings: u64,
     /// Keys that hold a hash.
     pub hashes: u64,
+    /// Keys that hold a set.
+    pub sets: u64,
     /// Keys with a deadline.
     pub expires: u64,
     /// Keys whose deadline is over at the time of the check.
     pub expired: u64,
-    /// Hashes without fields, which no server loads.
+    /// Collections without elements, which no server loads.
     pub empty: u64,
     /// Bytes that were read.
     pub bytes: u64,
@@ -78,12 +80,13 @@ impl Checker {
                 match value {
                     Value::String(_) | Value::Integer(_) => report.strings += 1,
                     Value::HashListpack(_) | Value::Hash(_) => report.hashes += 1,
+                    Value::Set(_) | Value::SetIntset(_) | Value::SetListpack(_) => report.sets += 1,
                 }
                 report.expires += u64::from(deadline_ms.is_some());
                 report.expired += u64::from(deadline_ms.is_some_and(|deadline| deadline <= self.now_ms));
                 report.last_key = Some(key);
             }
-            Item::EmptyHash { key, .. } => {
+            Item::Empty { key, .. } => {
                 report.empty += 1;
                 report.last_key = Some(key);
             }

@@ -4,7 +4,7 @@
 //!                                   \-> text being filled (long strings leave the window as they arrive)
 //!
 //!   Header -> Opcode -> AuxKey -> AuxValue -> Opcode
-//!                    -> Key -> Text | Hash(pairs so far) | Flat -> Opcode
+//!                    -> Key -> Text | Texts(so far) | Flat -> Opcode
 //!                    -> Checksum -> Ended
 //!
 //! Each step either takes a whole small piece (an opcode with its numbers, the header of a string) or nothing,
@@ -17,8 +17,9 @@ use alloc::vec::Vec;
 use base::crc64::Crc64;
 
 use super::cursor::{Cursor, Length, Stop};
+use super::texts::Texts;
 use super::value::{self, Flaw, Pairs, Value};
-use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, opcode};
+use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, opcode, set};
 use crate::listpack::Element;
 use crate::lzf;
 
@@ -68,8 +69,8 @@ pub enum Item {
         /// Its use counter, if the writer counts by frequency.
         freq: Option<u8>,
     },
-    /// A hash without fields. Old servers wrote such by mistake; it is no key: the originals log it and leave it out.
-    EmptyHash {
+    /// A collection without elements. Old servers wrote such by mistake; it is no key: the originals log it and leave it out.
+    Empty {
         /// Its database.
         db: u32,
         /// Its name.
@@ -94,8 +95,8 @@ enum State {
     Key { kind: u8, at: u64 },
     Text { key: Vec<u8> },
     Flat { key: Vec<u8>, kind: u8 },
-    HashLen { key: Vec<u8> },
-    Hash { key: Vec<u8>, texts: u64, pairs: Pairs },
+    Count { key: Vec<u8>, kind: u8 },
+    Texts { key: Vec<u8>, kind: u8, count: u64, texts: Texts },
     Checksum,
     Ended,
     Failed(RdbError),
@@ -188,7 +189,7 @@ impl Decoder {
         let key = Vec::new();
         let state = match kind {
             kind::STRING => State::Text { key },
-            kind::HASH => State::HashLen { key },
+            kind::HASH | kind::SET => State::Count { key, kind },
             _ if kind::is_held(kind) => State::Flat { key, kind },
             _ => return None,
         };
@@ -257,8 +258,8 @@ impl Decoder {
     /// Bytes of memory that the decoder holds for what is not read and for the value that is being read.
     pub fn memory_bytes(&self) -> usize {
         let filling = self.filling.as_ref().map_or(0, |filling| filling.bytes.capacity());
-        let pairs = if let State::Hash { pairs, .. } = &self.state { pairs.memory_bytes() } else { 0 };
-        self.window.capacity() + filling + pairs
+        let texts = if let State::Texts { texts, .. } = &self.state { texts.memory_bytes() } else { 0 };
+        self.window.capacity() + filling + texts
     }
 
     /// Brings the checksum up to what is read.
@@ -286,8 +287,8 @@ impl Decoder {
             State::Function { at } => self.function(at),
             State::Key { kind, at } => self.key(kind, at),
             State::AuxValue { .. } | State::Text { .. } | State::Flat { .. } => self.text_of_state(),
-            State::HashLen { .. } => self.hash_len(),
-            State::Hash { .. } => self.hash(),
+            State::Count { .. } => self.count(),
+            State::Texts { .. } => self.texts(),
             State::Checksum => self.checksum(),
             State::Ended => Ok(None),
             State::Failed(ref error) => Err(Stop::Error(error.clone())),
@@ -390,7 +391,7 @@ impl Decoder {
         let key = self.text()?.into_bytes();
         self.state = match kind {
             kind::STRING => State::Text { key },
-            kind::HASH => State::HashLen { key },
+            kind::HASH | kind::SET => State::Count { key, kind },
             _ if kind::is_held(kind) => State::Flat { key, kind },
             byte => {
                 let name = kind::name(byte).expect("only a type with a name becomes a key");
@@ -418,48 +419,52 @@ impl Decoder {
                 let value = match kind {
                     kind::HASH_ZIPMAP => value::from_zipmap(&blob),
                     kind::HASH_ZIPLIST => value::from_ziplist(&blob),
+                    kind::SET_INTSET => set::from_intset(blob),
+                    kind::SET_LISTPACK => set::from_listpack(blob),
                     _ => value::from_listpack(blob),
                 };
                 match value {
                     Ok(value) => Ok(Some(self.keyed(key, value))),
                     Err(Flaw::Empty) => Ok(Some(self.empty(key))),
-                    Err(Flaw::Bad(error)) => Err(RdbError::BadHash { key, at, error }.into()),
+                    Err(Flaw::Bad(error)) => Err(RdbError::BadFlat { key, at, error }.into()),
                 }
             }
             _ => unreachable!("the caller passes only states that end with a string"),
         }
     }
 
-    fn hash_len(&mut self) -> Result<Option<Item>, Stop> {
+    fn count(&mut self) -> Result<Option<Item>, Stop> {
         let mut cursor = self.cursor();
-        let len = cursor.length()?;
+        let count = cursor.length()?;
         self.read += cursor.used();
-        let State::HashLen { key } = core::mem::replace(&mut self.state, State::Opcode) else {
+        let State::Count { key, kind } = core::mem::replace(&mut self.state, State::Opcode) else {
             unreachable!("the caller passes only this state");
         };
-        if len == 0 {
+        if count == 0 {
             return Ok(Some(self.empty(key)));
         }
-        self.state = State::Hash { key, texts: len.saturating_mul(2), pairs: Pairs::default() };
+        let each = if kind == kind::HASH { 2 } else { 1 };
+        self.state = State::Texts { key, kind, count: count.saturating_mul(each), texts: Texts::default() };
         Ok(None)
     }
 
-    fn hash(&mut self) -> Result<Option<Item>, Stop> {
+    fn texts(&mut self) -> Result<Option<Item>, Stop> {
         // The state is taken out while strings are read into it, and put back when they are not all there.
-        let State::Hash { key, texts, mut pairs } = core::mem::replace(&mut self.state, State::Opcode) else {
+        let State::Texts { key, kind, count, mut texts } = core::mem::replace(&mut self.state, State::Opcode) else {
             unreachable!("the caller passes only this state");
         };
-        while pairs.text_count() < texts {
+        while (texts.len() as u64) < count {
             match self.text() {
-                Ok(Text::Bytes(bytes)) => pairs.push_text(&bytes),
-                Ok(Text::Integer(number)) => pairs.push_element(Element::Integer(number)),
+                Ok(Text::Bytes(bytes)) => texts.push(&bytes),
+                Ok(Text::Integer(number)) => texts.push_element(Element::Integer(number)),
                 Err(stop) => {
-                    self.state = State::Hash { key, texts, pairs };
+                    self.state = State::Texts { key, kind, count, texts };
                     return Err(stop);
                 }
             }
         }
-        Ok(Some(self.keyed(key, Value::Hash(pairs))))
+        let value = if kind == kind::HASH { Value::Hash(Pairs::of(texts)) } else { Value::Set(texts) };
+        Ok(Some(self.keyed(key, value)))
     }
 
     fn checksum(&mut self) -> Result<Option<Item>, Stop> {
@@ -483,7 +488,7 @@ impl Decoder {
 
     fn empty(&mut self, key: Vec<u8>) -> Item {
         (self.deadline_ms, self.idle, self.freq) = (None, None, None);
-        Item::EmptyHash { db: self.db, key }
+        Item::Empty { db: self.db, key }
     }
 
     /// The string at the read position, whole.

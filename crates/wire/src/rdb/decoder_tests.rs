@@ -155,7 +155,7 @@ fn data_may_be_dropped_only_after_the_preamble() {
 
 #[test]
 fn hashes_without_fields_are_items_of_their_own() {
-    let empty = Item::EmptyHash { db: 0, key: b"h".to_vec() };
+    let empty = Item::Empty { db: 0, key: b"h".to_vec() };
     assert_eq!(read(&file(10, &[4, 1, b'h', 0])).unwrap()[1], empty);
     let blob = [&[16, 1, b'h'], &short(&listpack(&[]))[..]].concat();
     assert_eq!(read(&file(10, &blob)).unwrap()[1], empty);
@@ -172,7 +172,7 @@ fn damaged_hashes_are_errors_with_their_key() {
     for blob in [&odd, &twice, &odd[..5].to_vec()] {
         let body = [&[16, 1, b'h'], &short(blob)[..]].concat();
         let error = read(&file(10, &body)).unwrap_err();
-        assert!(matches!(&error, RdbError::BadHash { key, at: 12, .. } if key == b"h"), "{error:?}");
+        assert!(matches!(&error, RdbError::BadFlat { key, at: 12, .. } if key == b"h"), "{error:?}");
     }
 }
 
@@ -294,7 +294,7 @@ fn random_file(random: &mut Random) -> (Vec<u8>, Vec<Item>) {
 }
 
 fn random_value(random: &mut Random, key: &[u8], packing: Packing, out: &mut Vec<u8>) -> Value {
-    match random.below(4) {
+    match random.below(6) {
         0 => {
             let number = random.word() as i64 >> random.below(64);
             encoder::entry(out, key, &Value::Integer(number), packing);
@@ -317,6 +317,21 @@ fn random_value(random: &mut Random, key: &[u8], packing: Packing, out: &mut Vec
             let elements = fields.zip(&texts).flat_map(|(field, text)| [field, Element::Bytes(text)]);
             let blob = listpack(&elements.collect::<Vec<_>>());
             let value = Value::HashListpack(blob);
+            encoder::entry(out, key, &value, packing);
+            value
+        }
+        3 => {
+            let mut members = Texts::default();
+            (0..random.between(1, 80)).for_each(|_| members.push(&random_text(random)));
+            let value = Value::Set(members);
+            encoder::entry(out, key, &value, packing);
+            value
+        }
+        4 => {
+            let count = random.between(1, 40) as u32;
+            let mut blob = [4u32.to_le_bytes(), count.to_le_bytes()].concat();
+            (0..count).for_each(|index| blob.extend_from_slice(&(index * index).to_le_bytes()));
+            let value = Value::SetIntset(blob);
             encoder::entry(out, key, &value, packing);
             value
         }

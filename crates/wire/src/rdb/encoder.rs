@@ -75,7 +75,11 @@ pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
     match value {
         Value::String(text) => string(out, text, packing),
         Value::Integer(number) => integer(out, *number),
-        Value::HashListpack(listpack) => blob(out, listpack, packing),
+        Value::HashListpack(flat) | Value::SetIntset(flat) | Value::SetListpack(flat) => blob(out, flat, packing),
+        Value::Set(members) => {
+            length(out, members.len() as u64);
+            members.iter().for_each(|member| string(out, member, packing));
+        }
         Value::Hash(pairs) => {
             length(out, pairs.len() as u64);
             for (field, value) in pairs.iter() {

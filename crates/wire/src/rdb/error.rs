@@ -86,7 +86,7 @@ pub enum RdbError {
         error: LzfError,
     },
     /// A hash in a flat encoding that is damaged.
-    BadHash {
+    BadFlat {
         /// The key that holds it.
         key: Vec<u8>,
         /// Where the string that keeps the flat encoding starts.
@@ -161,8 +161,8 @@ impl Display for RdbError {
             RdbError::BadLzf { at, error } => {
                 write!(f, "packed string at byte {at}: {error}; the file is damaged")
             }
-            RdbError::BadHash { key, at, error } => {
-                write!(f, "hash \"{}\" at byte {at} is {error}: the file is damaged", key.escape_ascii())
+            RdbError::BadFlat { key, at, error } => {
+                write!(f, "value of \"{}\" at byte {at} is {error}: the file is damaged", key.escape_ascii())
             }
             RdbError::BadDatabase { number, at } => {
                 write!(f, "database number {number} at byte {at} is impossible: the file is damaged")

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::kind;
+use super::texts::Texts;
 use crate::listpack::{Element, FlatError, Listpack};
 use crate::ziplist::Ziplist;
 use crate::zipmap::Zipmap;
@@ -19,6 +20,12 @@ pub enum Value {
     /// A hash as its pairs, at least one. Out of a flat encoding no field comes twice; out of the plain one
     /// that is for the reader to see as it inserts them: it is damage.
     Hash(Pairs),
+    /// The members of a set, at least one. Whether one comes twice is for the reader to see as it inserts them: it is damage.
+    Set(Texts),
+    /// A set in one intset, checked whole.
+    SetIntset(Vec<u8>),
+    /// A set in one listpack, which is sound; as for `Set` no member may come twice.
+    SetListpack(Vec<u8>),
 }
 
 impl Value {
@@ -28,22 +35,29 @@ impl Value {
             Value::String(_) | Value::Integer(_) => kind::STRING,
             Value::HashListpack(_) => kind::HASH_LISTPACK,
             Value::Hash(_) => kind::HASH,
+            Value::Set(_) => kind::SET,
+            Value::SetIntset(_) => kind::SET_INTSET,
+            Value::SetListpack(_) => kind::SET_LISTPACK,
         }
     }
 }
 
-/// Fields and values of a hash, in the order of the file, in two allocations.
+/// Fields and values of a hash, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
-    bytes: Vec<u8>,
-    /// Where each text ends in `bytes`; fields and values in turn.
-    ends: Vec<usize>,
+    /// Fields and values in turn.
+    texts: Texts,
 }
 
 impl Pairs {
+    /// Pairs of texts in turn, of which there is an even number.
+    pub(super) fn of(texts: Texts) -> Pairs {
+        Pairs { texts }
+    }
+
     /// Number of whole pairs.
     pub fn len(&self) -> usize {
-        self.ends.len() / 2
+        self.texts.len() / 2
     }
 
     /// True when there is none.
@@ -53,42 +67,17 @@ impl Pairs {
 
     /// Field and value of each pair.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        (0..self.len()).map(|index| (self.text(2 * index), self.text(2 * index + 1)))
+        (0..self.len()).map(|index| (self.texts.text(2 * index), self.texts.text(2 * index + 1)))
     }
 
     /// Appends one pair.
     pub fn push(&mut self, field: &[u8], value: &[u8]) {
-        self.push_text(field);
-        self.push_text(value);
-    }
-
-    fn text(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.bytes[start..self.ends[index]]
-    }
-
-    /// Appends a field, or the value of the field before it.
-    pub(super) fn push_text(&mut self, text: &[u8]) {
-        self.bytes.extend_from_slice(text);
-        self.ends.push(self.bytes.len());
-    }
-
-    pub(super) fn push_element(&mut self, element: Element<'_>) {
-        element.write_to(&mut self.bytes);
-        self.ends.push(self.bytes.len());
-    }
-
-    /// Texts so far, half-finished pairs included.
-    pub(super) fn text_count(&self) -> u64 {
-        self.ends.len() as u64
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
+        self.texts.push(field);
+        self.texts.push(value);
     }
 }
 
-/// Why a flat hash is not taken; a hash without fields is a case of its own.
+/// Why a flat encoding is not taken; one without elements is a case of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     Empty,
@@ -122,16 +111,16 @@ pub(super) fn from_listpack(blob: Vec<u8>) -> Result<Value, Flaw> {
 /// A hash out of a ziplist.
 pub(super) fn from_ziplist(blob: &[u8]) -> Result<Value, Flaw> {
     let mut fields = Vec::new();
-    let mut pairs = Pairs::default();
+    let mut texts = Texts::default();
     for element in Ziplist::new(blob)? {
         let element = element?;
-        if pairs.text_count().is_multiple_of(2) {
+        if texts.len().is_multiple_of(2) {
             fields.push(element.canonical());
         }
-        pairs.push_element(element);
+        texts.push_element(element);
     }
-    check_fields(fields, pairs.text_count())?;
-    Ok(Value::Hash(pairs))
+    check_fields(fields, texts.len() as u64)?;
+    Ok(Value::Hash(Pairs::of(texts)))
 }
 
 /// A hash out of a zipmap.
@@ -143,7 +132,7 @@ pub(super) fn from_zipmap(blob: &[u8]) -> Result<Value, Flaw> {
         fields.push(Element::Bytes(field));
         pairs.push(field, value);
     }
-    check_fields(fields, pairs.text_count())?;
+    check_fields(fields, 2 * pairs.len() as u64)?;
     Ok(Value::Hash(pairs))
 }
 

@@ -28,6 +28,7 @@ fn plain(value: &Value) -> Vec<(String, String)> {
             }
             texts.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
         }
+        other => panic!("the golden files hold strings and hashes alone: {other:?}"),
     }
 }
 
@@ -49,7 +50,7 @@ fn read(file: &[u8], piece: usize) -> Result<(u32, String, Found), RdbError> {
                     found.insert((db, text(&key)), (value, deadline_ms));
                 }
                 Item::Aux { .. } | Item::SelectDb(_) | Item::ResizeDb { .. } | Item::Eof { .. } => {}
-                Item::EmptyHash { .. } => panic!("no hash of the golden files is empty"),
+                Item::Empty { .. } => panic!("nothing in the golden files is empty"),
             }
         }
     }

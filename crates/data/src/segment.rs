@@ -14,8 +14,8 @@
 //! a bucket with an empty word ends the search, and an empty word never carries flags.
 
 use crate::entry::RawEntry;
-use crate::node::Node;
 use crate::memory::{give_back, prefetch, size_class, take_zeroed};
+use crate::node::Node;
 use core::ptr::{self, NonNull};
 
 #[cfg(not(target_pointer_width = "64"))]

@@ -42,9 +42,11 @@ impl Intset {
     /// Takes bytes from outside, after a full check: a known width, as many integers as stated, each above the one before.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Intset, Malformed> {
         let header = bytes.get(..HEADER).ok_or(Malformed)?;
-        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let (width, count) = (word(0) as usize, word(4) as usize);
-        if !matches!(width, 2 | 4 | 8) || count == 0 || Some(bytes.len() - HEADER) != count.checked_mul(width) {
+        if !matches!(width, 2 | 4 | 8) || count == 0 || Some(bytes.len() - HEADER) != count.checked_mul(width)
+        {
             return Err(Malformed);
         }
         let set = Intset { bytes };

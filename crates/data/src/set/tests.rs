@@ -91,8 +91,10 @@ fn layouts_change_at_the_limits() {
         members.split(' ').for_each(|member| assert!(set.insert(member.as_bytes(), LIMITS)));
         set.encoding()
     };
-    let numbers = |count: usize| (0..count).map(|number| format!("{number}")).collect::<Vec<String>>().join(" ");
-    let words = |count: usize| (0..count).map(|number| format!("w{number}")).collect::<Vec<String>>().join(" ");
+    let numbers =
+        |count: usize| (0..count).map(|number| format!("{number}")).collect::<Vec<String>>().join(" ");
+    let words =
+        |count: usize| (0..count).map(|number| format!("w{number}")).collect::<Vec<String>>().join(" ");
     assert_eq!(layout("1"), Encoding::Intset);
     assert_eq!(layout(&numbers(20)), Encoding::Intset);
     assert_eq!(layout(&numbers(21)), Encoding::Hashtable);
@@ -124,7 +126,8 @@ fn many_members_come_in_batches() {
 #[test]
 fn a_scan_visits_what_stays() {
     let mut random = Random::new(9);
-    let stays: BTreeSet<Vec<u8>> = (0..scaled(3_000)).map(|number| format!("s{number}").into_bytes()).collect();
+    let stays: BTreeSet<Vec<u8>> =
+        (0..scaled(3_000)).map(|number| format!("s{number}").into_bytes()).collect();
     let mut set = Set::new(KEY);
     for member in &stays {
         set.insert(member, LIMITS);
@@ -166,7 +169,9 @@ fn every_member_has_the_same_chance() {
         }
         // Six standard deviations: a fair set fails once in a billion runs, and the seed is fixed.
         let mean = rounds as f64 / members as f64;
-        assert!(hits.iter().all(|&count| (f64::from(count) - mean) * (f64::from(count) - mean) < 36.0 * mean));
+        assert!(
+            hits.iter().all(|&count| (f64::from(count) - mean) * (f64::from(count) - mean) < 36.0 * mean)
+        );
     }
 }
 

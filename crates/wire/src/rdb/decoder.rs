@@ -450,7 +450,8 @@ impl Decoder {
 
     fn texts(&mut self) -> Result<Option<Item>, Stop> {
         // The state is taken out while strings are read into it, and put back when they are not all there.
-        let State::Texts { key, kind, count, mut texts } = core::mem::replace(&mut self.state, State::Opcode) else {
+        let State::Texts { key, kind, count, mut texts } = core::mem::replace(&mut self.state, State::Opcode)
+        else {
             unreachable!("the caller passes only this state");
         };
         while (texts.len() as u64) < count {

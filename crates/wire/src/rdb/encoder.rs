@@ -75,7 +75,9 @@ pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
     match value {
         Value::String(text) => string(out, text, packing),
         Value::Integer(number) => integer(out, *number),
-        Value::HashListpack(flat) | Value::SetIntset(flat) | Value::SetListpack(flat) => blob(out, flat, packing),
+        Value::HashListpack(flat) | Value::SetIntset(flat) | Value::SetListpack(flat) => {
+            blob(out, flat, packing)
+        }
         Value::Set(members) => {
             length(out, members.len() as u64);
             members.iter().for_each(|member| string(out, member, packing));

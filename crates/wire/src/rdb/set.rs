@@ -29,7 +29,8 @@ pub(super) fn from_intset(blob: Vec<u8>) -> Result<Value, Flaw> {
         word[8 - width..].copy_from_slice(bytes);
         i64::from_le_bytes(word) >> (64 - 8 * width)
     };
-    let (mut numbers, later) = (body.chunks_exact(width).map(number), body.chunks_exact(width).skip(1).map(number));
+    let (mut numbers, later) =
+        (body.chunks_exact(width).map(number), body.chunks_exact(width).skip(1).map(number));
     if !later.zip(numbers.by_ref()).all(|(next, one)| one < next) {
         return flaw(INTSET_HEADER, "an intset that is not in order");
     }

@@ -1,0 +1,351 @@
+"""Random command sequences: a grammar of all commands with their options, over few keys, so that they meet.
+
+A command is a line of tokens:
+    word           as it is                      {key}          a value drawn by the function of that name
+    a|b|c          one of them                   ?token         half of the time
+    token*         one to five times             x,y            several words (x and then y), also within the others
+"""
+
+import struct
+
+# Names are few, so that commands meet; their first letters say what they mostly hold.
+KINDS = {"s": "string", "l": "list", "e": "set", "z": "zset", "h": "hash", "x": "stream", "b": "bitmap", "p": "hll", "g": "geo"}
+FAR = 4102444800  # 2100-01-01: deadlines that never pass
+
+
+class Values:
+    """Draws values from a seed."""
+
+    def __init__(self, random):
+        self.random = random
+
+    def pick(self, items):
+        return items[self.random.randrange(len(items))]
+
+    def key(self, kind):
+        # One in twelve is another type's: WRONGTYPE is a reply, too.
+        if self.random.random() < 0.08:
+            kind = self.pick("slezhxbpg")
+        return f"{kind}{self.random.randrange(4)}".encode()
+
+    def s(self):
+        return self.key("s")
+
+    def l(self):
+        return self.key("l")
+
+    def e(self):
+        return self.key("e")
+
+    def z(self):
+        return self.key("z")
+
+    def h(self):
+        return self.key("h")
+
+    def x(self):
+        return self.key("x")
+
+    def b(self):
+        return self.key("b")
+
+    def p(self):
+        return self.key("p")
+
+    def g(self):
+        return self.key("g")
+
+    def ez(self):
+        return self.key(self.pick("eez"))
+
+    def les(self):
+        return self.key(self.pick("llez"))
+
+    def k(self):
+        return self.key(self.pick("slezhxbpg"))
+
+    def integer(self):
+        roll = self.random.random()
+        if roll < 0.7:
+            return b"%d" % self.random.randrange(-20, 20)
+        if roll < 0.9:
+            return b"%d" % self.random.randrange(-(1 << 40), 1 << 40)
+        return self.pick([b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808", b"-9223372036854775809", b"0", b"-0", b"+1", b" 1", b"1 ", b"01", b"", b"abc", b"1.5", b"32767", b"32768", b"-32769", b"2147483648", b"1e3", b"0x10"])
+
+    def count(self):
+        return b"%d" % self.random.randrange(-3, 12) if self.random.random() < 0.93 else self.integer()
+
+    def index(self):
+        return b"%d" % self.random.randrange(-8, 9) if self.random.random() < 0.95 else self.integer()
+
+    def offset(self):
+        return b"%d" % self.random.randrange(0, 300) if self.random.random() < 0.95 else self.pick([b"-1", b"4294967295", b"4294967296", b"x", b"536870912"])
+
+    def short(self):
+        return b"%d" % self.random.randrange(0, 40) if self.random.random() < 0.95 else self.pick([b"-1", b"-40", b"536870912", b"x", b""])
+
+    def float(self):
+        roll = self.random.random()
+        if roll < 0.5:
+            return b"%d" % self.random.randrange(-10, 10)
+        if roll < 0.8:
+            return repr(round(self.random.uniform(-100, 100), self.random.randrange(0, 8))).encode()
+        if roll < 0.9:
+            return repr(self.random.uniform(-1, 1) * 10 ** self.random.randrange(-10, 18)).encode()
+        return self.pick([b"inf", b"-inf", b"+inf", b"nan", b"1e5", b"1e400", b"0.1", b"3.0", b"-0", b"1.7976931348623157e308", b"5e-324", b"abc", b"", b" 1", b"1 ", b"0x1p3", b"infinity", b".5", b"5.", b"1e-7"])
+
+    def finite(self):
+        """A number as INCRBYFLOAT is given it."""
+        roll = self.random.random()
+        if roll < 0.9:
+            return (b"%d" % self.random.randrange(-1000, 1000) if roll < 0.3 else ("%.*f" % (self.random.randrange(1, 12), self.random.uniform(-1000, 1000))).encode())
+        return self.pick([b"1e10", b"5.0e3", b"1e-5", b"inf", b"nan", b"x", b"1e400", b"0.1", b"-0.1", b"3.0e-3"])
+
+    def element(self):
+        roll = self.random.random()
+        if roll < 0.35:
+            return b"m%d" % self.random.randrange(12)
+        if roll < 0.6:
+            return b"%d" % self.random.randrange(-5, 40)
+        if roll < 0.7:
+            return self.integer()
+        if roll < 0.8:
+            return bytes(self.random.randrange(256) for _ in range(self.random.randrange(0, 6)))
+        if roll < 0.9:
+            # Around the limits of embstr, listpack values and listpack lengths.
+            return b"%c" % self.random.randrange(97, 100) * self.pick([1, 20, 43, 44, 45, 63, 64, 65, 66, 127, 128])
+        return self.float()
+
+    def v(self):
+        if self.random.random() < 0.03:
+            return b"%c" % self.random.randrange(97, 123) * self.random.randrange(0, 5000)
+        return self.element()
+
+    def f(self):
+        return b"f%d" % self.random.randrange(10) if self.random.random() < 0.85 else self.element()
+
+    def ttl(self):
+        return b"%d" % self.random.randrange(100, 100000) if self.random.random() < 0.93 else self.pick([b"0", b"-1", b"x", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775", b""])
+
+    def ttlms(self):
+        return b"%d" % self.random.randrange(100_000, 100_000_000) if self.random.random() < 0.93 else self.pick([b"0", b"-1", b"x", b"9223372036854775807", b"-9223372036854775808", b""])
+
+    def at(self):
+        return b"%d" % (FAR + self.random.randrange(100)) if self.random.random() < 0.9 else self.pick([b"1", b"0", b"-1", b"x", b"9223372036854775807"])
+
+    def atms(self):
+        return b"%d" % ((FAR + self.random.randrange(100)) * 1000) if self.random.random() < 0.9 else self.pick([b"1", b"0", b"-1", b"x", b"9223372036854775807"])
+
+    def score(self):
+        return self.float()
+
+    def min(self):
+        return self.pick([b"-inf", b"(-5", b"0", b"(0", b"-3", b"5"]) if self.random.random() < 0.7 else self.pick([b"(", b""]) + self.float()
+
+    def max(self):
+        return self.pick([b"+inf", b"(5", b"10", b"(10", b"3", b"inf"]) if self.random.random() < 0.7 else self.pick([b"(", b""]) + self.float()
+
+    def lexmin(self):
+        return self.pick([b"-", b"+", b"[a", b"(m3", b"[m1", b"(", b"[", b"m1", b"[5"])
+
+    def lexmax(self):
+        return self.pick([b"+", b"-", b"[z", b"(m9", b"[m7", b"(z", b"m9", b"[8"])
+
+    def pattern(self):
+        return self.pick([b"*", b"f*", b"m*", b"?1", b"[a-f]*", b"*5*", b"", b"\\*", b"[^m]*", b"m[0-3]", b"a**b"])
+
+    def id(self):
+        roll = self.random.random()
+        if roll < 0.6:
+            return b"%d-%d" % (self.random.randrange(1, 60), self.random.randrange(0, 3))
+        if roll < 0.75:
+            return b"%d" % self.random.randrange(1, 60)
+        return self.pick([b"-", b"+", b"0", b"0-0", b"0-1", b"(5", b"(5-1", b"18446744073709551615-18446744073709551615", b"18446744073709551616", b"x", b"5-x", b"", b"-1", b"$", b"5-"])
+
+    def addid(self):
+        self.last = getattr(self, "last", 0) + self.random.randrange(0, 2)
+        roll = self.random.random()
+        if roll < 0.8:
+            return b"%d-%d" % (self.last + 1, self.random.randrange(0, 4))
+        if roll < 0.9:
+            return b"%d-*" % (self.last + 1)
+        return self.id()
+
+    def group(self):
+        return b"g%d" % self.random.randrange(2)
+
+    def consumer(self):
+        return b"c%d" % self.random.randrange(3)
+
+    def lon(self):
+        return repr(round(self.random.uniform(-20, 20), 4)).encode() if self.random.random() < 0.95 else self.pick([b"181", b"-180", b"x"])
+
+    def lat(self):
+        return repr(round(self.random.uniform(-20, 20), 4)).encode() if self.random.random() < 0.95 else self.pick([b"86", b"-85.05112878", b"x"])
+
+    def radius(self):
+        return b"%d" % self.random.randrange(1, 3000)
+
+    def bits(self):
+        return self.pick([b"u8", b"i8", b"u1", b"i5", b"u63", b"i64", b"u64", b"u16", b"i0", b"i32", b"x"])
+
+    def bitoffset(self):
+        return self.pick([b"0", b"1", b"7", b"#1", b"#2", b"100", b"33", b"-1", b"#x"])
+
+    def zero_to_two(self):
+        return self.pick([b"0", b"1", b"0", b"1", b"0", b"1", b"2", b"x"])
+
+    def numkeys(self):
+        return self.pick([b"1", b"2", b"2", b"2", b"3", b"0", b"-1", b"x"])
+
+    def weight(self):
+        return self.float()
+
+    def many(self):
+        return self.pick([b"1000", b"5000"])
+
+    def f32(self):
+        return struct.pack("<f", self.random.random())
+
+
+# What both references have. The number is the weight.
+REDIS = {
+    "string": [
+        (6, "SET {s} {v} ?NX|XX ?GET ?EX,{ttl}|PX,{ttlms}|EXAT,{at}|PXAT,{atms}|KEEPTTL"),
+        (4, "GET {s}"), (1, "GETSET {s} {v}"), (1, "GETDEL {s}"), (1, "GETEX {s} ?EX,{ttl}|PX,{ttlms}|EXAT,{at}|PXAT,{atms}|PERSIST"),
+        (1, "SETNX {s} {v}"), (1, "SETEX {s} {ttl} {v}"), (1, "PSETEX {s} {ttlms} {v}"), (2, "MGET {s}*"), (2, "MSET {s},{v}*"),
+        (1, "MSETNX {s},{v}*"), (2, "INCR {s}"), (1, "DECR {s}"), (2, "INCRBY {s} {integer}"), (1, "DECRBY {s} {integer}"),
+        (3, "INCRBYFLOAT {s} {finite}"), (3, "APPEND {s} {v}"), (1, "STRLEN {s}"), (2, "SETRANGE {s} {offset} {v}"),
+        (2, "GETRANGE {s} {index} {index}"), (1, "SUBSTR {s} {index} {index}"), (1, "LCS {s} {s} ?LEN|IDX ?MINMATCHLEN,{count} ?WITHMATCHLEN"),
+    ],
+    "bitmap": [
+        (4, "SETBIT {b} {offset} {zero_to_two}"), (2, "GETBIT {b} {offset}"), (2, "BITCOUNT {b} ?{index},{index} ?BYTE|BIT"),
+        (2, "BITPOS {b} {zero_to_two} ?{index} ?{index} ?BYTE|BIT"), (2, "BITOP AND|OR|XOR|NOT {b} {b}*"),
+        (3, "BITFIELD {b} ?OVERFLOW,WRAP|OVERFLOW,SAT|OVERFLOW,FAIL SET,{bits},{bitoffset},{integer}|INCRBY,{bits},{bitoffset},{integer}|GET,{bits},{bitoffset}* ?GET,{bits},{bitoffset}"),
+        (1, "BITFIELD_RO {b} GET,{bits},{bitoffset}*"), (1, "SET {b} {v}"),
+    ],
+    "hll": [(4, "PFADD {p} {element}*"), (3, "PFCOUNT {p}*"), (2, "PFMERGE {p} {p}*"), (1, "STRLEN {p}"), (1, "GET {p}"), (1, "PFADD {p}")],
+    "hash": [
+        (6, "HSET {h} {f},{v}*"), (1, "HMSET {h} {f},{v}*"), (3, "HGET {h} {f}"), (2, "HMGET {h} {f}*"), (2, "HGETALL {h}"), (2, "HDEL {h} {f}*"),
+        (1, "HLEN {h}"), (1, "HEXISTS {h} {f}"), (1, "HKEYS {h}"), (1, "HVALS {h}"), (2, "HINCRBY {h} {f} {integer}"), (2, "HINCRBYFLOAT {h} {f} {finite}"),
+        (1, "HSETNX {h} {f} {v}"), (1, "HSTRLEN {h} {f}"), (1, "HRANDFIELD {h} ?{many} ?WITHVALUES"), (1, "HSCAN {h} 0 ?MATCH,{pattern} COUNT {many}"),
+    ],
+    "list": [
+        (4, "LPUSH {l} {v}*"), (4, "RPUSH {l} {v}*"), (1, "LPUSHX {l} {v}*"), (1, "RPUSHX {l} {v}*"), (2, "LPOP {l} ?{count}"), (2, "RPOP {l} ?{count}"),
+        (1, "LLEN {l}"), (4, "LRANGE {l} {index} {index}"), (2, "LINDEX {l} {index}"), (2, "LSET {l} {index} {v}"), (2, "LINSERT {l} BEFORE|AFTER {element} {v}"),
+        (2, "LREM {l} {count} {element}"), (1, "LTRIM {l} {index} {index}"), (2, "LPOS {l} {element} ?RANK,{index} ?COUNT,{count} ?MAXLEN,{count}"),
+        (2, "LMOVE {l} {l} LEFT|RIGHT LEFT|RIGHT"), (1, "RPOPLPUSH {l} {l}"), (1, "LMPOP {numkeys} {l} {l} LEFT|RIGHT ?COUNT,{count}"),
+        (1, "BLPOP {l} {l} 0.001"), (1, "BRPOP {l} 0.001"), (1, "BLMOVE {l} {l} LEFT|RIGHT LEFT|RIGHT 0.001"), (1, "BLMPOP 0.001 {numkeys} {l} {l} LEFT|RIGHT ?COUNT,{count}"),
+        (1, "BRPOPLPUSH {l} {l} 0.001"),
+    ],
+    "set": [
+        (6, "SADD {e} {element}*"), (2, "SREM {e} {element}*"), (2, "SISMEMBER {e} {element}"), (1, "SMISMEMBER {e} {element}*"), (1, "SCARD {e}"), (3, "SMEMBERS {e}"),
+        (1, "SPOP {e} {many}"), (1, "SRANDMEMBER {e} {many}"), (1, "SMOVE {e} {e} {element}"), (2, "SINTER {e}*"), (2, "SINTERSTORE {e} {e}*"),
+        (1, "SINTERCARD {numkeys} {e} {e} ?LIMIT,{count}"), (2, "SUNION {e}*"), (1, "SUNIONSTORE {e} {e}*"), (2, "SDIFF {e}*"), (1, "SDIFFSTORE {e} {e}*"),
+        (1, "SSCAN {e} 0 ?MATCH,{pattern} COUNT {many}"),
+    ],
+    "sort": [
+        (3, "SORT {les} ?LIMIT,{index},{count} ?ASC|DESC ALPHA"), (2, "SORT {l} ?DESC"), (1, "SORT_RO {les} ALPHA"), (1, "SORT {l} ALPHA STORE {l}"),
+        (1, "SORT {les} BY nosort GET s*"), (1, "SORT {l} BY h*->f1 ALPHA GET # GET h*->f2"), (1, "SORT {e} ALPHA BY s* GET #"),
+    ],
+    "zset": [
+        (8, "ZADD {z} ?NX|XX ?GT|LT ?CH {score},{element}*"), (1, "ZADD {z} ?NX|XX ?GT|LT INCR {score} {element}"), (2, "ZINCRBY {z} {score} {element}"), (2, "ZREM {z} {element}*"),
+        (1, "ZCARD {z}"), (2, "ZSCORE {z} {element}"), (1, "ZMSCORE {z} {element}*"), (1, "ZRANK {z} {element}"), (1, "ZREVRANK {z} {element}"), (2, "ZCOUNT {z} {min} {max}"),
+        (1, "ZLEXCOUNT {z} {lexmin} {lexmax}"), (3, "ZRANGE {z} {index} {index} ?REV ?WITHSCORES"), (2, "ZRANGE {z} {min} {max} BYSCORE ?REV ?LIMIT,{index},{count} ?WITHSCORES"),
+        (1, "ZRANGE {z} {lexmin} {lexmax} BYLEX ?REV ?LIMIT,{index},{count}"), (1, "ZRANGE {z} {index} {index} ?BYSCORE|BYLEX ?LIMIT,{index},{count} ?WITHSCORES"),
+        (1, "ZRANGESTORE {z} {z} {index} {index} ?REV"), (1, "ZRANGESTORE {z} {z} {min} {max} BYSCORE ?LIMIT,{index},{count}"), (1, "ZREVRANGE {z} {index} {index} ?WITHSCORES"),
+        (2, "ZRANGEBYSCORE {z} {min} {max} ?WITHSCORES ?LIMIT,{index},{count}"), (1, "ZREVRANGEBYSCORE {z} {max} {min} ?WITHSCORES ?LIMIT,{index},{count}"),
+        (1, "ZRANGEBYLEX {z} {lexmin} {lexmax} ?LIMIT,{index},{count}"), (1, "ZREVRANGEBYLEX {z} {lexmax} {lexmin} ?LIMIT,{index},{count}"),
+        (1, "ZREMRANGEBYRANK {z} {index} {index}"), (1, "ZREMRANGEBYSCORE {z} {min} {max}"), (1, "ZREMRANGEBYLEX {z} {lexmin} {lexmax}"),
+        (1, "ZUNION {numkeys} {ez} {ez} ?WEIGHTS,{weight},{weight} ?AGGREGATE,SUM|AGGREGATE,MIN|AGGREGATE,MAX ?WITHSCORES"),
+        (1, "ZINTER {numkeys} {ez} {ez} ?WEIGHTS,{weight},{weight} ?AGGREGATE,SUM|AGGREGATE,MIN|AGGREGATE,MAX ?WITHSCORES"), (1, "ZDIFF {numkeys} {ez} {ez} ?WITHSCORES"),
+        (1, "ZUNIONSTORE {z} {numkeys} {ez} {ez} ?WEIGHTS,{weight},{weight} ?AGGREGATE,SUM|AGGREGATE,MIN|AGGREGATE,MAX"),
+        (1, "ZINTERSTORE {z} {numkeys} {ez} {ez} ?AGGREGATE,SUM|AGGREGATE,MIN|AGGREGATE,MAX"), (1, "ZDIFFSTORE {z} {numkeys} {ez} {ez}"), (1, "ZINTERCARD {numkeys} {ez} {ez} ?LIMIT,{count}"),
+        (1, "ZPOPMIN {z} ?{count}"), (1, "ZPOPMAX {z} ?{count}"), (1, "ZMPOP {numkeys} {z} {z} MIN|MAX ?COUNT,{count}"), (1, "BZPOPMIN {z} 0.001"), (1, "BZPOPMAX {z} {z} 0.001"),
+        (1, "BZMPOP 0.001 {numkeys} {z} {z} MIN|MAX ?COUNT,{count}"), (1, "ZRANDMEMBER {z} ?{many} ?WITHSCORES"), (1, "ZSCAN {z} 0 ?MATCH,{pattern} COUNT {many}"),
+    ],
+    "geo": [
+        (5, "GEOADD {g} ?NX|XX ?CH {lon},{lat},{element}*"), (1, "GEODIST {g} {element} {element} ?m|km|ft|mi|x"), (1, "GEOHASH {g} {element}*"), (1, "GEOPOS {g} {element}*"),
+        (2, "GEOSEARCH {g} FROMLONLAT,{lon},{lat}|FROMMEMBER,{element} BYRADIUS,{radius},km|BYBOX,{radius},{radius},km ASC|DESC ?WITHDIST ?WITHCOORD ?WITHHASH"),
+        (1, "GEOSEARCH {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km COUNT {count} ASC|DESC"), (1, "GEOSEARCHSTORE {z} {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km ASC ?STOREDIST"),
+        (1, "GEORADIUS {g} {lon} {lat} {radius} km ?WITHDIST ?WITHCOORD ASC"), (1, "GEORADIUSBYMEMBER {g} {element} {radius} km ?WITHDIST DESC"), (1, "GEORADIUS_RO {g} {lon} {lat} {radius} km ASC"),
+        (1, "ZRANGE {g} 0 -1 WITHSCORES"),
+    ],
+    "stream": [
+        (8, "XADD {x} ?NOMKSTREAM ?MAXLEN,{count}|MAXLEN,=,{count}|MAXLEN,~,{many}|MINID,{id} {addid} {f},{v}*"), (1, "XLEN {x}"), (3, "XRANGE {x} {id} {id} ?COUNT,{count}"), (1, "XRANGE {x} - +"),
+        (1, "XREVRANGE {x} {id} {id} ?COUNT,{count}"), (2, "XDEL {x} {id}*"), (1, "XTRIM {x} MAXLEN|MINID ?= {count}"), (1, "XTRIM {x} MINID {id}"), (2, "XREAD ?COUNT,{count} STREAMS {x} {id}"),
+        (1, "XREAD COUNT 2 STREAMS {x} {x} {id} {id}"), (1, "XREAD BLOCK 1 STREAMS {x} $"), (4, "XGROUP CREATE {x} {group} {id} ?MKSTREAM ?ENTRIESREAD,{count}"), (1, "XGROUP CREATECONSUMER {x} {group} {consumer}"),
+        (1, "XGROUP DELCONSUMER {x} {group} {consumer}"), (1, "XGROUP DESTROY {x} {group}"), (1, "XGROUP SETID {x} {group} {id} ?ENTRIESREAD,{count}"),
+        (5, "XREADGROUP GROUP {group} {consumer} ?COUNT,{count} ?NOACK STREAMS {x} >|{id}"), (2, "XACK {x} {group} {id}*"), (2, "XCLAIM {x} {group} {consumer} 0 {id}* ?JUSTID"), (1, "XCLAIM {x} {group} {consumer} 0 {id}* RETRYCOUNT {count} ?FORCE ?JUSTID"),
+        (1, "XAUTOCLAIM {x} {group} {consumer} 0 {id} ?COUNT,{count} ?JUSTID"), (2, "XPENDING {x} {group}"), (1, "XPENDING {x} {group} - + 10 ?{consumer}"), (1, "XINFO STREAM {x}"),
+        (1, "XINFO GROUPS {x}"), (1, "XINFO CONSUMERS {x} {group}"), (1, "XINFO STREAM {x} FULL ?COUNT,{count}"), (1, "XSETID {x} {id} ?ENTRIESADDED,{count},MAXDELETEDID,{id}"),
+    ],
+    "keys": [
+        (2, "DEL {k}*"), (1, "UNLINK {k}*"), (2, "EXISTS {k}*"), (2, "TYPE {k}"), (1, "TOUCH {k}*"), (2, "RENAME {k} {k}"), (1, "RENAMENX {k} {k}"), (2, "EXPIRE {k} {ttl} ?NX|XX|GT|LT"), (1, "PEXPIRE {k} {ttlms} ?NX|XX|GT|LT"),
+        (2, "EXPIREAT {k} {at} ?NX|XX|GT|LT"), (1, "PEXPIREAT {k} {atms} ?NX|XX|GT|LT"), (1, "TTL {k}"), (1, "PTTL {k}"), (1, "EXPIRETIME {k}"), (1, "PEXPIRETIME {k}"), (2, "PERSIST {k}"),
+        (1, "KEYS {pattern}"), (1, "SCAN 0 ?MATCH,{pattern} COUNT {many} ?TYPE,string|TYPE,list|TYPE,hash|TYPE,nosuch"), (1, "DBSIZE"), (2, "COPY {k} {k} ?REPLACE"), (1, "COPY {k} {k} DB 1 ?REPLACE"),
+        (1, "MOVE {k} 1"), (1, "OBJECT REFCOUNT {k}"), (1, "SWAPDB 0 1"), (2, "OBJECT ENCODING {k}"), (1, "DEBUG DIGEST-VALUE {k}*"), (0.05, "FLUSHDB"), (1, "RANDOMKEY"),
+    ],
+    "multi": [(3, "MULTI"), (5, "EXEC"), (1, "DISCARD"), (1, "WATCH {k}*"), (1, "UNWATCH"), (1, "NOSUCH {v}"), (1, "GET"), (0.3, "SELECT 0"), (1, "ECHO {v}"), (1, "PING ?{v}")],
+}
+
+# What Valkey 9.1 has beyond it.
+NEWER = {
+    "string": [(2, "SET {s} {v} IFEQ {v} ?GET ?EX,{ttl}|KEEPTTL"), (1, "DELIFEQ {s} {v}"), (1, "MSETEX {numkeys} {s} {v} {s} {v} ?NX|XX ?EX,{ttl}|PX,{ttlms}|EXAT,{at}|KEEPTTL")],
+    "hash": [
+        (2, "HEXPIREAT {h} {at} ?NX|XX|GT|LT FIELDS 2 {f} {f}"), (1, "HPEXPIREAT {h} {atms} ?NX|XX|GT|LT FIELDS 1 {f}"), (1, "HEXPIRE {h} {ttl} FIELDS 1 {f}"), (1, "HPEXPIRE {h} {ttlms} FIELDS 2 {f} {f}"),
+        (1, "HTTL {h} FIELDS 2 {f} {f}"), (1, "HPTTL {h} FIELDS 1 {f}"), (2, "HEXPIRETIME {h} FIELDS 2 {f} {f}"), (1, "HPEXPIRETIME {h} FIELDS 1 {f}"), (1, "HPERSIST {h} FIELDS 2 {f} {f}"),
+        (1, "HGETEX {h} ?EXAT,{at}|PXAT,{atms}|PERSIST FIELDS 2 {f} {f}"), (2, "HSETEX {h} ?NX|XX|FNX|FXX ?EXAT,{at}|PXAT,{atms}|KEEPTTL FIELDS 2 {f} {v} {f} {v}"), (1, "HGETDEL {h} FIELDS 2 {f} {f}"),
+        (1, "HSCAN {h} 0 COUNT {many} NOVALUES"),
+    ],
+    "zset": [(1, "ZRANK {z} {element} WITHSCORE"), (1, "ZREVRANK {z} {element} WITHSCORE")],
+}
+
+
+class Generator:
+    """Commands from a seed, out of the families that are asked for."""
+
+    def __init__(self, random, families, newer):
+        self.random = random
+        self.values = Values(random)
+        self.lines = []
+        for family in families:
+            # Every family has its share; its newer commands come on top.
+            lines = REDIS[family] + (NEWER.get(family, []) if newer else [])
+            total = sum(weight for weight, _ in lines)
+            share = {"keys": 0.7, "multi": 0.25}.get(family, 1)
+            self.lines += [(weight / total * share, line.split(" ")) for weight, line in lines]
+        self.weights = [weight for weight, _ in self.lines]
+        self.templates = [line for _, line in self.lines]
+
+    def command(self):
+        """The words of a command."""
+        (template,) = self.random.choices(self.templates, self.weights)
+        words = []
+        for token in template:
+            self.expand(token, words)
+        if self.random.random() < 0.01:
+            # A word too many, or one too few.
+            if self.random.random() < 0.5 or len(words) < 2:
+                words.append(self.values.v())
+            else:
+                words.pop()
+        return words
+
+    def commands(self, count):
+        return [self.command() for _ in range(count)]
+
+    def expand(self, token, words):
+        if token.startswith("?"):
+            if self.random.random() < 0.5:
+                return
+            token = token[1:]
+        times = 1
+        if token.endswith("*"):
+            token, times = token[:-1], self.random.randrange(1, 6)
+            if self.random.random() < 0.015:
+                # Over the limits of the small layouts.
+                times = self.random.randrange(100, 300)
+        for _ in range(times):
+            for word in self.values.pick(token.split("|")).split(","):
+                words.append(getattr(self.values, word[1:-1])() if word.startswith("{") else word.encode())

@@ -1,0 +1,85 @@
+"""Which differences between two replies are none, and which are meant."""
+
+import re
+
+# Replies without an order of their own: compared as multisets of their parts. The number is the size of a part.
+UNORDERED = {
+    b"SMEMBERS": 1, b"SINTER": 1, b"SUNION": 1, b"SDIFF": 1, b"HKEYS": 1, b"HVALS": 1, b"HGETALL": 2, b"KEYS": 1, b"SPOP": 1,
+    b"SRANDMEMBER": 1, b"SSCAN": 1, b"SCAN": 1, b"HSCAN": 2, b"ZSCAN": 2, b"HRANDFIELD": 1, b"ZRANDMEMBER": 1,
+}
+# Random replies: only their shape counts.
+SHAPE = {b"RANDOMKEY"}
+# Replies that hold spans of time, in their own unit: how far they may be apart.
+NEAR = {
+    b"TTL": 2, b"PTTL": 2000, b"HTTL": 2, b"HPTTL": 2000, b"EXPIRETIME": 2, b"PEXPIRETIME": 2000, b"HEXPIRETIME": 2, b"HPEXPIRETIME": 2000,
+    b"XPENDING": 5000, b"XINFO": 5000,
+}
+# Relative deadlines are not the same millisecond on two servers, so their digest differs; see `Run.compare`.
+
+# Error texts that differ between the references, or that are better here: (ours, the reference's), both regular expressions.
+TEXTS = [
+    # Valkey 8 and later name the command in another way, or say more.
+    (rb"ERR .*", rb"ERR DEBUG command not allowed.*"),
+]
+
+# In which layouts the references differ from each other: ours are those of Redis 7.2 and Valkey.
+ENCODINGS = [{b"quicklist", b"listpack"}, {b"hashtable", b"listpack"}, {b"hashtable", b"intset"}]
+
+
+def is_error(reply):
+    return getattr(reply, "kind", None) in ("-", "!")
+
+
+def canonical(reply, part):
+    """A reply whose order does not count, in one order."""
+    content = getattr(reply, "content", None)
+    if not isinstance(content, list):
+        return reply
+    # SCAN and its kind: cursor, then the list.
+    if len(content) == 2 and isinstance(getattr(content[1], "content", None), list) and not isinstance(getattr(content[0], "content", None), list):
+        return (reply.kind, repr(content[0]), canonical(content[1], part))
+    if reply.kind == "%":
+        part = 2
+    if content and all(isinstance(getattr(item, "content", None), list) for item in content):
+        part = 1
+    parts = [content[at : at + part] for at in range(0, len(content), part)]
+    return (reply.kind, sorted(map(repr, parts)))
+
+
+def is_near(one, other, span):
+    """Equal, but for integers that are `span` apart."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(getattr(one, "content", None), list):
+        return one.kind == other.kind and len(one.content) == len(other.content) and all(is_near(a, b, span) for a, b in zip(one.content, other.content))
+    if getattr(one, "kind", None) == ":" and other.kind == ":":
+        a, b = int(one.content), int(other.content)
+        return a == b or (a > 2 and b > 2 and abs(a - b) <= span) or (max(a, b) > 10**9 and abs(a - b) <= span)
+    return one == other
+
+
+def same(words, ours, theirs, redis7):
+    """True when the replies to a command are the same, as far as it matters."""
+    if ours == theirs:
+        return True
+    name = words[0].upper()
+    if is_error(ours) and is_error(theirs):
+        return any(re.fullmatch(mine, ours.content, re.S) and re.fullmatch(other, theirs.content, re.S) for mine, other in TEXTS)
+    if is_error(ours) != is_error(theirs):
+        return False
+    if name in SHAPE:
+        return type(ours) is type(theirs) and getattr(ours, "kind", None) == getattr(theirs, "kind", None)
+    if name in UNORDERED:
+        part = UNORDERED[name]
+        if name == b"HSCAN" and words[-1].upper() == b"NOVALUES":
+            part = 1
+        if name in (b"HRANDFIELD", b"ZRANDMEMBER"):
+            if len(words) == 2:
+                return type(ours) is type(theirs)
+            part = 2 if words[-1].upper() in (b"WITHVALUES", b"WITHSCORES") else 1
+        return canonical(ours, part) == canonical(theirs, part)
+    if name in NEAR:
+        return is_near(ours, theirs, NEAR[name])
+    if name == b"OBJECT" and redis7:
+        return {getattr(ours, "content", None), getattr(theirs, "content", None)} in ENCODINGS
+    return False

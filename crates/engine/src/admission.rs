@@ -160,7 +160,9 @@ fn by_state(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal>
     if standing.loading && !all_have(Flags::LOADING) {
         return Some(Refusal::Loading);
     }
-    if call.session.is_replica && flags.has_any(Flags::WRITE.and(Flags::READONLY).and(Flags::MAY_REPLICATE)) {
+    if (call.session.is_replica || call.session.is_monitor)
+        && flags.has_any(Flags::WRITE.and(Flags::READONLY).and(Flags::MAY_REPLICATE))
+    {
         return Some(Refusal::Text("ERR Replica can't interact with the keyspace"));
     }
     None

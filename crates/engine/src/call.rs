@@ -2,6 +2,7 @@
 
 use crate::hold::Pause;
 use crate::keys::{Expiry, Keys};
+use crate::monitor;
 use crate::moves::Moves;
 use crate::pubsub::{PubSub, Running};
 use crate::session::{Session, Sessions};
@@ -16,7 +17,7 @@ use alloc::vec::Vec;
 use base::{Now, Random};
 use data::KeyHash;
 use machine::{ConnId, HostFacts, Outbox};
-use spec::Refusal;
+use spec::{Flags, Refusal};
 use wire::batch::Args;
 use wire::reply::Reply;
 
@@ -52,6 +53,8 @@ pub struct Core {
     pub held: Vec<ConnId>,
     /// Keys on their way to other servers.
     pub moves: Moves,
+    /// Clients that are shown what all clients run.
+    pub monitors: Vec<ConnId>,
     /// The most memory that the keyspace has had.
     pub peak_bytes: u64,
 }
@@ -305,6 +308,8 @@ impl Call<'_> {
             in_exec: true,
         };
         call.perform_watched();
+        call.note_copies();
+        call.show_monitors();
         if call.flow == Flow::Yield {
             self.flow = Flow::Yield;
         }
@@ -314,6 +319,26 @@ impl Call<'_> {
         stats.calls += 1;
         stats.ticks += ended.saturating_sub(started);
         self.reply.set_resp3(resp3);
+    }
+
+    /// A client that tracks has read keys.
+    pub fn note_copies(&mut self) {
+        let spec = self.table.row(self.row).spec();
+        if !spec.flags.has(Flags::READONLY) {
+            return;
+        }
+        let Some(tracking) = &self.session.tracking else { return };
+        let (args, conn, copies) = (self.args, self.session.conn, &mut self.keys.watch.copies);
+        let note = |at: usize, _| copies.remember(conn, tracking, args.at(at));
+        spec.keys.places(args.len(), |at| args.at(at), note);
+    }
+
+    /// Monitors are shown a request that ran.
+    #[inline]
+    pub fn show_monitors(&mut self) {
+        if !self.core.monitors.is_empty() {
+            monitor::show(self);
+        }
     }
 
     /// A request was measured alone: it is noted where it took long.

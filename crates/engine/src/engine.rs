@@ -124,6 +124,7 @@ impl Engine {
                 pause: None,
                 moves: Moves::default(),
                 peak_bytes: 0,
+                monitors: Vec::new(),
             },
             watch: Watch::default(),
             table,
@@ -187,6 +188,12 @@ impl Engine {
         let Some(mut connection) = self.core.sessions.remove(conn) else { return false };
         self.watch.clear(conn);
         self.watch.blocking.forget(conn);
+        if let Some(tracking) = connection.session.tracking.take() {
+            self.watch.untrack(conn, &tracking);
+        }
+        if connection.session.is_monitor {
+            self.core.monitors.retain(|monitor| *monitor != conn);
+        }
         if let Some(subscriptions) = connection.session.subscriptions.take() {
             self.core.pubsub.forget(conn, &subscriptions);
         }
@@ -256,6 +263,7 @@ impl Engine {
     /// Ends the turn: puts out all replies that depend on nothing beyond the journal offset `safe`.
     /// `u64::MAX` holds nothing back.
     pub fn release(&mut self, now: Now, safe: u64, out: &mut Outbox) {
+        self.tell_of_changes(out);
         let held = core::mem::take(&mut self.core.sessions.held);
         for place in held {
             self.release_held(place, safe, out);
@@ -294,6 +302,17 @@ impl Engine {
             }
         }
         self.core.sessions.dirty = dirty;
+    }
+
+    /// Tells tracking clients of what changed outside of requests, and of what broadcasts have gathered.
+    fn tell_of_changes(&mut self, out: &mut Outbox) {
+        let copies = &mut self.watch.copies;
+        if copies.clients() == 0 {
+            return;
+        }
+        let needed = self.shared.feed.offset;
+        copies.deliver(&mut self.core.sessions, None, needed, out);
+        copies.broadcast(&mut self.core.sessions, needed, out);
     }
 
     fn release_held(&mut self, place: u32, safe: u64, out: &mut Outbox) {
@@ -387,6 +406,7 @@ impl Engine {
         if self.core.is_cron_paused {
             return now.mono + EXPIRY_EVERY;
         }
+        self.watch.copies.shrink(self.core.settings.tracked_max);
         let has_garbage = self.shared.keyspace.free_slice(FREE_BUDGET);
         if now.mono >= self.next_expiry {
             let has_more = self.expire_actively(now, out);
@@ -467,7 +487,7 @@ impl Engine {
         self.shared.feed.begin_unit();
         self.shared.feed.effect(db, [b"DEL", key].into_iter());
         self.shared.feed.end_unit();
-        self.watch.touch(db, key);
+        self.watch.touch_due(db, key);
         self.core.stats.expired += 1;
         if self.core.settings.notify != 0 {
             let needed = self.shared.feed.offset;

@@ -95,5 +95,6 @@ impl Engine {
         let keyspace = &self.shared.keyspace;
         let exists = |db: u32, key: &[u8]| keyspace.find(db, key, keyspace.hash(key)).is_some();
         self.watch.touch_all(None, exists);
+        self.watch.copies.touch_all();
     }
 }

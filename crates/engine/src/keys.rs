@@ -229,7 +229,7 @@ fn expire(
     // What is in flight stays until its move is over: its end might be the other server's to tell.
     if expiry == Expiry::Remove && !in_flight.has(key) && expired.get_or_insert_default().insert(key.into()) {
         feed.effect(db, [b"DEL", key].into_iter());
-        watch.touch(db, key);
+        watch.touch_due(db, key);
     }
 }
 

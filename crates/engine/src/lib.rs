@@ -21,6 +21,7 @@ mod engine;
 mod feed;
 mod hold;
 mod keys;
+mod monitor;
 mod moves;
 mod multi;
 mod outside;
@@ -33,6 +34,7 @@ mod shared;
 mod slow;
 mod stats;
 mod table;
+mod tracking;
 mod turn;
 mod watch;
 

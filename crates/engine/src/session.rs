@@ -6,6 +6,7 @@
 use crate::multi::Multi;
 use crate::pubsub::Subscriptions;
 use crate::table::RowIndex;
+use crate::tracking::Tracking;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -62,6 +63,10 @@ pub struct Session {
     pub multi: Option<Box<Multi>>,
     /// Its channels and patterns.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Box<Tracking>>,
+    /// MONITOR: it is shown what all clients run.
+    pub is_monitor: bool,
     /// The journal offset after its last write, for WAIT.
     pub last_write: u64,
     /// When it connected.
@@ -114,6 +119,8 @@ impl Session {
             replies: Replies::On,
             multi: None,
             subscriptions: None,
+            tracking: None,
+            is_monitor: false,
             last_write: 0,
             created: now,
             active: now,
@@ -129,6 +136,8 @@ impl Session {
             && !self.is_replica
             && !self.is_asking
             && self.multi.is_none()
+            && self.tracking.is_none()
+            && !self.is_monitor
             && self.replies == Replies::On
             && (self.resp3 || self.subscriptions.is_none());
     }

@@ -39,6 +39,8 @@ pub struct Settings {
     pub slow: Thresholds,
     /// `active-expire-effort`: 1 to 10.
     pub expire_effort: usize,
+    /// `tracking-table-max-keys`; none: no bound.
+    pub tracked_max: usize,
 }
 
 /// Who may use DEBUG.
@@ -100,6 +102,9 @@ impl Settings {
             },
             slow: Thresholds::from_config(config),
             expire_effort: count(id::ACTIVE_EXPIRE_EFFORT),
+            tracked_max: Some(count(id::TRACKING_TABLE_MAX_KEYS))
+                .filter(|max| *max > 0)
+                .unwrap_or(usize::MAX),
         }
     }
 }

@@ -201,6 +201,13 @@ impl Table {
         &self.rows[usize::from(index)]
     }
 
+    /// True for a subcommand of the container of this name.
+    pub fn is_in(&self, index: RowIndex, container: &str) -> bool {
+        self.row(index)
+            .container
+            .is_some_and(|container_row| self.row(container_row).spec().name == container)
+    }
+
     /// All rows: commands first, then subcommands.
     pub fn rows(&self) -> &[Row] {
         &self.rows

@@ -11,6 +11,7 @@ use crate::keys::is_due;
 use crate::routes::{MYSELF, NOBODY, Routes};
 use crate::session::{Connection, Replies};
 use crate::table::{Found, RowIndex, Table};
+use crate::tracking::Runner;
 use crate::{Engine, Outside, Ran};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -164,7 +165,9 @@ impl Engine {
         if outgoing.bytes.capacity() == 0 {
             outgoing.bytes = out.pool.buffer();
         }
-        let is_open = self.shared.standing.is_open() && !self.core.settings.looks_close();
+        let is_open = self.shared.standing.is_open()
+            && !self.core.settings.looks_close()
+            && self.core.monitors.is_empty();
         let mut stage = Stage {
             shared: &mut self.shared,
             watch: &mut self.watch,
@@ -517,7 +520,18 @@ impl Stage<'_> {
         if self.shared.feed.offset != before {
             session.last_write = self.shared.feed.offset;
         }
+        if self.watch.copies.is_pending() {
+            self.tell_of_changes(session, bytes);
+        }
         flow
+    }
+
+    /// Tells tracking clients of what the request has changed.
+    #[cold]
+    fn tell_of_changes(&mut self, session: &mut crate::session::Session, bytes: &mut Vec<u8>) {
+        let needed = self.shared.feed.offset;
+        let runner = Some(Runner { session, bytes });
+        self.watch.copies.deliver(&mut self.core.sessions, runner, needed, self.out);
     }
 
     /// A request that needs the whole of admission, or changes what becomes of its reply.
@@ -530,6 +544,10 @@ impl Stage<'_> {
         row: RowIndex,
         first: Option<(&[u8], KeyHash)>,
     ) -> Flow {
+        self.watch.copies.shrink(self.core.settings.tracked_max);
+        if self.watch.copies.is_pending() {
+            self.tell_of_changes(session, bytes);
+        }
         let mark = bytes.len();
         let replies = session.replies;
         let was_asking = session.is_asking;
@@ -555,6 +573,8 @@ impl Stage<'_> {
                         call.took(row, args, spent);
                     }
                 }
+                call.note_copies();
+                call.show_monitors();
                 flow = call.flow;
                 self.shared.feed.end_unit();
             }
@@ -566,6 +586,9 @@ impl Stage<'_> {
             }
             Verdict::Refuse(refusal) => {
                 call.reply.error_display(&refusal);
+                if call.table.row(row).spec().name == "exec" {
+                    call.show_monitors();
+                }
                 call.core.stats.commands[usize::from(row)].rejected += 1;
                 let at = mark + 1;
                 let text = &call.reply.out()[at..];
@@ -585,6 +608,17 @@ impl Stage<'_> {
             session.settle();
         }
         settle_replies(session, bytes, mark, replies);
+        if self.watch.copies.is_pending() {
+            self.tell_of_changes(session, bytes);
+        }
+        // What CLIENT CACHING says holds for one request, or one transaction.
+        if let Some(tracking) = &mut session.tracking
+            && tracking.is_caching_given
+            && session.multi.is_none()
+            && !self.table.is_in(row, "client")
+        {
+            tracking.is_caching_given = false;
+        }
         flow
     }
 

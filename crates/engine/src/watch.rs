@@ -1,16 +1,22 @@
-//! Watch: which connections watch which keys, and whether one of them was touched; and those who wait for keys to change.
+//! Watch: which connections watch which keys, and whether one of them was touched; those who wait for keys to change;
+//! and those who keep copies of them.
 
 use crate::blocking::Blocking;
+use crate::tracking::{Copies, Tracking};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use machine::ConnId;
 
-/// All watched keys. Costs a change of a key one comparison while nobody watches.
+/// All watched keys. Costs a change of a key one comparison while nobody watches or tracks.
 #[derive(Debug, Default)]
 pub struct Watch {
     /// Who waits for keys to change.
     pub blocking: Blocking,
+    /// Keys that clients keep copies of.
+    pub copies: Copies,
+    /// Invariant: true while somebody watches or tracks.
+    is_used: bool,
     keys: BTreeMap<(u32, Box<[u8]>), Vec<ConnId>>,
     clients: BTreeMap<ConnId, Watching>,
 }
@@ -46,6 +52,7 @@ impl Watch {
             return;
         }
         watching.keys.insert((db, key.into()), was_expired);
+        self.is_used = true;
         self.keys.entry((db, key.into())).or_default().push(conn);
     }
 
@@ -60,13 +67,41 @@ impl Watch {
                 }
             }
         }
+        self.settle();
+    }
+
+    /// A session has CLIENT TRACKING in this form from now on.
+    pub fn track(&mut self, conn: ConnId, was_on: bool, tracking: &Tracking) {
+        self.copies.enable(conn, was_on, tracking);
+        self.settle();
+    }
+
+    /// A session has CLIENT TRACKING no more.
+    pub fn untrack(&mut self, conn: ConnId, tracking: &Tracking) {
+        self.copies.disable(conn, tracking);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        self.is_used = !self.keys.is_empty() || self.copies.clients() > 0;
     }
 
     /// A key has changed.
     #[inline]
     pub fn touch(&mut self, db: u32, key: &[u8]) {
-        if !self.keys.is_empty() {
-            self.touch_watched(db, key);
+        if self.is_used {
+            self.touch_used(db, key, false);
+        }
+        if !self.blocking.is_empty() {
+            self.blocking.touch(db, key);
+        }
+    }
+
+    /// A key's deadline has passed.
+    #[inline]
+    pub fn touch_due(&mut self, db: u32, key: &[u8]) {
+        if self.is_used {
+            self.touch_used(db, key, true);
         }
         if !self.blocking.is_empty() {
             self.blocking.touch(db, key);
@@ -74,7 +109,13 @@ impl Watch {
     }
 
     #[cold]
-    fn touch_watched(&mut self, db: u32, key: &[u8]) {
+    fn touch_used(&mut self, db: u32, key: &[u8], is_due: bool) {
+        if self.copies.clients() > 0 {
+            self.copies.touch(key, is_due);
+        }
+        if self.keys.is_empty() {
+            return;
+        }
         let Some(conns) = self.keys.get(&(db, Box::from(key))) else { return };
         for conn in conns {
             if let Some(watching) = self.clients.get_mut(conn) {

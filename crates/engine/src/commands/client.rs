@@ -1,9 +1,10 @@
 //! CLIENT: who is connected, and what a client wants of its connection.
 
 use crate::call::Call;
-use crate::commands::{container, help, pause, text};
+use crate::commands::{container, help, pause, text, tracking};
 use crate::session::{Connection, Inbox, Outgoing, Replies, Session};
 use crate::table::{Command, Table};
+use crate::tracking::Tracking;
 use crate::watch::Watch;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -180,6 +181,10 @@ static CLIENT: &[Command] = &[
         run: client_no_touch,
         subcommands: &[],
     },
+    tracking::TRACKING,
+    tracking::TRACKINGINFO,
+    tracking::CACHING,
+    tracking::GETREDIR,
     pause::PAUSE,
     pause::UNPAUSE,
     pause::UNBLOCK,
@@ -308,7 +313,7 @@ impl Line<'_> {
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags} db={} sub={channels} \
              psub={patterns} ssub={shards} multi={multi} qbuf={inbox} qbuf-free=0 argv-mem=0 multi-mem={multi_memory} \
              rbs=0 rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
-             user=default redir=-1 resp={} lib-name={library} lib-ver={}",
+             user=default redir={} resp={} lib-name={library} lib-ver={}",
             session.id,
             session.peer.remote,
             session.peer.local,
@@ -317,6 +322,7 @@ impl Line<'_> {
             since(session.created),
             since(session.active),
             session.db,
+            tracking::redirect_id(session.tracking.as_deref()),
             if session.resp3 { 3 } else { 2 },
             text(&session.library_version),
         );
@@ -327,13 +333,18 @@ impl Line<'_> {
         let session = self.session;
         let watches = self.watch.count(session.conn) > 0;
         let is_touched = watches && self.watch.is_broken(session.conn, |_, _| false);
+        let tracks = |has: fn(&Tracking) -> bool| session.tracking.as_deref().is_some_and(has);
         let letters = [
+            (session.is_monitor, 'O'),
             (session.is_replica, 'S'),
             (session.is_subscribed(), 'P'),
             (session.multi.is_some(), 'x'),
             (session.is_blocked || session.is_held, 'b'),
             (is_touched, 'd'),
             (session.is_closing, 'c'),
+            (session.tracking.is_some(), 't'),
+            (tracks(|tracking| tracking.is_redirect_broken), 'R'),
+            (tracks(|tracking| tracking.is_broadcast), 'B'),
             (session.listener == Listener::Unix, 'U'),
             (session.is_readonly, 'r'),
             (session.no_evict, 'e'),

@@ -335,6 +335,12 @@ fn reset(call: &mut Call<'_>) -> Result<(), Refusal> {
     if let Some(subscriptions) = session.subscriptions.take() {
         call.core.pubsub.forget(session.conn, &subscriptions);
     }
+    if let Some(tracking) = session.tracking.take() {
+        call.keys.watch.untrack(session.conn, &tracking);
+    }
+    if core::mem::take(&mut session.is_monitor) {
+        call.core.monitors.retain(|monitor| *monitor != session.conn);
+    }
     session.multi = None;
     session.db = 0;
     session.resp3 = false;

@@ -49,6 +49,7 @@ fn clients(call: &Call<'_>, facts: &mut Facts) {
     let others = || call.core.sessions.iter();
     // The connection that asks is lent out of the table while its request runs.
     facts.clients.connected = others().filter(|other| !other.session.is_replica).count() as u64 + 1;
+    facts.clients.tracking = call.keys.watch.copies.clients() as u64;
     facts.clients.connected_max = call.core.settings.clients_max as u64;
     facts.clients.blocked =
         others().filter(|other| other.session.is_blocked || other.session.is_held).count() as u64;
@@ -83,6 +84,10 @@ fn memory(call: &Call<'_>, facts: &mut Facts) {
 
 fn stats(call: &Call<'_>, facts: &mut Facts) {
     let (core, stats) = (&call.core, &mut facts.stats);
+    let copies = &call.keys.watch.copies;
+    stats.tracked_keys = copies.keys() as u64;
+    stats.tracked_items = copies.items() as u64;
+    stats.tracked_prefixes = copies.prefixes() as u64;
     stats.move_links = core.moves.links() as u64;
     stats.connections = core.stats.connections;
     stats.commands = core.stats.requests;

@@ -506,6 +506,7 @@ fn flush(call: &mut Call<'_>, db: Option<u32>, is_lazy: bool) {
     let keyspace = &mut shared.keyspace;
     let exists = |db: u32, key: &[u8]| keyspace.find(db, key, keyspace.hash(key)).is_some();
     call.keys.watch.touch_all(db, exists);
+    call.keys.watch.copies.touch_all();
     let removed: u64 = match db {
         Some(db) => keyspace.len(db),
         None => (0..keyspace.databases()).map(|db| keyspace.len(db)).sum(),

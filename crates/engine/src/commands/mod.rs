@@ -14,6 +14,7 @@ pub mod info;
 pub mod keys;
 pub mod lcs;
 pub mod migrate;
+pub mod monitor;
 pub mod pause;
 pub mod pubsub;
 pub mod replication;
@@ -21,6 +22,7 @@ pub mod server;
 pub mod sharded;
 pub mod slowlog;
 pub mod strings;
+pub mod tracking;
 pub mod transactions;
 
 use crate::call::Call;
@@ -48,6 +50,7 @@ pub static GROUPS: &[&[Command]] = &[
     server::COMMANDS,
     debug::COMMANDS,
     slowlog::COMMANDS,
+    monitor::COMMANDS,
     config::COMMANDS,
     replication::COMMANDS,
     cluster::COMMANDS,

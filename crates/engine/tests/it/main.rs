@@ -13,4 +13,5 @@ mod moves;
 mod pause;
 mod sharded;
 mod slow;
+mod tracking;
 mod world;

@@ -21,7 +21,6 @@ const NO_ACCEPTS: &str = "the host bounds what it accepts in one turn by itself"
 const NO_TLS: &str = "there is no TLS yet";
 const NO_THREADS: &str = "one thread executes and reads; more cores are used by more nodes";
 const NO_MODULES: &str = "modules are not loaded";
-const NO_TRACKING: &str = "client side caching does not exist yet";
 const NO_ACL: &str = "users and ACLs do not exist yet";
 const NO_LOGO: &str = "there is no logo";
 const NO_COLLATE: &str = "SORT does not exist yet";
@@ -94,7 +93,7 @@ directives! {
     MAXMEMORY_CLIENTS => Directive::not_yet("maxmemory-clients", Kind::MemoryOrPercent, "0");
     IO_THREADS => Directive::no_effect("io-threads", integer(1, 128), "1", NO_THREADS).at_start();
     IO_THREADS_DO_READS => Directive::no_effect("io-threads-do-reads", Kind::Bool, "no", NO_THREADS).at_start();
-    TRACKING_TABLE_MAX_KEYS => Directive::no_effect("tracking-table-max-keys", integer(0, i64::MAX), "1000000", NO_TRACKING);
+    TRACKING_TABLE_MAX_KEYS => Directive::works("tracking-table-max-keys", integer(0, i64::MAX), "1000000").hostile("1");
     // Access.
     REQUIREPASS => Directive::works("requirepass", Kind::Text, "").secret();
     ACLFILE => Directive::not_yet("aclfile", Kind::Text, "").at_start();

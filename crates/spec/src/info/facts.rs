@@ -82,6 +82,8 @@ pub struct Clients {
     pub blocking_keys: u64,
     /// Keys whose end clients wait for.
     pub blocking_keys_on_end: u64,
+    /// Clients that are told of changed keys.
+    pub tracking: u64,
 }
 
 /// Memory, in bytes.
@@ -184,6 +186,12 @@ pub struct Persistence {
 /// Counters since the start (or since CONFIG RESETSTAT).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
+    /// Keys that tracking clients have read.
+    pub tracked_keys: u64,
+    /// Clients of each of those, added up.
+    pub tracked_items: u64,
+    /// Prefixes that clients hear of.
+    pub tracked_prefixes: u64,
     /// Connections to targets of MIGRATE.
     pub move_links: u64,
     /// Connections that were accepted.

@@ -65,7 +65,7 @@ pub static FIELDS: &[Field] = &[
         Show::Value(|facts| Shown::Size(facts.clients.output_bytes_max)),
     ),
     row(Section::Clients, "blocked_clients", Show::Value(|facts| Shown::Size(facts.clients.blocked))),
-    row(Section::Clients, "tracking_clients", Show::Value(|_| Shown::Number(0))),
+    row(Section::Clients, "tracking_clients", Show::Value(|facts| Shown::Size(facts.clients.tracking))),
     row(Section::Clients, "clients_in_timeout_table", Show::Value(|_| Shown::Number(0))),
     row(
         Section::Clients,
@@ -447,9 +447,9 @@ pub static FIELDS: &[Field] = &[
     row(Section::Stats, "active_defrag_key_misses", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "total_active_defrag_time", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "current_active_defrag_time", Show::Value(|_| Shown::Number(0))),
-    row(Section::Stats, "tracking_total_keys", Show::Value(|_| Shown::Number(0))),
-    row(Section::Stats, "tracking_total_items", Show::Value(|_| Shown::Number(0))),
-    row(Section::Stats, "tracking_total_prefixes", Show::Value(|_| Shown::Number(0))),
+    row(Section::Stats, "tracking_total_keys", Show::Value(|facts| Shown::Size(facts.stats.tracked_keys))),
+    row(Section::Stats, "tracking_total_items", Show::Value(|facts| Shown::Size(facts.stats.tracked_items))),
+    row(Section::Stats, "tracking_total_prefixes", Show::Value(|facts| Shown::Size(facts.stats.tracked_prefixes))),
     row(
         Section::Stats,
         "unexpected_error_replies",

@@ -449,7 +449,11 @@ pub static FIELDS: &[Field] = &[
     row(Section::Stats, "current_active_defrag_time", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "tracking_total_keys", Show::Value(|facts| Shown::Size(facts.stats.tracked_keys))),
     row(Section::Stats, "tracking_total_items", Show::Value(|facts| Shown::Size(facts.stats.tracked_items))),
-    row(Section::Stats, "tracking_total_prefixes", Show::Value(|facts| Shown::Size(facts.stats.tracked_prefixes))),
+    row(
+        Section::Stats,
+        "tracking_total_prefixes",
+        Show::Value(|facts| Shown::Size(facts.stats.tracked_prefixes)),
+    ),
     row(
         Section::Stats,
         "unexpected_error_replies",

@@ -59,6 +59,11 @@ pub enum Event<'a> {
         /// True for SPUBLISH: it goes to the nodes of our shard alone.
         is_sharded: bool,
     },
+    /// Of the slots of an [`Act::KeepKeys`], those that have keys.
+    KeysKept {
+        /// The slots, in rising order.
+        slots: &'a [u16],
+    },
     /// The node shuts down in order: nodes.conf is saved once more.
     Stopping,
 }
@@ -108,8 +113,8 @@ pub enum Act {
     },
     /// This node is a primary from now on: stop following, accept writes; the data stays.
     Promote,
-    /// This node lost these slots to another: delete their keys (and propagate the deletions).
-    DropSlots(Vec<u16>),
+    /// These slots may have keys here although they are another's now: answered by `Event::KeysKept`.
+    KeepKeys(Vec<u16>),
     /// Hold all writes of clients until then (a manual failover in progress). A later one replaces it.
     PauseClients {
         /// The end, unless `ResumeClients` comes first.

@@ -231,6 +231,7 @@ impl Cluster {
             Event::Publish { channel, message, is_sharded } => {
                 self.on_publish(turn, channel, message, is_sharded);
             }
+            Event::KeysKept { slots } => self.import_kept(turn, slots),
             Event::Stopping => {
                 self.save(turn);
             }
@@ -299,6 +300,9 @@ impl Cluster {
         if me.is_primary() {
             if self.followed.take().is_some() {
                 turn.acts.push(Act::Promote);
+                // What a primary was importing is in its replica's data; which slots these are, only the data knows.
+                let others = (0..SLOTS as u16).filter(|slot| self.view.owner(*slot) != Some(self.view.me));
+                turn.acts.push(Act::KeepKeys(others.collect()));
             }
             return;
         }

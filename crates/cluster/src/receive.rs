@@ -150,6 +150,8 @@ impl Cluster {
             sender = Some(index);
         }
         if let Some(sender) = sender {
+            // Before its claims: whose shard it is of says whether it replaces us.
+            self.take_shard(sender, extensions.shard);
             self.take_ping(turn, conn, kind, sender, header);
             self.take_gossip(turn, sender, entries);
             self.take_extensions(turn, sender, extensions);
@@ -391,7 +393,6 @@ impl Cluster {
             (node.hostname, node.human_name, node.zone) = names;
             self.mark_changed();
         }
-        self.take_shard(sender, extensions.shard);
         for &(id, seconds) in &extensions.forgotten {
             let Some(index) = self.view.find(id) else { continue };
             let is_dear = index == self.view.me || self.view.primary_of(self.view.me) == index;

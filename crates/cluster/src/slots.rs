@@ -11,10 +11,12 @@ impl Cluster {
     /// A primary claims slots under an epoch: it gets those that nobody owns, that are owned under a smaller epoch, or
     /// that their owner does not claim any more.
     ///
-    /// A slot that we import is left alone: only the operator ends an import. When its source has failed over, the
-    /// slot and the import go over to the new primary of that shard: the old one gives its slots up as it becomes a
-    /// replica, and without this nobody would own the slot here, and all slots of this node would be down.
-    /// When the claim takes the last slot of our shard, we follow the claimant.
+    /// Only the operator ends an import: when the slot goes to another owner, it is imported from that one.
+    ///
+    /// Slots that a primary loses may have keys here that exist nowhere else: the claimant may be a replica that took
+    /// over its primary's slots before it had heard that one of them was ours. They are kept (`import_kept`). For the
+    /// same reason a primary that loses its last slot follows the claimant when it has no keys left, or when the claimant
+    /// is of its own shard and has its data.
     pub(crate) fn apply_claims(&mut self, turn: &mut Turn<'_>, claimant: u32, epoch: u64, slots: &SlotSet) {
         if claimant == self.view.me {
             return;
@@ -29,10 +31,7 @@ impl Cluster {
             if owner == Some(claimant) || !is_older {
                 continue;
             }
-            if let Some(&source) = self.view.importing.get(&slot) {
-                if self.view.shard_of(source) != self.view.shard_of(claimant) {
-                    continue;
-                }
+            if self.view.importing.contains_key(&slot) {
                 self.view.importing.insert(slot, claimant);
             }
             if owner == Some(me) {
@@ -44,8 +43,12 @@ impl Cluster {
             self.mark_changed();
         }
         // A failover takes exactly our slots. Where the last slots were moved, following is a kind of migration.
-        let may_follow = self.settings.allows_migration || claimed == taken;
-        if taken > 0 && self.view.node(ours).slot_count == 0 && may_follow {
+        let is_exact = claimed == taken;
+        let may_follow = self.settings.allows_migration || is_exact;
+        let is_sibling = self.view.shard_of(claimant) == self.view.shard_of(ours)
+            || (is_exact && !self.view.node(claimant).announces_shard);
+        let loses_nothing = is_sibling || self.facts.is_empty;
+        if taken > 0 && self.view.node(ours).slot_count == 0 && may_follow && loses_nothing {
             let id = self.view.node(claimant).id;
             turn.log(
                 Level::Warning,
@@ -53,8 +56,35 @@ impl Cluster {
             );
             self.follow(turn, claimant);
         } else if !lost.is_empty() {
-            turn.acts.push(Act::DropSlots(lost));
+            turn.acts.push(Act::KeepKeys(lost));
         }
+    }
+
+    /// Slots of others that have keys here are imported from their owners: the keys are not served, but they are seen,
+    /// and the manager's `fix` brings them to where they belong. (The originals delete the keys of a slot that they lose.)
+    pub(crate) fn import_kept(&mut self, turn: &mut Turn<'_>, slots: &[u16]) {
+        let me = self.view.me;
+        if !self.view.me().is_primary() {
+            return;
+        }
+        let mut first = None;
+        let mut count = 0_u32;
+        for &slot in slots {
+            let Some(owner) = self.view.owner(slot).filter(|owner| *owner != me) else { continue };
+            if self.view.importing.insert(slot, owner).is_none() {
+                first = first.or(Some((slot, self.view.node(owner).id)));
+                count += 1;
+            }
+        }
+        let Some((slot, id)) = first else { return };
+        self.mark_changed();
+        turn.log(
+            Level::Warning,
+            format!(
+                "I have keys for {count} slots that belong to others, the first is {slot} of {id}. Setting them to \
+                 importing state: the keys are kept, and the fix of the cluster manager brings them to their owners."
+            ),
+        );
     }
 
     /// This node becomes a replica of `primary`, or changes its primary.
@@ -93,6 +123,11 @@ impl Cluster {
         turn.log(Level::Verbose, format!("{text} Updating my configEpoch to {}", self.view.current_epoch));
         self.mark_changed();
         self.promise(turn);
+        // Until the others know the new epoch, a slot that either has just got may be taken back. In a cluster that is
+        // being formed, where all have none, that is no haste.
+        if header.config_epoch != 0 {
+            self.broadcast_pong(turn, |_, _| true);
+        }
     }
 
     /// Takes a new greatest epoch without asking anybody: for TAKEOVER, BUMPEPOCH and the end of an import.

@@ -4,12 +4,9 @@
 //! it is, and the client with it; reads go on. Nothing is refused and nothing is answered twice. CLIENT PAUSE is the
 //! same with a deadline; its form ALL holds every request.
 
-use crate::call::{Class, Core};
+use crate::call::Core;
 use crate::{Engine, Shared};
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use base::{Now, Time};
-use machine::Outbox;
 
 /// CLIENT PAUSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,31 +52,6 @@ impl Engine {
         if self.core.pause.is_some_and(|pause| pause.until <= now.mono) {
             self.core.pause = None;
             settle(&mut self.core, &mut self.shared);
-        }
-    }
-
-    /// Deletes all keys of these slots, with their effects: the slots are another node's now.
-    pub fn drop_slots(&mut self, slots: &[u16], out: &mut Outbox) {
-        let is_replica = self.shared.standing.is_replica;
-        for &slot in slots {
-            let mut keys: Vec<Box<[u8]>> = Vec::new();
-            let count = usize::try_from(self.shared.keyspace.slot_len(slot)).unwrap_or(usize::MAX);
-            self.shared.keyspace.keys_in_slot(slot, count, |key| keys.push(key.into()));
-            for key in &keys {
-                if !is_replica {
-                    self.shared.feed.begin_unit();
-                    self.shared.feed.effect(0, [b"DEL".as_slice(), key].into_iter());
-                    self.shared.feed.end_unit();
-                }
-                self.watch.touch(0, key);
-                if self.core.settings.notify != 0 {
-                    let needed = self.shared.feed.offset;
-                    self.core.notify(0, Class::GENERIC, "del", key, needed, None, out);
-                }
-            }
-            self.shared.feed.changes += keys.len() as u64;
-            let detached = self.shared.keyspace.remove_slot(slot);
-            self.shared.keyspace.dispose(detached);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::node::{Node, drained};
 use crate::settings;
+use alloc::vec::Vec;
 use base::Now;
 use cluster::{Act, Event, Facts};
 use machine::{Closing, ConnId, Disk, DiskOp, Level, Outbox, Output, Peer};
@@ -122,8 +123,12 @@ impl Node {
                 }
                 self.note_standing(now);
             }
-            Act::DropSlots(slots) => {
-                self.engine.drop_slots(&slots, out);
+            Act::KeepKeys(slots) => {
+                let keyspace = &self.engine.shared.keyspace;
+                let kept: Vec<u16> = slots.into_iter().filter(|slot| keyspace.slot_len(*slot) > 0).collect();
+                if !kept.is_empty() {
+                    self.bus(now, Event::KeysKept { slots: &kept });
+                }
             }
             Act::PauseClients { until } => {
                 self.rest.paused_until = Some(until);

@@ -152,6 +152,10 @@ impl Cluster {
             );
             self.follow(turn, target);
         }
+        if was_mine && target != me {
+            // Our replicas and the voters: were we to die now, nobody should take the slot back with the others.
+            self.broadcast_pong(turn, |_, _| true);
+        }
         if target == me && self.view.importing.remove(&slot).is_some() {
             // The import is over: our claim must beat that of the source.
             self.bump_epoch(turn);

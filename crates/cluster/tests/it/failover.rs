@@ -216,3 +216,53 @@ fn slots_that_their_owner_does_not_claim_go_to_who_does() {
     });
     assert!(world.violations.is_empty(), "{:?}", world.violations);
 }
+
+/// A slot goes to another primary, and its old primary dies before its replica has heard of that: the replica takes the
+/// slot with the others, under a newer epoch. The keys are where the slot was for that moment, and nowhere else.
+#[test]
+fn keys_of_a_slot_that_is_taken_back_are_kept() {
+    let mut world = World::cluster(31, 6);
+    let (source, target, replica) = (0, 1, 3);
+    let id = world.id(source);
+    world.cut(replica, target);
+    world.cut(replica, source);
+    assert_eq!(world.ask(target, &format!("CLUSTER SETSLOT 0 IMPORTING {id}")), "+OK\r\n");
+    let id = world.id(target);
+    assert_eq!(world.ask(target, &format!("CLUSTER SETSLOT 0 NODE {id}")), "+OK\r\n");
+    let host = world.hosts[target].as_mut().unwrap();
+    (host.populated, host.facts.is_empty) = (vec![0], false);
+    world.run_until(Span::seconds(5), "the source hears of it", |world| {
+        !world.ask(source, "CLUSTER NODES").contains(" 0-5460")
+    });
+    world.kill(source);
+    world.heal();
+    // Its epoch is taken without a vote, as the target's was: they may collide for a moment.
+    assert_eq!(world.ask(replica, "CLUSTER FAILOVER TAKEOVER"), "+OK\r\n");
+    let heir = world.id(replica);
+    world.run_until(Span::seconds(20), "the slot is imported back", |world| {
+        world.ask(target, "CLUSTER NODES").contains(&format!("[0-<-{heir}]"))
+    });
+    world.start(source, Facts::default());
+    world.run_until(Span::seconds(20), "all are content", |world| World::is_settled(world));
+    assert!(world.is_primary(target));
+}
+
+/// The last slots of a primary go to another shard: it follows the new owner only when it has no keys left.
+#[test]
+fn a_primary_with_keys_does_not_follow_who_took_its_last_slot() {
+    for has_keys in [false, true] {
+        let mut world = World::cluster(37, 6);
+        let host = world.hosts[0].as_mut().unwrap();
+        (host.populated, host.facts.is_empty) = (if has_keys { vec![7] } else { vec![] }, !has_keys);
+        let (from, to) = (world.id(0), world.id(1));
+        for (node, action) in [(0, "DEL"), (1, "DEL"), (1, "ADD")] {
+            assert_eq!(world.ask(node, &format!("CLUSTER {action}SLOTSRANGE 0 6 8 5460")), "+OK\r\n");
+        }
+        assert_eq!(world.ask(1, &format!("CLUSTER SETSLOT 7 IMPORTING {from}")), "+OK\r\n");
+        assert_eq!(world.ask(1, &format!("CLUSTER SETSLOT 7 NODE {to}")), "+OK\r\n");
+        world.run_until(Span::seconds(20), "all are content", |world| World::is_settled(world));
+        world.run(Span::seconds(2));
+        assert_eq!(world.is_primary(0), has_keys);
+        assert_eq!(world.ask(0, "CLUSTER NODES").contains(&format!("[7-<-{to}]")), has_keys);
+    }
+}

@@ -43,6 +43,8 @@ pub struct Host {
     pub paused: bool,
     pub promotions: u32,
     pub logs: Vec<String>,
+    /// Slots that have keys here.
+    pub populated: Vec<u16>,
     dialer: Dialer,
     accepted: u32,
     /// Frames that wait for a write, by connection, in order.
@@ -198,6 +200,7 @@ impl World {
             paused: false,
             promotions: 0,
             logs: vec![],
+            populated: vec![],
             dialer: Dialer::default(),
             accepted: 0,
             held: BTreeMap::new(),
@@ -369,7 +372,11 @@ impl World {
             Act::PauseClients { .. } => host.paused = true,
             Act::ResumeClients => host.paused = false,
             Act::Log { text, .. } => host.logs.push(text),
-            Act::RoutesChanged | Act::DropSlots(_) | Act::Deliver { .. } | Act::FlushData => {}
+            Act::KeepKeys(slots) => {
+                let kept: Vec<u16> = slots.into_iter().filter(|slot| host.populated.contains(slot)).collect();
+                self.event(node, Event::KeysKept { slots: &kept });
+            }
+            Act::RoutesChanged | Act::Deliver { .. } | Act::FlushData => {}
         }
     }
 

@@ -480,8 +480,15 @@ impl RawEntry {
                 }
             }
         };
-        entry.write(0, entry.meta() | CHANGED);
+        entry.mark_changed();
         entry
+    }
+
+    /// A string's encoding is raw from now on.
+    pub fn mark_changed(self) {
+        if matches!(self.meta() & TYPE, INLINE | BUFFER) {
+            self.write(0, self.meta() | CHANGED);
+        }
     }
 
     /// Lengthens an inline string within its size class; false when it does not fit.

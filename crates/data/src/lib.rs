@@ -9,6 +9,7 @@
 #![no_std]
 extern crate alloc;
 
+pub mod bits;
 pub mod collection;
 mod database;
 mod entry;

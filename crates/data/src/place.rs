@@ -212,6 +212,21 @@ impl<'a> OccupiedEntry<'a> {
         new_len
     }
 
+    /// Lets `change` write into a string, which is made at least `len` bytes long before, filled up with zeros. The
+    /// encoding becomes raw.
+    ///
+    /// # Panics
+    /// When the value is no string.
+    pub fn edit(&mut self, len: usize, change: impl FnOnce(&mut [u8])) {
+        let len = len.max(self.raw().string().expect("the caller changes strings alone").len());
+        self.change(|entry| (entry.edit(len, change), None));
+    }
+
+    /// A string's encoding is raw from now on, however short it is.
+    pub fn mark_raw(&mut self) {
+        self.raw().mark_changed();
+    }
+
     /// The collection, to change; `None` when the value is of another type.
     pub fn change_in<T: Collection>(&mut self) -> Option<Mut<'_, T>> {
         if self.raw().kind() != T::KIND {

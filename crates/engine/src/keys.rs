@@ -7,6 +7,7 @@ use crate::watch::Watch;
 use crate::{Feed, InFlight, Shared};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use core::ptr;
 use data::{
     Collection, Entry, EntryRef, Hash, HashKey, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry, Value,
@@ -157,6 +158,12 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// The key's entry, without any effect on an expired one: for further looks at keys that were read before.
+    pub fn find(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let entry = self.shared.keyspace.find(self.db, key, self.hash_of(key))?;
+        (self.expiry == Expiry::Show || !is_due(&entry, self.now_ms)).then_some(entry)
+    }
+
     /// The key's place, for a writer: the one lookup.
     #[inline]
     pub fn entry<'k>(&'k mut self, key: &'k [u8]) -> Place<'k> {
@@ -189,6 +196,18 @@ impl<'a> Keys<'a> {
         match self.entry(key) {
             Place::Taken(entry) => Some(entry),
             Place::Free(_) => None,
+        }
+    }
+
+    /// Puts a string at the key, whatever it held: it becomes no integer, its encoding is raw, there is no deadline.
+    pub fn store_raw(&mut self, key: &[u8], text: Vec<u8>) {
+        match self.entry(key) {
+            Place::Taken(mut entry) => {
+                entry.set_value(Value::String(text));
+                entry.set_deadline(None);
+                entry.mark_raw();
+            }
+            Place::Free(free) => free.insert_raw(text),
         }
     }
 
@@ -284,6 +303,20 @@ impl<'k> Free<'k> {
     /// Puts an empty hash there, to be filled.
     pub fn insert_hash(self, key: HashKey) -> OccupiedEntry<'k> {
         self.insert(Hash::new(key).into(), None)
+    }
+
+    /// Puts a string there as it is: it becomes no integer, and its encoding is raw.
+    pub fn insert_raw(self, text: Vec<u8>) {
+        let mut entry = match self.place {
+            FreePlace::Vacant(entry) => entry.insert(Value::String(text), None),
+            FreePlace::Stale(mut entry) => {
+                entry.set_value(Value::String(text));
+                entry.set_deadline(None);
+                entry
+            }
+        };
+        entry.mark_raw();
+        used(&entry, self.clock);
     }
 
     /// Puts an owned value there.

@@ -439,7 +439,7 @@ impl Keys {
             let end = if end < 0 { i64::from(end) } else { at + i64::from(end) };
             if first == 0 {
                 (first, last, step) = (at, end, stride);
-            } else if stride == 1 && step == 1 && limit == 0 && last >= 0 && end >= 0 && at == last + 1 {
+            } else if stride == 1 && step == 1 && limit == 0 && last >= 0 && at == last + 1 {
                 last = end;
             }
         }

@@ -1,5 +1,7 @@
 //! The commands, by group. Each group is one static table and the handlers below it.
 
+pub mod bitfield;
+pub mod bitmaps;
 pub mod client;
 pub mod cluster;
 pub mod command;
@@ -35,6 +37,8 @@ use spec::Refusal;
 /// All groups.
 pub static GROUPS: &[&[Command]] = &[
     strings::COMMANDS,
+    bitmaps::COMMANDS,
+    bitfield::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
     databases::COMMANDS,

@@ -145,3 +145,37 @@ fn the_digest_is_that_of_the_original() {
     );
     check("debug digest", "+0000000000000000000000000000000000000000");
 }
+
+#[test]
+fn bitmaps() {
+    check("setbit b 7 1\n get b", "$1 \u{1}");
+    check("setbit b 7 1\n setbit b 7 0", ":1");
+    check("set b 12\n setbit b 6 1\n get b", "$2 32");
+    check("set b 12\n setbit b 6 1\n object encoding b", "$3 raw");
+    check("setbit b 4294967296 1", "-ERR bit offset is not an integer or out of range");
+    check("getbit b 4294967295", ":0");
+    check("set b foobar\n bitcount b 5 30 bit", ":17");
+    check("set b foobar\n bitcount b 1", ":22");
+    check("bitcount b 0 x", "-ERR value is not an integer or out of range");
+    check("set b 1\n bitpos b 0 0 -1 bit", ":0");
+    check("set b \"\\xff\\xff\"\n bitpos b 0 0 -1", ":-1");
+    check("set b \"\\xff\\xff\"\n bitpos b 0", ":16");
+    check("bitpos b 1", ":-1");
+    check("set a abc\n bitop not b a\n bitop not c b\n get c", "$3 abc");
+    check("set a ab\n set b b\n bitop diff c a b\n get c", "$2 \u{1}b");
+    check("bitop diff c a", "-ERR BITOP DIFF, DIFF1 and ANDOR must be called with at least two source keys.");
+    check("set c 1\n bitop and c a b\n exists c", ":0");
+    check("hset h f v\n bitop or c a h", "-WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+#[test]
+fn bitfields() {
+    check("bitfield b set u8 #1 255 get u16 0 incrby i8 8 2", "*3 :0 :255 :1");
+    check("bitfield b overflow fail incrby u2 0 4 overflow sat incrby u2 0 4", "*2 $-1 :3");
+    check("bitfield b set u64 0 1", "-ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.");
+    check("bitfield_ro b set u8 0 1", "-ERR BITFIELD_RO only supports the GET subcommand");
+    check("bitfield b\n exists b", ":0");
+    let mut world = World::new();
+    world.ask("bitfield b set u8 0 0\n bitfield b set u8 0 0\n bitfield b get u8 0");
+    assert_eq!(world.fed().matches("bitfield").count(), 1, "what changes nothing is not passed on");
+}

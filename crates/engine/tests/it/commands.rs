@@ -165,14 +165,20 @@ fn bitmaps() {
     check("set a ab\n set b b\n bitop diff c a b\n get c", "$2 \u{1}b");
     check("bitop diff c a", "-ERR BITOP DIFF, DIFF1 and ANDOR must be called with at least two source keys.");
     check("set c 1\n bitop and c a b\n exists c", ":0");
-    check("hset h f v\n bitop or c a h", "-WRONGTYPE Operation against a key holding the wrong kind of value");
+    check(
+        "hset h f v\n bitop or c a h",
+        "-WRONGTYPE Operation against a key holding the wrong kind of value",
+    );
 }
 
 #[test]
 fn bitfields() {
     check("bitfield b set u8 #1 255 get u16 0 incrby i8 8 2", "*3 :0 :255 :1");
     check("bitfield b overflow fail incrby u2 0 4 overflow sat incrby u2 0 4", "*2 $-1 :3");
-    check("bitfield b set u64 0 1", "-ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.");
+    check(
+        "bitfield b set u64 0 1",
+        "-ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+    );
     check("bitfield_ro b set u8 0 1", "-ERR BITFIELD_RO only supports the GET subcommand");
     check("bitfield b\n exists b", ":0");
     let mut world = World::new();

@@ -14,7 +14,7 @@ mod stream;
 mod string;
 
 use alloc::vec::Vec;
-use data::{HashKey, HashLimits, Limits, SetLimits, Value, ValueRef};
+use data::{HashKey, HashLimits, Limits, SetLimits, StreamLimits, Value, ValueRef};
 use spec::Config;
 use spec::directive::id;
 use wire::rdb;
@@ -36,6 +36,10 @@ pub fn limits(config: &Config) -> Limits {
             intset_entries: count(id::SET_MAX_INTSET_ENTRIES),
             listpack_entries: count(id::SET_MAX_LISTPACK_ENTRIES),
             value_bytes: size(id::SET_MAX_LISTPACK_VALUE),
+        },
+        stream: StreamLimits {
+            node_bytes: size(id::STREAM_NODE_MAX_BYTES),
+            node_entries: config.count(id::STREAM_NODE_MAX_ENTRIES),
         },
     }
 }
@@ -92,6 +96,7 @@ pub fn held(value: rdb::Value, key: HashKey, limits: &Limits) -> Result<Value, F
         rdb::Value::Set(members) => set::of_members(&members, key, limits.set),
         rdb::Value::SetIntset(bytes) => set::of_intset(bytes, key, limits.set),
         rdb::Value::SetListpack(bytes) => set::of_listpack(bytes, key, limits.set),
+        rdb::Value::Stream(parts) => stream::of_parts(*parts),
     }
 }
 
@@ -103,7 +108,7 @@ pub fn copy(value: ValueRef<'_>, key: HashKey) -> Value {
         ValueRef::List(value) => list::copy(value, key),
         ValueRef::Set(value) => set::copy(value),
         ValueRef::SortedSet(value) => sorted_set::copy(value, key),
-        ValueRef::Stream(value) => stream::copy(value, key),
+        ValueRef::Stream(value) => stream::copy(value),
     }
 }
 
@@ -130,5 +135,6 @@ pub fn cost(value: &rdb::Value) -> usize {
         rdb::Value::SetIntset(bytes) | rdb::Value::SetListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
         rdb::Value::Hash(pairs) => pairs.len() / 8,
         rdb::Value::Set(members) => members.len() / 8,
+        rdb::Value::Stream(stream) => stream.len_bytes() / BYTES_PER_UNIT,
     }
 }

@@ -43,6 +43,6 @@ pub use place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
 pub use set::{Set, SetLimits};
 pub use snapshot::{Encode, Progress, SnapshotBudget, SnapshotOut};
 pub use sorted_set::SortedSet;
-pub use stream::Stream;
+pub use stream::{Stream, StreamLimits};
 pub use table::HashKey;
 pub use value::{Encoding, Kind, StrRef, Value, ValueRef};

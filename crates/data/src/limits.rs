@@ -2,6 +2,7 @@
 
 pub use crate::hash::HashLimits;
 pub use crate::set::SetLimits;
+pub use crate::stream::StreamLimits;
 
 /// Those of all types, as the directives of the same names have them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,4 +11,6 @@ pub struct Limits {
     pub hash: HashLimits,
     /// `set-max-intset-entries`, `set-max-listpack-entries`, `set-max-listpack-value`.
     pub set: SetLimits,
+    /// `stream-node-max-bytes`, `stream-node-max-entries`.
+    pub stream: StreamLimits,
 }

@@ -11,8 +11,11 @@
 //!   11110000  string, 32-bit length
 //! ```
 
+mod append;
+
 use crate::value::{StrRef, integer_of};
 use alloc::vec::Vec;
+pub use append::Appender;
 
 const HEADER: usize = 6;
 const END: u8 = 0xff;

@@ -17,12 +17,14 @@ pub mod encoder;
 mod error;
 pub mod payload;
 mod set;
+mod stream;
 mod texts;
 mod value;
 
 pub use check::{Checker, Report};
 pub use decoder::{Decoder, Item};
 pub use error::RdbError;
+pub use stream::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending, StreamVersion};
 pub use texts::Texts;
 pub use value::{Pairs, Value};
 
@@ -64,8 +66,15 @@ pub mod kind {
     pub const SET_INTSET: u8 = 11;
     /// A hash in a ziplist.
     pub const HASH_ZIPLIST: u8 = 13;
+    /// A stream (Redis 5).
+    pub const STREAM_LISTPACKS: u8 = 15;
     /// A hash in a listpack (Redis 7).
     pub const HASH_LISTPACK: u8 = 16;
+    /// A stream with counts of entries (Redis 7.0).
+    pub const STREAM_LISTPACKS_2: u8 = 19;
+    /// A stream with one more time for each consumer (Redis 7.2).
+    pub const STREAM_LISTPACKS_3: u8 = 21;
+
     /// A set in a listpack (Redis 7.2).
     pub const SET_LISTPACK: u8 = 20;
 
@@ -73,7 +82,8 @@ pub mod kind {
     pub(super) fn is_held(byte: u8) -> bool {
         let of_sets = matches!(byte, SET | SET_INTSET | SET_LISTPACK);
         let of_hashes = matches!(byte, HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK);
-        byte == STRING || of_sets || of_hashes
+        let of_streams = matches!(byte, STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3);
+        byte == STRING || of_sets || of_hashes || of_streams
     }
 
     /// The name of a type byte, those included that this program can not hold.
@@ -93,13 +103,13 @@ pub mod kind {
             12 => "sorted set (ziplist)",
             HASH_ZIPLIST => "hash (ziplist)",
             14 => "list (quicklist)",
-            15 => "stream (listpacks)",
+            STREAM_LISTPACKS => "stream (listpacks)",
             HASH_LISTPACK => "hash (listpack)",
             17 => "sorted set (listpack)",
             18 => "list (quicklist 2)",
-            19 => "stream (listpacks 2)",
+            STREAM_LISTPACKS_2 => "stream (listpacks 2)",
             SET_LISTPACK => "set (listpack)",
-            21 => "stream (listpacks 3)",
+            STREAM_LISTPACKS_3 => "stream (listpacks 3)",
             22 => "hash with field deadlines",
             _ => return None,
         })

@@ -1,29 +1,115 @@
-//! Stream: entries under ids that only grow, and the groups that consume them.
+//! Stream: entries in the order of their ids, and groups of consumers that share them out.
+//!
+//! ```text
+//!   Stream -> Log    -> nodes (listpacks) of entries; what was there once
+//!          -> Groups -> who has which entries
+//! ```
+
+mod group;
+mod id;
+mod log;
+mod node;
+mod parts;
+mod radix;
+mod runs;
 
 use crate::collection::Collection;
 use crate::value::{Encoding, Kind, Value, ValueRef};
 use alloc::boxed::Box;
+pub use group::{Consumer, ConsumerNumber, Group, GroupMut, Groups, Pending};
+pub use id::{StreamId, TEXT_LEN_MAX};
+pub use log::{Log, NODE_BYTES_MAX, Range, RangeBack, Trim};
+pub use node::Entry;
+pub use parts::{ConsumerParts, GroupParts, PendingParts, StreamParts};
+pub use runs::{Keyed, Runs};
 
-/// entries under ids that only grow, and the groups that consume them.
+/// When a new node begins (`stream-node-max-bytes`, `stream-node-max-entries`).
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Bytes of a node at most; 0: as many as a node can have.
+    pub node_bytes: usize,
+    /// Entries of a node at most, tombstones included; 0: no limit.
+    pub node_entries: u64,
+}
+
+impl Default for StreamLimits {
+    /// 4096 bytes and 100 entries: the defaults of Redis 7.
+    fn default() -> StreamLimits {
+        StreamLimits { node_bytes: 4096, node_entries: 100 }
+    }
+}
+
+/// A stream value.
 #[derive(Debug, Default)]
 pub struct Stream {
-    len: usize,
+    log: Log,
+    groups: Groups,
+}
+
+impl Clone for Stream {
+    fn clone(&self) -> Stream {
+        let mut copy = Stream { log: self.log.clone(), groups: self.groups.clone() };
+        copy.log.recount();
+        copy.groups.recount();
+        copy
+    }
 }
 
 impl Stream {
-    /// An empty one.
+    /// An empty stream.
     pub fn new() -> Stream {
         Stream::default()
     }
 
-    /// How many elements.
-    pub fn len(&self) -> usize {
-        self.len
+    /// How many entries.
+    pub fn len(&self) -> u64 {
+        self.log.len()
     }
 
-    /// True when it has none (then the caller removes the key).
+    /// True when it has none. Such a stream stays.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.log.is_empty()
+    }
+
+    /// Its entries.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Its entries, to change.
+    pub fn log_mut(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// Its groups.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Its groups, to change.
+    pub fn groups_mut(&mut self) -> &mut Groups {
+        &mut self.groups
+    }
+
+    /// Entries and groups at once.
+    pub fn split(&mut self) -> (&Log, &mut Groups) {
+        (&self.log, &mut self.groups)
+    }
+
+    /// How many entries a group has still to be given, where that can be known.
+    pub fn lag(&self, group: &Group) -> Option<i64> {
+        let log = &self.log;
+        let read = match group.entries_read {
+            _ if log.entries_added() == 0 => 0,
+            Some(read) if !log.has_tombstone_from(group.last_id) => read,
+            _ => log.count_up_to(group.last_id)?,
+        };
+        Some(log.entries_added().wrapping_sub(read) as i64)
+    }
+
+    /// How many nodes a radix tree of the nodes' ids would have, as XINFO tells it.
+    pub fn radix_nodes(&self) -> u64 {
+        radix::nodes(&self.log)
     }
 }
 
@@ -41,8 +127,9 @@ impl Collection for Stream {
         Value::Stream(self)
     }
 
+    #[inline]
     fn memory_bytes(&self) -> usize {
-        0
+        self.log.memory_bytes() + self.groups.memory_bytes()
     }
 
     fn encoding(&self) -> Encoding {
@@ -50,10 +137,13 @@ impl Collection for Stream {
     }
 
     fn free_effort(&self) -> usize {
-        0
+        self.log.free_effort() + self.groups.free_effort()
     }
 
-    fn free_slice(&mut self, _: &mut usize) -> bool {
-        false
+    fn free_slice(&mut self, budget: &mut usize) -> bool {
+        self.log.free_slice(budget) || self.groups.free_slice(budget)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub struct Report {
     pub hashes: u64,
     /// Keys that hold a set.
     pub sets: u64,
+    /// Keys that hold a stream.
+    pub streams: u64,
     /// Keys with a deadline.
     pub expires: u64,
     /// Keys whose deadline is over at the time of the check.
@@ -81,6 +83,7 @@ impl Checker {
                     Value::String(_) | Value::Integer(_) => report.strings += 1,
                     Value::HashListpack(_) | Value::Hash(_) => report.hashes += 1,
                     Value::Set(_) | Value::SetIntset(_) | Value::SetListpack(_) => report.sets += 1,
+                    Value::Stream(_) => report.streams += 1,
                 }
                 report.expires += u64::from(deadline_ms.is_some());
                 report.expired += u64::from(deadline_ms.is_some_and(|deadline| deadline <= self.now_ms));

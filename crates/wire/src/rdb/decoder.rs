@@ -11,17 +11,22 @@
 //! and a long string keeps its place in `Filling`: no byte is looked at twice but those of one small piece.
 //! Invariant: memory grows with bytes that have arrived, never with a length that a header claims.
 
+mod stream;
+
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use base::crc64::Crc64;
 
 use super::cursor::{Cursor, Length, Stop};
+use super::stream::StreamVersion;
 use super::texts::Texts;
 use super::value::{self, Flaw, Pairs, Value};
 use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, opcode, set};
 use crate::listpack::Element;
 use crate::lzf;
+use stream::StreamReader;
 
 /// 5: the first version that ends with a checksum.
 const VERSION_WITH_CHECKSUM: u32 = 5;
@@ -97,6 +102,7 @@ enum State {
     Flat { key: Vec<u8>, kind: u8 },
     Count { key: Vec<u8>, kind: u8 },
     Texts { key: Vec<u8>, kind: u8, count: u64, texts: Texts },
+    Stream { key: Vec<u8>, reader: Box<StreamReader> },
     Checksum,
     Ended,
     Failed(RdbError),
@@ -190,7 +196,10 @@ impl Decoder {
         let state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET => State::Count { key, kind },
-            _ if kind::is_held(kind) => State::Flat { key, kind },
+            _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
+                Some(version) => State::Stream { key, reader: StreamReader::new(version) },
+                None => State::Flat { key, kind },
+            },
             _ => return None,
         };
         Some(Decoder { crc: None, state, version: VERSION_READ_MAX, ..Decoder::new() })
@@ -258,8 +267,12 @@ impl Decoder {
     /// Bytes of memory that the decoder holds for what is not read and for the value that is being read.
     pub fn memory_bytes(&self) -> usize {
         let filling = self.filling.as_ref().map_or(0, |filling| filling.bytes.capacity());
-        let texts = if let State::Texts { texts, .. } = &self.state { texts.memory_bytes() } else { 0 };
-        self.window.capacity() + filling + texts
+        let value = match &self.state {
+            State::Texts { texts, .. } => texts.memory_bytes(),
+            State::Stream { reader, .. } => reader.memory_bytes(),
+            _ => 0,
+        };
+        self.window.capacity() + filling + value
     }
 
     /// Brings the checksum up to what is read.
@@ -289,6 +302,7 @@ impl Decoder {
             State::AuxValue { .. } | State::Text { .. } | State::Flat { .. } => self.text_of_state(),
             State::Count { .. } => self.count(),
             State::Texts { .. } => self.texts(),
+            State::Stream { .. } => self.stream(),
             State::Checksum => self.checksum(),
             State::Ended => Ok(None),
             State::Failed(ref error) => Err(Stop::Error(error.clone())),
@@ -392,7 +406,10 @@ impl Decoder {
         self.state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET => State::Count { key, kind },
-            _ if kind::is_held(kind) => State::Flat { key, kind },
+            _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
+                Some(version) => State::Stream { key, reader: StreamReader::new(version) },
+                None => State::Flat { key, kind },
+            },
             byte => {
                 let name = kind::name(byte).expect("only a type with a name becomes a key");
                 return Err(RdbError::UnknownType { byte, name, key, at }.into());

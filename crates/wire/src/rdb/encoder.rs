@@ -82,6 +82,7 @@ pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
             length(out, members.len() as u64);
             members.iter().for_each(|member| string(out, member, packing));
         }
+        Value::Stream(stream) => stream.write(out, packing),
         Value::Hash(pairs) => {
             length(out, pairs.len() as u64);
             for (field, value) in pairs.iter() {

@@ -94,6 +94,13 @@ pub enum RdbError {
         /// What is wrong, and where in the flat encoding.
         error: FlatError,
     },
+    /// A stream whose node has a name that is no id.
+    BadStream {
+        /// The key that holds it.
+        key: Vec<u8>,
+        /// Where the name starts.
+        at: u64,
+    },
     /// A database number above 2^31.
     BadDatabase {
         /// The number.
@@ -163,6 +170,13 @@ impl Display for RdbError {
             }
             RdbError::BadFlat { key, at, error } => {
                 write!(f, "value of \"{}\" at byte {at} is {error}: the file is damaged", key.escape_ascii())
+            }
+            RdbError::BadStream { key, at } => {
+                let key = key.escape_ascii();
+                write!(
+                    f,
+                    "a node of stream \"{key}\" at byte {at} has a name that is no id: the file is damaged"
+                )
             }
             RdbError::BadDatabase { number, at } => {
                 write!(f, "database number {number} at byte {at} is impossible: the file is damaged")

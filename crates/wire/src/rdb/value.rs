@@ -1,8 +1,10 @@
 //! What a key of an RDB file holds.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::kind;
+use super::stream::Stream;
 use super::texts::Texts;
 use crate::listpack::{Element, FlatError, Listpack};
 use crate::ziplist::Ziplist;
@@ -26,6 +28,8 @@ pub enum Value {
     SetIntset(Vec<u8>),
     /// A set in one listpack, which is sound; as for `Set` no member may come twice.
     SetListpack(Vec<u8>),
+    /// A stream, its nodes unchecked.
+    Stream(Box<Stream>),
 }
 
 impl Value {
@@ -38,6 +42,7 @@ impl Value {
             Value::Set(_) => kind::SET,
             Value::SetIntset(_) => kind::SET_INTSET,
             Value::SetListpack(_) => kind::SET_LISTPACK,
+            Value::Stream(stream) => stream.version.kind(),
         }
     }
 }

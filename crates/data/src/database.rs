@@ -169,6 +169,16 @@ impl Database {
 
     /// A random entry.
     pub fn random(&self, random: &mut Random) -> Option<RawEntry> {
+        self.tables[self.random_table(random)?].random(random)
+    }
+
+    /// Keys with a deadline in a table, where there are many tables.
+    pub fn table_expires(&self, table: usize) -> u64 {
+        self.table_deadlines.get(table).map_or(0, |deadlines| deadlines.count)
+    }
+
+    /// A table, with a chance by its number of keys.
+    pub fn random_table(&self, random: &mut Random) -> Option<usize> {
         if self.len == 0 {
             return None;
         }
@@ -178,14 +188,14 @@ impl Database {
             at -= if is_here { 0 } else { len };
             is_here
         })?;
-        let tables = self.tables[group * GROUP..].iter().take(GROUP);
-        let table = tables.into_iter().find(|table| {
+        let mut tables = self.tables[group * GROUP..].iter().take(GROUP);
+        let within = tables.position(|table| {
             let len = table.len() as u64;
             let is_here = at < len;
             at -= if is_here { 0 } else { len };
             is_here
         })?;
-        table.random(random)
+        Some(group * GROUP + within)
     }
 
     /// Takes one table out, with its counts.

@@ -58,6 +58,8 @@ pub struct Keyspace {
     tables: usize,
     /// Memory of all tables and entries, in size classes.
     used: u64,
+    /// Memory of the flat arrays of tables' heads.
+    heads: u64,
     /// See `snapshot`.
     mark: bool,
     snapshot: Option<Box<Snapshot>>,
@@ -73,6 +75,7 @@ impl Keyspace {
             key: HashKey(hash_key),
             tables: if clustered { SLOTS } else { 1 },
             used: 0,
+            heads: 0,
             mark: false,
             snapshot: None,
             garbage: Garbage::default(),
@@ -217,6 +220,7 @@ impl Keyspace {
     /// (During a snapshot the walker keeps it, and what is returned is empty.)
     pub fn flush(&mut self, db: u32) -> Detached {
         let database = core::mem::take(&mut self.databases[db as usize]);
+        self.count_heads();
         self.detach(db, database.tables)
     }
 
@@ -296,19 +300,26 @@ impl Keyspace {
 
     /// All memory of keys, values and tables, in the allocator's size classes. Exact after every operation.
     pub fn used_bytes(&self) -> u64 {
-        self.used + self.heads_bytes() + self.garbage.bytes()
+        self.live_bytes() + self.garbage.bytes()
+    }
+
+    /// The part of `used_bytes` that does not wait to be freed.
+    #[inline]
+    pub fn live_bytes(&self) -> u64 {
+        self.used + self.heads
     }
 
     /// The part of `used_bytes` that is tables: heads, buckets and directories. Walks all directories: for MEMORY STATS.
     pub fn overhead_bytes(&self) -> u64 {
         let tables = self.databases.iter().flat_map(|database| &database.tables);
-        tables.map(|table| table.overhead() as u64).sum::<u64>() + self.heads_bytes()
+        tables.map(|table| table.overhead() as u64).sum::<u64>() + self.heads
     }
 
-    /// The flat arrays of tables' heads.
-    fn heads_bytes(&self) -> u64 {
+    /// Counts the flat arrays of tables' heads, which come with a database's first key and go with all of them.
+    #[cold]
+    fn count_heads(&mut self) {
         let heads = |database: &Database| size_class(database.tables.capacity() * size_of::<Table>()) as u64;
-        self.databases.iter().map(heads).sum()
+        self.heads = self.databases.iter().map(heads).sum();
     }
 
     /// The part of `used_bytes` that waits to be freed by `free_slice`.
@@ -383,6 +394,10 @@ impl Keyspace {
 
 /// What places in the keyspace need to change it.
 impl Keyspace {
+    pub(crate) fn database_mut(&mut self, db: u32) -> &mut Database {
+        &mut self.databases[db as usize]
+    }
+
     /// Saves the old state of a hash's segment for a snapshot under way.
     #[inline]
     pub(crate) fn before_write(&mut self, db: u32, hash: KeyHash) {
@@ -406,8 +421,11 @@ impl Keyspace {
     /// The parts that a change of one entry needs: its database with tables made, the count of memory, the garbage.
     #[inline]
     pub(crate) fn parts(&mut self, db: u32) -> Parts<'_> {
+        if self.databases[db as usize].tables.is_empty() {
+            self.databases[db as usize].prepare(self.tables);
+            self.count_heads();
+        }
         let database = &mut self.databases[db as usize];
-        database.prepare(self.tables);
         Parts { database, used: &mut self.used, garbage: &mut self.garbage, key: self.key, mark: self.mark }
     }
 }

@@ -1,6 +1,7 @@
 //! Admission: whether a request may run, in one function, in the order of the original's checks.
 
 use crate::call::Call;
+use crate::evict::{Maker, Room};
 use crate::keys::is_due;
 use crate::routes::{MYSELF, NOBODY, Routes};
 use crate::session::Session;
@@ -51,7 +52,7 @@ pub fn is_local(session: &Session) -> bool {
     }
 }
 
-/// Decides over the request of `call`. All checks but those on memory and scripts, which do not exist yet.
+/// Decides over the request of `call`. All checks but those on scripts, which do not exist yet.
 pub fn verdict(call: &mut Call<'_>) -> Verdict {
     let row = call.table.row(call.row);
     let spec = row.spec();
@@ -123,7 +124,30 @@ fn refusal(call: &mut Call<'_>) -> Option<Refusal> {
         }
         return Some(refusal);
     }
-    by_state(call, flags, is_exec)
+    by_memory(call, flags, is_exec).or_else(|| by_state(call, flags, is_exec))
+}
+
+/// Makes room under `maxmemory`; what would need more memory is refused where there is none to be made.
+fn by_memory(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal> {
+    if crate::evict::is_room(call.core, call.keys.shared) {
+        return None;
+    }
+    let mut maker = Maker {
+        core: call.core,
+        shared: call.keys.shared,
+        watch: call.keys.watch,
+        out: call.out,
+        now_ms: call.keys.now_ms,
+    };
+    let room = maker.make_room();
+    // A replica that refused a part of its primary's stream would be a wrong copy.
+    if room != Room::None || call.session.is_stream {
+        return None;
+    }
+    // Queued requests take memory without a bound, whatever they are.
+    let name = call.table.row(call.row).spec().name;
+    let queues = call.session.multi.is_some() && !is_exec && !runs_in_multi(name);
+    (queues || flags.has(Flags::DENY_OOM)).then_some(Refusal::OutOfMemory)
 }
 
 /// What the state of the server forbids.

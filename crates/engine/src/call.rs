@@ -1,5 +1,6 @@
 //! Call: what a handler sees of the world while its request runs.
 
+use crate::evict::Eviction;
 use crate::hold::Pause;
 use crate::keys::{Expiry, Keys};
 use crate::monitor;
@@ -55,11 +56,19 @@ pub struct Core {
     pub moves: Moves,
     /// Clients that are shown what all clients run.
     pub monitors: Vec<ConnId>,
+    /// What eviction keeps between its steps.
+    pub eviction: Eviction,
     /// The most memory that the keyspace has had.
     pub peak_bytes: u64,
 }
 
 impl Core {
+    /// The configuration has changed: what is derived from it follows.
+    pub fn configure(&mut self, shared: &mut Shared) {
+        self.settings = Settings::from_config(&shared.config);
+        self.settings.eviction.settle(&mut self.eviction, &mut shared.access);
+    }
+
     /// Publishes a keyspace event where `notify-keyspace-events` asks for it.
     #[expect(clippy::too_many_arguments, reason = "an event is all of these")]
     pub fn notify(
@@ -119,6 +128,8 @@ impl Class {
     pub const HASH: Class = Class(1 << 4);
     /// `x`.
     pub const EXPIRED: Class = Class(1 << 6);
+    /// `e`: keys that made room for others.
+    pub const EVICTED: Class = Class(1 << 7);
     /// `m`: a reader found no key.
     pub const MISS: Class = Class(1 << 12);
     /// `n`: a key came into being.
@@ -307,6 +318,9 @@ impl Call<'_> {
             flow: Flow::Next,
             in_exec: true,
         };
+        if call.session.no_touch {
+            call.keys.clock = None;
+        }
         call.perform_watched();
         call.note_copies();
         call.show_monitors();

@@ -2,9 +2,10 @@
 
 use crate::Shared;
 use crate::call::Core;
+use crate::evict::{Eviction, Maker, Room};
 use crate::moves::Moves;
 use crate::pubsub::PubSub;
-use crate::session::{Connection, Inbox, Outgoing, Session, Sessions};
+use crate::session::{Connection, Session, Sessions};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::table::Table;
@@ -105,8 +106,11 @@ impl Engine {
         let mut session = Session::new(ConnId::outbound(0, 0), 0, Listener::Client, peer, now.mono);
         session.is_stream = true;
         session.is_authenticated = true;
+        let mut shared = Shared::new(config, &mut random, clustered);
+        let mut eviction = Eviction::default();
+        settings.eviction.settle(&mut eviction, &mut shared.access);
         Engine {
-            shared: Shared::new(config, &mut random, clustered),
+            shared,
             core: Core {
                 sessions: Sessions::default(),
                 pubsub: PubSub::default(),
@@ -123,19 +127,14 @@ impl Engine {
                 hands_over: false,
                 pause: None,
                 moves: Moves::default(),
+                eviction,
                 peak_bytes: 0,
                 monitors: Vec::new(),
             },
             watch: Watch::default(),
             table,
             plan: Vec::new(),
-            stream: Box::new(Connection {
-                inbox: Inbox::default(),
-                outgoing: Outgoing::default(),
-                session,
-                is_ready: false,
-                is_paused: false,
-            }),
+            stream: Box::new(Connection::new(session)),
             next_expiry: now.mono,
             next_sweep: now.mono,
         }
@@ -173,13 +172,7 @@ impl Engine {
         if mode != Mode::Requests(Limits::default()) {
             out.put(Output::Frame { conn, mode });
         }
-        self.core.sessions.insert(Connection {
-            inbox: Inbox::default(),
-            outgoing: Outgoing::default(),
-            session,
-            is_ready: false,
-            is_paused: false,
-        });
+        self.core.sessions.insert(Connection::new(session));
     }
 
     /// A connection is gone. True when it was one of the engine's.
@@ -224,6 +217,7 @@ impl Engine {
         if !connection.session.is_blocked && !core::mem::replace(&mut connection.is_ready, true) {
             self.core.sessions.ready.push_back(conn.place() as u32);
         }
+        self.core.sessions.recount(conn.place() as u32);
         Ok(())
     }
 
@@ -236,6 +230,8 @@ impl Engine {
         let settings = &self.core.settings;
         let Some(connection) = self.core.sessions.at_mut(conn) else { return };
         connection.outgoing.unsent = bytes;
+        self.core.sessions.recount(conn.place() as u32);
+        let Some(connection) = self.core.sessions.at_mut(conn) else { return };
         if is_over_limit(settings, connection, now.mono) {
             close_over_limit(connection, out);
             self.core.stats.output_disconnections += 1;
@@ -408,6 +404,7 @@ impl Engine {
         }
         self.watch.copies.shrink(self.core.settings.tracked_max);
         let has_garbage = self.shared.keyspace.free_slice(FREE_BUDGET);
+        let has_garbage = self.evict_more(now, out) || has_garbage;
         if now.mono >= self.next_expiry {
             let has_more = self.expire_actively(now, out);
             self.next_expiry = now.mono + if has_more { Span::ms(1) } else { EXPIRY_EVERY };
@@ -450,7 +447,16 @@ impl Engine {
 
     /// The configuration was changed from outside (a rewrite of `replicaof`, for example): derived values follow.
     pub fn on_config(&mut self) {
-        self.core.settings = Settings::from_config(&self.shared.config);
+        self.core.configure(&mut self.shared);
+    }
+
+    /// Goes on with an eviction that a request has begun, or that a lower `maxmemory` asks for. True when there is
+    /// more to do.
+    fn evict_more(&mut self, now: Now, out: &mut Outbox) -> bool {
+        let Engine { core, shared, watch, .. } = self;
+        let now_ms = now.unix.as_ms();
+        core.settings.eviction.evicts()
+            && Maker { core, shared, watch, out, now_ms }.make_room() == Room::Working
     }
 
     /// Removes keys whose time has come, with a DEL for each. True when there are more.

@@ -3,6 +3,7 @@
 //! Whoever leads removes an expired key when a request meets it, with a DEL in the feed. A replica removes
 //! nothing by itself: its readers see an expired key as missing. The primary's stream sees every key.
 
+use crate::access::Access;
 use crate::watch::Watch;
 use crate::{Feed, InFlight, Shared};
 use alloc::boxed::Box;
@@ -44,19 +45,11 @@ pub struct Keys<'a> {
     pub hits: u32,
     /// Lookups of readers that found nothing.
     pub misses: u32,
-    /// What a used key's access clock is set to; none for CLIENT NO-TOUCH.
+    /// A new key's access clock, and that of a used one where uses are times; none for CLIENT NO-TOUCH.
     pub clock: Option<u32>,
     /// Where the hashed key lies, its length included: an empty argument and the next one may start at one place.
     hashed: *const [u8],
     hash: KeyHash,
-}
-
-/// 24 bits: what an entry's access clock holds.
-pub const CLOCK_MAX: u32 = (1 << 24) - 1;
-
-/// The access clock at `now_ms`: seconds.
-pub fn clock(now_ms: u64) -> u32 {
-    (now_ms / 1_000) as u32 & CLOCK_MAX
 }
 
 impl<'a> Keys<'a> {
@@ -74,6 +67,7 @@ impl<'a> Keys<'a> {
             // Never read: no argument starts at the null pointer.
             None => (ptr::slice_from_raw_parts(ptr::null(), 0), shared.keyspace.hash(b"")),
         };
+        let clock = Some(shared.access.first(now_ms));
         Keys {
             shared,
             watch,
@@ -83,7 +77,7 @@ impl<'a> Keys<'a> {
             expired: None,
             hits: 0,
             misses: 0,
-            clock: Some(clock(now_ms)),
+            clock,
             hashed,
             hash,
         }
@@ -103,7 +97,7 @@ impl<'a> Keys<'a> {
             Some(entry) if self.expiry == Expiry::Show || !is_due(&entry, self.now_ms) => {
                 self.hits += 1;
                 if let Some(clock) = self.clock {
-                    entry.touch(clock);
+                    used(&entry, clock, &mut self.shared.access, self.now_ms);
                 }
                 Some(entry)
             }
@@ -171,7 +165,9 @@ impl<'a> Keys<'a> {
         match self.shared.keyspace.entry(self.db, key, hash) {
             Entry::Occupied(entry) => {
                 if self.expiry == Expiry::Show || !is_due(&entry.as_ref(), self.now_ms) {
-                    used(&entry, self.clock);
+                    if let Some(clock) = self.clock {
+                        used(&entry.as_ref(), clock, &mut self.shared.access, self.now_ms);
+                    }
                     return Place::Taken(entry);
                 }
                 let in_flight = &self.shared.in_flight;
@@ -284,7 +280,7 @@ impl<'k> Free<'k> {
                 entry
             }
         };
-        used(&entry, self.clock);
+        born(&entry, self.clock);
     }
 
     /// Puts an integer there.
@@ -297,7 +293,7 @@ impl<'k> Free<'k> {
                 entry
             }
         };
-        used(&entry, self.clock);
+        born(&entry, self.clock);
     }
 
     /// Puts an empty hash there, to be filled.
@@ -329,14 +325,21 @@ impl<'k> Free<'k> {
                 entry
             }
         };
-        used(&entry, self.clock);
+        born(&entry, self.clock);
         entry
     }
 }
 
 /// Notes that a key was used.
 #[inline]
-fn used(entry: &OccupiedEntry<'_>, clock: Option<u32>) {
+fn used(entry: &EntryRef<'_>, clock: u32, access: &mut Access, now_ms: u64) {
+    let clock = if access.counts { access.used(entry.clock(), now_ms) } else { clock };
+    entry.touch(clock);
+}
+
+/// Sets the clock of a key that came into being.
+#[inline]
+fn born(entry: &OccupiedEntry<'_>, clock: Option<u32>) {
     if let Some(clock) = clock {
         entry.as_ref().touch(clock);
     }

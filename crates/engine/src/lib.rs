@@ -12,12 +12,14 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod access;
 mod admission;
 mod blocking;
 mod call;
 mod commands;
 mod digest;
 mod engine;
+mod evict;
 mod feed;
 mod hold;
 mod keys;

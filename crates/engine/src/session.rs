@@ -67,6 +67,8 @@ pub struct Session {
     pub tracking: Option<Box<Tracking>>,
     /// MONITOR: it is shown what all clients run.
     pub is_monitor: bool,
+    /// Memory of the names that it watches or listens to.
+    pub interest_bytes: usize,
     /// The journal offset after its last write, for WAIT.
     pub last_write: u64,
     /// When it connected.
@@ -121,6 +123,7 @@ impl Session {
             subscriptions: None,
             tracking: None,
             is_monitor: false,
+            interest_bytes: 0,
             last_write: 0,
             created: now,
             active: now,
@@ -140,6 +143,13 @@ impl Session {
             && !self.is_monitor
             && self.replies == Replies::On
             && (self.resp3 || self.subscriptions.is_none());
+    }
+
+    /// Memory of what it has beside its buffers.
+    pub fn memory_bytes(&self) -> usize {
+        let texts = self.name.capacity() + self.library_name.capacity() + self.library_version.capacity();
+        let multi = self.multi.as_ref().map_or(0, |multi| multi.memory_bytes());
+        texts + multi + self.interest_bytes
     }
 
     /// True when none of its requests may run now.
@@ -221,6 +231,11 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+    /// Memory that it pins. What is on its way to the world counts as sent.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.held_bytes + self.unsent
+    }
+
     /// All bytes that the client has not received.
     pub fn pending(&self) -> usize {
         self.bytes.len() + self.held_bytes + self.unsent
@@ -239,6 +254,30 @@ pub struct Connection {
     pub is_ready: bool,
     /// The world was asked not to read from it.
     pub is_paused: bool,
+    /// What it has in `Sessions::memory_bytes`.
+    pub counted_bytes: usize,
+}
+
+impl Connection {
+    /// A connection that has neither brought nor got anything.
+    pub fn new(session: Session) -> Connection {
+        Connection {
+            inbox: Inbox::default(),
+            outgoing: Outgoing::default(),
+            session,
+            is_ready: false,
+            is_paused: false,
+            counted_bytes: 0,
+        }
+    }
+
+    /// All memory that it pins here.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Connection>()
+            + self.inbox.memory_bytes()
+            + self.outgoing.memory_bytes()
+            + self.session.memory_bytes()
+    }
 }
 
 /// All connections of the engine.
@@ -253,6 +292,8 @@ pub struct Sessions {
     pub held: Vec<u32>,
     count: usize,
     last_id: u64,
+    /// What all connections pin, as of each one's last `recount`; links of replicas count nothing.
+    memory_bytes: usize,
 }
 
 impl Sessions {
@@ -265,9 +306,12 @@ impl Sessions {
     /// Adds a connection.
     pub fn insert(&mut self, connection: Connection) {
         let place = connection.session.conn.place();
+        let mut connection = connection;
         if self.places.len() <= place {
             self.places.resize_with(place + 1, || None);
         }
+        connection.counted_bytes = 0;
+        recount(&mut connection, &mut self.memory_bytes);
         if self.places[place].replace(Box::new(connection)).is_none() {
             self.count += 1;
         }
@@ -275,7 +319,8 @@ impl Sessions {
 
     /// Removes a connection that is closed.
     pub fn remove(&mut self, conn: ConnId) -> Option<Box<Connection>> {
-        self.at(conn)?;
+        let counted = self.at(conn)?.counted_bytes;
+        self.memory_bytes -= counted;
         self.count -= 1;
         self.places[conn.place()].take()
     }
@@ -315,9 +360,25 @@ impl Sessions {
         self.places.get_mut(place as usize)?.take()
     }
 
+    /// What all connections pin; links of replicas count nothing.
+    #[inline]
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Counts the memory of the connection at `place` anew.
+    #[inline]
+    pub fn recount(&mut self, place: u32) {
+        if let Some(Some(connection)) = self.places.get_mut(place as usize) {
+            recount(connection, &mut self.memory_bytes);
+        }
+    }
+
     /// Puts a lent connection back.
     #[inline]
     pub fn give_back(&mut self, connection: Box<Connection>) {
+        let mut connection = connection;
+        recount(&mut connection, &mut self.memory_bytes);
         let place = connection.session.conn.place();
         self.places[place] = Some(connection);
     }
@@ -366,4 +427,11 @@ impl Sessions {
             self.ready.push_back(conn.place() as u32);
         }
     }
+}
+
+#[inline]
+fn recount(connection: &mut Connection, sum: &mut usize) {
+    let bytes = if connection.session.is_replica { 0 } else { connection.memory_bytes() };
+    *sum = *sum - connection.counted_bytes + bytes;
+    connection.counted_bytes = bytes;
 }

@@ -1,6 +1,7 @@
 //! Settings: what the configuration says, in the form in which the hot path and the sessions use it.
 
 use crate::call::Class;
+use crate::evict::Rules;
 use crate::slow::Thresholds;
 use alloc::vec::Vec;
 use base::Span;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub expire_effort: usize,
     /// `tracking-table-max-keys`; none: no bound.
     pub tracked_max: usize,
+    /// `maxmemory` and what belongs to it.
+    pub eviction: Rules,
 }
 
 /// Who may use DEBUG.
@@ -105,6 +108,7 @@ impl Settings {
             tracked_max: Some(count(id::TRACKING_TABLE_MAX_KEYS))
                 .filter(|max| *max > 0)
                 .unwrap_or(usize::MAX),
+            eviction: Rules::from_config(config),
         }
     }
 }

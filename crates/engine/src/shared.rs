@@ -1,5 +1,6 @@
 //! Shared: the part of the engine's state that other parts of the node work on too.
 
+use crate::access::Access;
 use crate::{Feed, InFlight, Routes};
 use base::Random;
 use data::Keyspace;
@@ -19,13 +20,16 @@ pub struct Shared {
     pub in_flight: InFlight,
     /// What this node may do at present.
     pub standing: Standing,
+    /// What the keys' access clocks mean.
+    pub(crate) access: Access,
 }
 
 impl Shared {
     pub(crate) fn new(config: Config, random: &mut Random, clustered: bool) -> Shared {
         // A cluster node has one database.
         let databases = if clustered { 1 } else { crate::settings::databases(&config) };
-        let keyspace = Keyspace::new([random.word(), random.word()], databases, clustered);
+        let hash_key = [random.word(), random.word()];
+        let keyspace = Keyspace::new(hash_key, databases, clustered);
         let routes = Routes::new(clustered);
         Shared {
             keyspace,
@@ -34,6 +38,7 @@ impl Shared {
             feed: Feed::default(),
             in_flight: InFlight::default(),
             standing: Standing::default(),
+            access: Access::new(Random::new(hash_key[0] ^ hash_key[1].rotate_left(32))),
         }
     }
 }

@@ -39,6 +39,10 @@ pub struct Stats {
     pub rejected_connections: u64,
     /// Keys that were removed because of their deadline.
     pub expired: u64,
+    /// Keys that made room for others.
+    pub evicted: u64,
+    /// Clients that were closed for the memory that they pinned.
+    pub evicted_clients: u64,
     /// Lookups of reads that found their key.
     pub hits: u64,
     /// Lookups of reads that did not.

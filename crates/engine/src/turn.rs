@@ -504,6 +504,7 @@ impl Stage<'_> {
             && session.is_plain
             && entry.is_plain
             && entry.is_brief(args.len())
+            && crate::evict::is_room(self.core, self.shared)
             && is_served(&self.shared.routes, entry.has_key_first, planned.hash);
         let first = planned.hash.map(|hash| (args.at(1), hash));
         if !is_admitted {

@@ -3,7 +3,6 @@
 use crate::admission::is_local;
 use crate::call::Call;
 use crate::commands::{container, help};
-use crate::settings::Settings;
 use crate::table::Command;
 use crate::{Answer, Question};
 use alloc::string::ToString;
@@ -134,11 +133,11 @@ fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
         .map_err(|error| Refusal::Owned(error.to_string().into_boxed_str()))?;
     let may_wait = !call.in_exec;
     let answer = call.put(Question::ConfigChanged { changed: &changed, before: &before, may_wait });
-    call.core.settings = Settings::from_config(&call.keys.shared.config);
+    call.core.configure(call.keys.shared);
     match answer {
         Answer::Refused(refusal) => {
             call.keys.shared.config = before;
-            call.core.settings = Settings::from_config(&call.keys.shared.config);
+            call.core.configure(call.keys.shared);
             return Err(refusal);
         }
         Answer::Block => {

@@ -2,7 +2,8 @@
 
 use crate::call::{Call, Flow};
 use crate::commands::help;
-use crate::keys::{self, Place};
+use crate::access;
+use crate::keys::Place;
 use crate::table::Command;
 use crate::{Question, digest};
 use alloc::format;
@@ -243,13 +244,13 @@ fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn debug_object(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let now = keys::clock(call.keys.now_ms);
+    let now_ms = call.keys.now_ms;
     let Some(entry) = call.keys.look(call.args.at(2)) else { return Err(Refusal::NoSuchKey) };
     let mut body = Vec::new();
     codec::body(&mut body, entry.value(), Packing::Plain);
     let serialized = body.len();
     let (clock, encoding) = (entry.clock(), entry.encoding().name());
-    let idle = now.wrapping_sub(clock) & keys::CLOCK_MAX;
+    let idle = access::idle_seconds(clock, now_ms);
     let mut text = String::new();
     write!(
         text,

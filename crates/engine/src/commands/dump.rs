@@ -1,7 +1,8 @@
 //! Values on their own: DUMP, and RESTORE of what DUMP gave, here or elsewhere.
 
 use crate::call::{Call, Class};
-use crate::keys::{self, Place};
+use crate::access;
+use crate::keys::Place;
 use crate::table::Command;
 use alloc::vec::Vec;
 use base::number;
@@ -89,7 +90,7 @@ struct Options {
     is_absolute: bool,
     /// Seconds since the last use.
     idle: Option<i64>,
-    /// Read and checked; it would count under an LFU policy alone.
+    /// What the counter of uses shows; it counts under an LFU policy alone.
     frequency: Option<i64>,
 }
 
@@ -170,15 +171,25 @@ fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
         }
         Place::Free(free) => drop(free.insert(value, deadline)),
     }
-    if let Some(idle) = options.idle
-        && let Some(entry) = call.keys.look(key)
-    {
-        let used_at = now_ms.saturating_sub((idle as u64).saturating_mul(1_000));
-        entry.touch(keys::clock(used_at));
-    }
+    set_access(call, key, &options);
     call.changed(Class::GENERIC, "restore", key);
     call.reply.ok();
     Ok(())
+}
+
+/// Sets the access clock to what the options say, where the policy has that kind of clock.
+fn set_access(call: &mut Call<'_>, key: &[u8], options: &Options) {
+    let (access, now_ms) = (&call.keys.shared.access, call.keys.now_ms);
+    let clock = match (options.idle, options.frequency) {
+        (Some(idle), _) if !access.counts => {
+            access::seconds(now_ms.saturating_sub((idle as u64).saturating_mul(1_000)))
+        }
+        (_, Some(frequency)) if access.counts => access.with_frequency(frequency as u32, now_ms),
+        _ => return,
+    };
+    if let Some(entry) = call.keys.look(key) {
+        entry.touch(clock);
+    }
 }
 
 const BAD_DATA: &str = "ERR Bad data format";

@@ -64,12 +64,7 @@ fn clients(call: &Call<'_>, facts: &mut Facts) {
 fn memory(call: &Call<'_>, facts: &mut Facts) {
     let keyspace = &call.keys.shared.keyspace;
     let host = &call.core.host;
-    let buffers: usize = call
-        .core
-        .sessions
-        .iter()
-        .map(|other| other.inbox.memory_bytes() + other.outgoing.pending() + size_of_val(other))
-        .sum();
+    let buffers = call.core.sessions.memory_bytes();
     let memory = &mut facts.memory;
     memory.used_bytes = keyspace.used_bytes() + buffers as u64;
     memory.peak_bytes = call.core.peak_bytes.max(memory.used_bytes);
@@ -96,6 +91,8 @@ fn stats(call: &Call<'_>, facts: &mut Facts) {
     stats.output_bytes = core.host.output_bytes;
     stats.connections_rejected = core.stats.rejected_connections;
     stats.expired = core.stats.expired;
+    stats.evicted = core.stats.evicted;
+    stats.evicted_clients = core.stats.evicted_clients;
     stats.hits = core.stats.hits;
     stats.misses = core.stats.misses;
     stats.channels = core.pubsub.channels.len() as u64;

@@ -538,29 +538,39 @@ fn object_encoding(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn object_refcount(call: &mut Call<'_>) -> Result<(), Refusal> {
-    match object_entry(call).is_some() {
-        true => call.reply.integer(1),
-        false => call.reply.null(),
+    /// What the originals say of the integers that they share.
+    const SHARED: i64 = i32::MAX as i64;
+    let shares = call.core.settings.eviction.shares_integers();
+    match object_entry(call).map(|entry| entry.string()) {
+        Some(Some(data::StrRef::Int(0..10_000))) if shares => call.reply.integer(SHARED),
+        Some(_) => call.reply.integer(1),
+        None => call.reply.null(),
     }
     Ok(())
 }
 
 fn object_freq(call: &mut Call<'_>) -> Result<(), Refusal> {
-    match object_entry(call).is_some() {
-        true => Err(Refusal::NoLfu),
-        false => {
-            call.reply.null();
-            Ok(())
-        }
+    let Some(clock) = object_entry(call).map(|entry| entry.clock()) else {
+        call.reply.null();
+        return Ok(());
+    };
+    let (access, now_ms) = (&call.keys.shared.access, call.keys.now_ms);
+    if !access.counts {
+        return Err(Refusal::NoLfu);
     }
+    call.reply.integer(i64::from(access.frequency(clock, now_ms)));
+    Ok(())
 }
 
 fn object_idletime(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let now = crate::keys::clock(call.keys.now_ms);
-    match object_entry(call).map(|entry| entry.clock()) {
-        Some(clock) => call.reply.integer(i64::from(now.wrapping_sub(clock) & crate::keys::CLOCK_MAX)),
-        None => call.reply.null(),
+    let Some(clock) = object_entry(call).map(|entry| entry.clock()) else {
+        call.reply.null();
+        return Ok(());
+    };
+    if call.keys.shared.access.counts {
+        return Err(Refusal::LfuSelected);
     }
+    call.reply.integer(i64::from(crate::access::idle_seconds(clock, call.keys.now_ms)));
     Ok(())
 }
 

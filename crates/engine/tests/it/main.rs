@@ -6,6 +6,7 @@ mod cluster;
 mod commands;
 mod databases;
 mod dump;
+mod evict;
 mod feed;
 mod golden;
 mod hostile;

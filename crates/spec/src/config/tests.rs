@@ -145,10 +145,9 @@ fn what_does_not_exist_yet_is_refused_by_name() {
     let at = |line: &str, complaint: &str| {
         format!("Reading the configuration file, at line 1\n>>> '{line}'\n{complaint}\n")
     };
-    refuses("maxmemory 1gb", &[], &at("maxmemory 1gb", "redan does not support 'maxmemory 1073741824' yet"));
     refuses("tls-port 1", &[], &at("tls-port 1", "redan does not support 'tls-port 1' yet"));
     refuses("user x on", &[], &at("user x on", "redan does not support 'user' yet"));
-    loads("maxmemory 0\nappendonly no\ntls-port 0\n", &[], "maxmemory", "0");
+    loads("appendonly no\ntls-port 0\n", &[], "tls-port", "0");
     let mut config = Config::new();
     sets(&mut config, "appendonly", "yes", "redan does not support 'appendonly yes' yet");
 }

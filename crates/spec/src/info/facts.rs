@@ -226,6 +226,10 @@ pub struct Stats {
     pub sync_partial_refused: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Keys that made room for others.
+    pub evicted: u64,
+    /// Clients that were closed for the memory that they pinned.
+    pub evicted_clients: u64,
     /// The share of keys that are over and still there, estimated.
     pub expired_stale_percent: f64,
     /// How often active expiry used its budget up.

@@ -68,19 +68,7 @@ impl<'a> Keys<'a> {
             None => (ptr::slice_from_raw_parts(ptr::null(), 0), shared.keyspace.hash(b"")),
         };
         let clock = Some(shared.access.first(now_ms));
-        Keys {
-            shared,
-            watch,
-            db,
-            now_ms,
-            expiry,
-            expired: None,
-            hits: 0,
-            misses: 0,
-            clock,
-            hashed,
-            hash,
-        }
+        Keys { shared, watch, db, now_ms, expiry, expired: None, hits: 0, misses: 0, clock, hashed, hash }
     }
 
     /// The key's hash: what the prefetch found, for the request's first key; computed for the others.

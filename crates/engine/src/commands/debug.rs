@@ -1,8 +1,8 @@
 //! DEBUG: what test suites and tools do to a server from inside. `enable-debug-command` says who may.
 
+use crate::access;
 use crate::call::{Call, Flow};
 use crate::commands::help;
-use crate::access;
 use crate::keys::Place;
 use crate::table::Command;
 use crate::{Question, digest};

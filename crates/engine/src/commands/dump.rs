@@ -1,7 +1,7 @@
 //! Values on their own: DUMP, and RESTORE of what DUMP gave, here or elsewhere.
 
-use crate::call::{Call, Class};
 use crate::access;
+use crate::call::{Call, Class};
 use crate::keys::Place;
 use crate::table::Command;
 use alloc::vec::Vec;

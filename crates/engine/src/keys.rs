@@ -300,7 +300,7 @@ impl<'k> Free<'k> {
             }
         };
         entry.mark_raw();
-        used(&entry, self.clock);
+        born(&entry, self.clock);
     }
 
     /// Puts an owned value there.

@@ -124,6 +124,8 @@ impl Class {
     pub const GENERIC: Class = Class(1 << 0);
     /// `$`.
     pub const STRING: Class = Class(1 << 1);
+    /// `s`.
+    pub const SET: Class = Class(1 << 3);
     /// `h`.
     pub const HASH: Class = Class(1 << 4);
     /// `x`.

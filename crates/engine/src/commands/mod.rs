@@ -21,6 +21,8 @@ pub mod pause;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
+pub mod set_algebra;
+pub mod sets;
 pub mod sharded;
 pub mod slowlog;
 pub mod strings;
@@ -40,6 +42,8 @@ pub static GROUPS: &[&[Command]] = &[
     bitmaps::COMMANDS,
     bitfield::COMMANDS,
     hashes::COMMANDS,
+    sets::COMMANDS,
+    set_algebra::COMMANDS,
     keys::COMMANDS,
     databases::COMMANDS,
     lcs::COMMANDS,

@@ -12,6 +12,7 @@ mod golden;
 mod hostile;
 mod moves;
 mod pause;
+mod sets;
 mod sharded;
 mod slow;
 mod tracking;

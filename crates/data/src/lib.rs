@@ -44,7 +44,7 @@ pub use place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
 pub use sample::Among;
 pub use set::{Set, SetLimits};
 pub use snapshot::{Encode, Progress, SnapshotBudget, SnapshotOut};
-pub use sorted_set::SortedSet;
+pub use sorted_set::{Growth, SortedSet, SortedSetBuilder, SortedSetLimits};
 pub use stream::{Stream, StreamLimits};
 pub use table::HashKey;
 pub use value::{Encoding, Kind, StrRef, Value, ValueRef};

@@ -1,0 +1,281 @@
+//! A large sorted set: a table of the members with their scores, and a tree that has them in order.
+//!
+//! The table owns the entries. Invariant: both hold the same entries.
+
+use super::tree::{Item, Tree};
+use crate::entry::RawEntry;
+use crate::memory::prefetch;
+use crate::scan::{Budget, Position};
+use crate::table::{HashKey, Table};
+use crate::value::StrRef;
+use alloc::vec::Vec;
+use base::Random;
+use core::ops::Range;
+
+/// Entries that an iteration brings into the cache before it reads them.
+const AHEAD: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Large {
+    table: Table,
+    tree: Tree,
+    key: HashKey,
+    /// Places of the table that are still to be freed; the table's own number until freeing starts.
+    left: Option<usize>,
+}
+
+// SAFETY: the table and the tree share entries that belong to this value alone; nothing in them is tied to a thread.
+unsafe impl Send for Large {}
+
+impl Large {
+    pub fn new(key: HashKey) -> Large {
+        Large { table: Table::default(), tree: Tree::new(), key, left: None }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    #[inline]
+    pub fn memory(&self) -> usize {
+        self.table.memory() + self.tree.memory()
+    }
+
+    fn find(&self, member: &[u8]) -> Option<RawEntry> {
+        self.table.find(self.key.hash(member), member).map(|place| place.entry())
+    }
+
+    /// The score of a member.
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        self.find(member).map(RawEntry::score)
+    }
+
+    /// The rank and the score of a member.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        let entry = self.find(member)?;
+        let score = entry.score();
+        Some((self.tree.rank(Item { score, entry }), score))
+    }
+
+    /// Gives a member the score that `choose` makes of the one it has; `None` leaves it as it is. One lookup.
+    #[inline]
+    pub fn change(&mut self, member: &[u8], choose: impl FnOnce(Option<f64>) -> Option<f64>) {
+        let hash = self.key.hash(member);
+        match self.table.find(hash, member) {
+            Some(place) => {
+                let entry = place.entry();
+                let before = entry.score();
+                if let Some(score) = choose(Some(before)) {
+                    self.rescore(entry, before, score);
+                }
+            }
+            None => {
+                if let Some(score) = choose(None) {
+                    let entry = RawEntry::new_member(member, score);
+                    self.table.insert(hash, entry, self.key, false);
+                    self.tree.insert(Item { score, entry });
+                }
+            }
+        }
+    }
+
+    fn rescore(&mut self, entry: RawEntry, before: f64, score: f64) {
+        if before == score {
+            return;
+        }
+        entry.set_score(score);
+        self.tree.rescore(Item { score: before, entry }, score);
+    }
+
+    /// Removes a member; false when there is none.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        let hash = self.key.hash(member);
+        let Some(place) = self.table.find(hash, member) else { return false };
+        let entry = place.entry();
+        self.tree.remove(Item { score: entry.score(), entry });
+        self.table.remove(hash, place).free();
+        true
+    }
+
+    /// Removes the members of these ranks.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>) {
+        let items = self.tree.remove_ranks(ranks.start, ranks.len());
+        for (at, item) in items.iter().enumerate() {
+            if let Some(ahead) = items.get(at + AHEAD) {
+                ahead.entry.prefetch_key();
+            }
+            let member = item.entry.key();
+            let hash = self.key.hash(member);
+            let place = self.table.find(hash, member).expect("what the tree has is in the table");
+            self.table.remove(hash, place).free();
+        }
+    }
+
+    /// As `Tree::partition_point`, by the score alone.
+    pub fn partition_by_score(&self, is_below: impl Fn(f64) -> bool) -> usize {
+        self.tree.partition_point(|item| is_below(item.score))
+    }
+
+    /// As `Tree::partition_point`, by the member alone.
+    pub fn partition_by_member(&self, is_below: impl Fn(&[u8]) -> bool) -> usize {
+        self.tree.partition_point(|item| is_below(item.entry.key()))
+    }
+
+    /// The members of these ranks, in order.
+    pub fn range(&self, ranks: Range<usize>) -> Walk<'_> {
+        Walk { tree: &self.tree, leaf: &[], leaf_start: 0, ranks }
+    }
+
+    /// A member with its score, each with the same chance.
+    pub fn random(&self, random: &mut Random) -> Option<(StrRef<'_>, f64)> {
+        self.table.random(random).map(|entry| (StrRef::Bytes(entry.key()), entry.score()))
+    }
+
+    /// A set like this one.
+    pub fn duplicate(&self, key: HashKey) -> Large {
+        let mut table = Table::default();
+        let items: Vec<Item> = self
+            .range(0..self.len())
+            .map(|(member, score)| {
+                let StrRef::Bytes(member) = member else { unreachable!("a large set has texts") };
+                let entry = RawEntry::new_member(member, score);
+                table.insert(key.hash(member), entry, key, false);
+                Item { score, entry }
+            })
+            .collect();
+        Large { tree: Tree::of_sorted(&items), table, key, left: None }
+    }
+
+    /// As `Hash::scan`.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(StrRef<'_>, f64)) -> u64 {
+        let at = match Position::of_cursor(cursor) {
+            Some((_, at)) => at,
+            None if cursor == 0 => Position::START,
+            None => return 0,
+        };
+        let mut visit = |entry: RawEntry| visit(StrRef::Bytes(entry.key()), entry.score());
+        self.table.scan(at, self.key, &mut Budget::new(count), &mut visit).map_or(0, |next| next.cursor(0))
+    }
+
+    /// Brings the bucket of a member into the cache. A hint.
+    pub fn prefetch_bucket(&self, member: &[u8]) {
+        self.table.prefetch_bucket(self.key.hash(member));
+    }
+
+    /// Frees some of it; true while there is more. It is good for nothing else after it.
+    pub fn free_slice(&mut self, budget: &mut usize) -> bool {
+        if self.left.is_none() {
+            self.left = Some(self.table.places());
+        }
+        self.tree.free_slice(budget)
+            || self.left.as_mut().is_some_and(|left| self.table.free_slice(left, budget))
+    }
+
+    #[cfg(test)]
+    pub fn check(&self) {
+        self.tree.check();
+        assert_eq!(self.tree.len(), self.table.len());
+        for (_, segment) in self.table.segments() {
+            for word in segment.iter() {
+                self.tree.rank(Item { score: word.entry().score(), entry: word.entry() });
+            }
+        }
+    }
+}
+
+/// Members collected without an order: what a union or a load makes.
+#[derive(Debug)]
+pub(super) struct Heap {
+    pub table: Table,
+    pub key: HashKey,
+}
+
+impl Heap {
+    /// As `Large::change`; the choice is made in every case.
+    #[inline]
+    pub fn change(&mut self, member: &[u8], choose: impl FnOnce(Option<f64>) -> f64) {
+        let hash = self.key.hash(member);
+        match self.table.find(hash, member) {
+            Some(place) => {
+                let entry = place.entry();
+                entry.set_score(choose(Some(entry.score())));
+            }
+            None => {
+                let entry = RawEntry::new_member(member, choose(None));
+                self.table.insert(hash, entry, self.key, false);
+            }
+        }
+    }
+
+    /// The same members in order.
+    pub fn into_large(self) -> Large {
+        let mut items: Vec<Item> = Vec::with_capacity(self.table.len());
+        for (_, segment) in self.table.segments() {
+            crate::table::visit_prefetched(segment, |word| {
+                let entry = word.entry();
+                items.push(Item { score: entry.score(), entry });
+            });
+        }
+        items.sort_unstable_by(|one, other| {
+            let scores = one.score.partial_cmp(&other.score).expect("no score is a NaN");
+            scores.then_with(|| one.entry.key().cmp(other.entry.key()))
+        });
+        Large { tree: Tree::of_sorted(&items), table: self.table, key: self.key, left: None }
+    }
+}
+
+/// The members of some ranks in order, from both ends.
+#[derive(Clone, Debug)]
+pub(super) struct Walk<'a> {
+    tree: &'a Tree,
+    /// The leaf that was visited last, and the rank of its first item.
+    leaf: &'a [Item],
+    leaf_start: usize,
+    /// Those left.
+    ranks: Range<usize>,
+}
+
+impl<'a> Walk<'a> {
+    #[inline]
+    fn item(&mut self, rank: usize, is_forward: bool) -> Item {
+        let at = rank.wrapping_sub(self.leaf_start);
+        if let Some(item) = self.leaf.get(at) {
+            let ahead = if is_forward { at + AHEAD } else { at.wrapping_sub(AHEAD) };
+            if let Some(ahead) = self.leaf.get(ahead) {
+                ahead.entry.prefetch_key();
+            }
+            return *item;
+        }
+        let (leaf, at) = self.tree.leaf_at(rank);
+        (self.leaf, self.leaf_start) = (leaf, rank - at);
+        let near = if is_forward {
+            &leaf[at..leaf.len().min(at + AHEAD)]
+        } else {
+            &leaf[at.saturating_sub(AHEAD)..at]
+        };
+        near.iter().for_each(|item| prefetch(item.entry.address().as_ptr()));
+        leaf[at]
+    }
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = (StrRef<'a>, f64);
+
+    #[inline]
+    fn next(&mut self) -> Option<(StrRef<'a>, f64)> {
+        let rank = self.ranks.next()?;
+        let item = self.item(rank, true);
+        Some((StrRef::Bytes(item.entry.key()), item.score))
+    }
+}
+
+impl DoubleEndedIterator for Walk<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let rank = self.ranks.next_back()?;
+        let item = self.item(rank, false);
+        Some((StrRef::Bytes(item.entry.key()), item.score))
+    }
+}

@@ -145,6 +145,10 @@ pub fn text_17g(value: f64) -> Text {
     if let Some(text) = special_text(value) {
         return text;
     }
+    // 10^15: a whole number of fewer digits is printed as it is. The sign of zero counts.
+    if libm::fabs(value) < 1e15 && libm::trunc(value) == value && (value != 0.0 || value.is_sign_positive()) {
+        return integer_text(value as i64);
+    }
     let mut scientific = Text::new();
     write!(scientific, "{value:.16e}").expect("a text has room for 17 digits and an exponent");
     let parts = Parts::of(&scientific);

@@ -14,7 +14,7 @@ mod stream;
 mod string;
 
 use alloc::vec::Vec;
-use data::{HashKey, HashLimits, Limits, SetLimits, StreamLimits, Value, ValueRef};
+use data::{HashKey, HashLimits, Limits, SetLimits, SortedSetLimits, StreamLimits, Value, ValueRef};
 use spec::Config;
 use spec::directive::id;
 use wire::rdb;
@@ -40,6 +40,10 @@ pub fn limits(config: &Config) -> Limits {
         stream: StreamLimits {
             node_bytes: size(id::STREAM_NODE_MAX_BYTES),
             node_entries: config.count(id::STREAM_NODE_MAX_ENTRIES),
+        },
+        sorted_set: SortedSetLimits {
+            entries: count(id::ZSET_MAX_LISTPACK_ENTRIES),
+            value_bytes: size(id::ZSET_MAX_LISTPACK_VALUE),
         },
     }
 }

@@ -3,6 +3,7 @@
 pub use crate::hash::HashLimits;
 pub use crate::set::SetLimits;
 pub use crate::stream::StreamLimits;
+pub use crate::sorted_set::SortedSetLimits;
 
 /// Those of all types, as the directives of the same names have them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,4 +14,6 @@ pub struct Limits {
     pub set: SetLimits,
     /// `stream-node-max-bytes`, `stream-node-max-entries`.
     pub stream: StreamLimits,
+    /// `zset-max-listpack-entries`, `zset-max-listpack-value`.
+    pub sorted_set: SortedSetLimits,
 }

@@ -128,6 +128,8 @@ impl Class {
     pub const SET: Class = Class(1 << 3);
     /// `h`.
     pub const HASH: Class = Class(1 << 4);
+    /// `z`.
+    pub const SORTED_SET: Class = Class(1 << 5);
     /// `x`.
     pub const EXPIRED: Class = Class(1 << 6);
     /// `e`: keys that made room for others.

@@ -4,7 +4,7 @@
 
 use crate::batch::ProtocolError;
 use alloc::vec::Vec;
-use base::number::text_shortest;
+use base::number::text_17g;
 use core::fmt::{self, Write as _};
 
 /// Lengths and integers from 0 to 999 have their header ready.
@@ -234,7 +234,7 @@ impl<'a> Reply<'a> {
 
     /// A double; in RESP2 a bulk string.
     pub fn double(&mut self, value: f64) {
-        let text = text_shortest(value);
+        let text = text_17g(value);
         if self.resp3 {
             self.line(b',', |out| out.extend_from_slice(&text));
         } else {

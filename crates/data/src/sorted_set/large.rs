@@ -28,10 +28,6 @@ pub(super) struct Large {
 unsafe impl Send for Large {}
 
 impl Large {
-    pub fn new(key: HashKey) -> Large {
-        Large { table: Table::default(), tree: Tree::new(), key, left: None }
-    }
-
     #[inline]
     pub fn len(&self) -> usize {
         self.tree.len()

@@ -25,6 +25,7 @@ pub mod set_algebra;
 pub mod sets;
 pub mod sharded;
 pub mod slowlog;
+pub mod sorted_sets;
 pub mod strings;
 pub mod tracking;
 pub mod transactions;
@@ -44,6 +45,7 @@ pub static GROUPS: &[&[Command]] = &[
     hashes::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,
+    sorted_sets::COMMANDS,
     keys::COMMANDS,
     databases::COMMANDS,
     lcs::COMMANDS,

@@ -10,7 +10,9 @@ use spec::command::{Begin, Find};
 const ORIGINAL: &str = include_str!("../golden/commands-7.0.15.txt");
 
 /// Commands of Redis 7.2 that 7.0 does not have.
-const NEWER: [&str; 4] = ["client|no-touch", "client|setinfo", "cluster|myshardid", "cluster|slot-stats"];
+/// ZRANK and ZREVRANK take one more argument there.
+const NEWER: [&str; 6] =
+    ["zrank", "zrevrank", "client|no-touch", "client|setinfo", "cluster|myshardid", "cluster|slot-stats"];
 
 /// Commands that take more than those of 7.2.
 const EXTENDED: [&str; 1] = ["bitop"];

@@ -164,8 +164,8 @@ directives! {
     SET_MAX_INTSET_ENTRIES => Directive::works("set-max-intset-entries", integer(0, i64::MAX), "512").hostile("1");
     SET_MAX_LISTPACK_ENTRIES => Directive::works("set-max-listpack-entries", integer(0, i64::MAX), "128").hostile("0");
     SET_MAX_LISTPACK_VALUE => Directive::works("set-max-listpack-value", memory(0, i64::MAX as u64), "64").hostile("0");
-    ZSET_MAX_LISTPACK_ENTRIES => Directive::no_effect("zset-max-listpack-entries", integer(0, i64::MAX), "128", NO_TYPE).alias("zset-max-ziplist-entries");
-    ZSET_MAX_LISTPACK_VALUE => Directive::no_effect("zset-max-listpack-value", memory(0, i64::MAX as u64), "64", NO_TYPE).alias("zset-max-ziplist-value");
+    ZSET_MAX_LISTPACK_ENTRIES => Directive::works("zset-max-listpack-entries", integer(0, i64::MAX), "128").alias("zset-max-ziplist-entries").hostile("0");
+    ZSET_MAX_LISTPACK_VALUE => Directive::works("zset-max-listpack-value", memory(0, i64::MAX as u64), "64").alias("zset-max-ziplist-value").hostile("0");
     HLL_SPARSE_MAX_BYTES => Directive::no_effect("hll-sparse-max-bytes", memory(0, i64::MAX as u64), "3000", NO_TYPE);
     STREAM_NODE_MAX_BYTES => Directive::no_effect("stream-node-max-bytes", memory(0, i64::MAX as u64), "4096", NO_TYPE);
     STREAM_NODE_MAX_ENTRIES => Directive::no_effect("stream-node-max-entries", integer(0, i64::MAX), "100", NO_TYPE);

@@ -101,6 +101,8 @@ pub fn held(value: rdb::Value, key: HashKey, limits: &Limits) -> Result<Value, F
         rdb::Value::SetIntset(bytes) => set::of_intset(bytes, key, limits.set),
         rdb::Value::SetListpack(bytes) => set::of_listpack(bytes, key, limits.set),
         rdb::Value::Stream(parts) => stream::of_parts(*parts),
+        rdb::Value::SortedSet(scored) => sorted_set::of_scored(&scored, key, limits.sorted_set),
+        rdb::Value::SortedSetListpack(bytes) => sorted_set::of_listpack(bytes, key, limits.sorted_set),
     }
 }
 
@@ -140,5 +142,7 @@ pub fn cost(value: &rdb::Value) -> usize {
         rdb::Value::Hash(pairs) => pairs.len() / 8,
         rdb::Value::Set(members) => members.len() / 8,
         rdb::Value::Stream(stream) => stream.len_bytes() / BYTES_PER_UNIT,
+        rdb::Value::SortedSetListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
+        rdb::Value::SortedSet(scored) => scored.len() / 8,
     }
 }

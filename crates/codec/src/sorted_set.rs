@@ -1,23 +1,52 @@
-//! Sorted sets.
+//! Sorted sets: a listpack as it is, or members with scores of eight bytes.
 
+use crate::Flaw;
 use alloc::vec::Vec;
-use data::{HashKey, SortedSet, Value};
-use wire::rdb::encoder::Packing;
+use base::number;
+use data::sorted_set::Growth;
+use data::{HashKey, SortedSet, SortedSetBuilder, SortedSetLimits, Value};
+use wire::rdb::encoder::{self, Packing};
+use wire::rdb::{self, Scored};
 
-const NONE: &str = "no command makes a sorted set yet";
-
-pub(crate) fn kind(_: &SortedSet) -> u8 {
-    unreachable!("{NONE}")
+pub(crate) fn kind(set: &SortedSet) -> u8 {
+    if set.listpack_bytes().is_some() { rdb::kind::SORTED_SET_LISTPACK } else { rdb::kind::SORTED_SET_2 }
 }
 
-pub(crate) fn body(_: &mut Vec<u8>, _: &SortedSet, _: Packing) {
-    unreachable!("{NONE}")
+pub(crate) fn body(out: &mut Vec<u8>, set: &SortedSet, packing: Packing) {
+    if let Some(listpack) = set.listpack_bytes() {
+        return encoder::blob(out, listpack, packing);
+    }
+    encoder::length(out, set.len() as u64);
+    let mut room = Default::default();
+    // From the highest score on, as the original does: its list is built from the end.
+    for (member, score) in set.range_reversed(0..set.len()) {
+        encoder::string(out, member.bytes(&mut room), packing);
+        out.extend_from_slice(&score.to_le_bytes());
+    }
 }
 
-pub(crate) fn copy(_: &SortedSet, _: HashKey) -> Value {
-    unreachable!("{NONE}")
+pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: SortedSetLimits) -> Result<Value, Flaw> {
+    let set = SortedSet::from_listpack(bytes, Growth { key, limits });
+    set.map(Value::from).map_err(|_| "the listpack of a sorted set is damaged")
 }
 
-pub(crate) fn parts(_: &SortedSet, _: &mut dyn FnMut(&[&[u8]])) {
-    unreachable!("{NONE}")
+pub(crate) fn of_scored(scored: &Scored, key: HashKey, limits: SortedSetLimits) -> Result<Value, Flaw> {
+    let mut builder = SortedSetBuilder::new(Growth { key, limits });
+    if scored.iter().all(|(member, score)| builder.add(member, score)) {
+        Ok(builder.finish().into())
+    } else {
+        Err("a member of a sorted set comes twice")
+    }
+}
+
+pub(crate) fn copy(set: &SortedSet, key: HashKey) -> Value {
+    set.duplicate(key).into()
+}
+
+/// A score is shown as the original's digest has it: by `%.17g`.
+pub(crate) fn parts(set: &SortedSet, visit: &mut dyn FnMut(&[&[u8]])) {
+    let mut room = Default::default();
+    for (member, score) in set.iter() {
+        visit(&[member.bytes(&mut room), &number::text_17g(score)]);
+    }
 }

@@ -6,13 +6,6 @@
 //!   payload: integer: 8 bytes | inline: the bytes | buffer: a vector's three words | collection: a box's one word
 //! ```
 //!
-//! A member of a sorted set is shorter:
-//!
-//! ```text
-//!   0: meta u32 (8 bits type and flags, 24 bits key length) | 4: score f64 | 12: key
-//!   with a key of 16 MiB or more: length bits all set, 12: key length u32 | 16: key
-//! ```
-//!
 //! The entry takes the whole size class of these bytes, so that a value of about the same size is written in
 //! place. Nothing but the first twelve bytes is aligned.
 //!
@@ -50,10 +43,6 @@ const STREAM: u32 = 7;
 const DEADLINE: u32 = 1 << 3;
 /// The string was changed in place: its encoding is raw, however short it is.
 const CHANGED: u32 = 1 << 4;
-/// The entry is a sorted set's member: the shorter layout.
-const MEMBER: u32 = 1 << 7;
-/// In a member's meta: the key length stands behind the score.
-const MEMBER_LONG: u32 = (1 << 24) - 1;
 
 /// The three words of a vector, in the order that this module chooses.
 type Parts = (*mut u8, usize, usize);
@@ -147,52 +136,6 @@ impl RawEntry {
         entry
     }
 
-    /// A new member of a sorted set.
-    pub fn new_member(member: &[u8], score: f64) -> RawEntry {
-        let len = u32::try_from(member.len()).expect("members are far below 4 GiB");
-        let entry;
-        if len < MEMBER_LONG {
-            entry = RawEntry(take(HEADER + member.len(), ALIGN));
-            entry.write(0, MEMBER | len << 8);
-            entry.copy_in(HEADER, member);
-        } else {
-            entry = RawEntry(take(HEADER + 4 + member.len(), ALIGN));
-            entry.write(0, MEMBER | MEMBER_LONG << 8);
-            entry.write(HEADER, len);
-            entry.copy_in(HEADER + 4, member);
-        }
-        entry.set_score(score);
-        entry
-    }
-
-    /// A member's score.
-    #[inline(always)]
-    pub fn score(self) -> f64 {
-        debug_assert!(self.is_member());
-        self.read(4)
-    }
-
-    /// Changes a member's score.
-    #[inline(always)]
-    pub fn set_score(self, score: f64) {
-        debug_assert!(self.is_member());
-        self.write(4, score);
-    }
-
-    #[inline(always)]
-    fn is_member(self) -> bool {
-        self.meta() & MEMBER != 0
-    }
-
-    /// A member's key: where it starts and how long it is.
-    #[inline(always)]
-    fn member_range(self) -> (usize, usize) {
-        match self.meta() >> 8 {
-            MEMBER_LONG => (HEADER + 4, self.read::<u32>(HEADER) as usize),
-            len => (HEADER, len as usize),
-        }
-    }
-
     /// The entry that `from_address` was given away for.
     #[inline(always)]
     pub fn from_address(address: NonNull<u8>) -> RawEntry {
@@ -273,10 +216,6 @@ impl RawEntry {
     /// Bytes in use of the entry's allocation.
     #[inline]
     fn total(self) -> usize {
-        if self.is_member() {
-            let (start, len) = self.member_range();
-            return start + len;
-        }
         self.payload_start() + payload_len(self.meta(), self.inline_len())
     }
 
@@ -311,10 +250,6 @@ impl RawEntry {
     /// The key.
     #[inline(always)]
     pub fn key<'a>(self) -> &'a [u8] {
-        if self.is_member() {
-            let (start, len) = self.member_range();
-            return self.slice(start, len);
-        }
         self.slice(self.key_start(), self.key_len())
     }
 

@@ -17,6 +17,7 @@ pub mod encoder;
 mod error;
 pub mod payload;
 mod set;
+mod sorted_set;
 mod stream;
 mod texts;
 mod value;
@@ -24,6 +25,7 @@ mod value;
 pub use check::{Checker, Report};
 pub use decoder::{Decoder, Item};
 pub use error::RdbError;
+pub use sorted_set::Scored;
 pub use stream::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending, StreamVersion};
 pub use texts::Texts;
 pub use value::{Pairs, Value};
@@ -58,12 +60,18 @@ pub mod kind {
     pub const STRING: u8 = 0;
     /// A set, member by member.
     pub const SET: u8 = 2;
+    /// A sorted set, member by member, the scores as texts (before Redis 4).
+    pub const SORTED_SET: u8 = 3;
     /// A hash, pair by pair.
     pub const HASH: u8 = 4;
+    /// A sorted set, member by member.
+    pub const SORTED_SET_2: u8 = 5;
     /// A hash in a zipmap (Redis 2.2).
     pub const HASH_ZIPMAP: u8 = 9;
     /// A set of integers in one string.
     pub const SET_INTSET: u8 = 11;
+    /// A sorted set in a ziplist.
+    pub const SORTED_SET_ZIPLIST: u8 = 12;
     /// A hash in a ziplist.
     pub const HASH_ZIPLIST: u8 = 13;
     /// A stream (Redis 5).
@@ -75,6 +83,8 @@ pub mod kind {
     /// A stream with one more time for each consumer (Redis 7.2).
     pub const STREAM_LISTPACKS_3: u8 = 21;
 
+    /// A sorted set in a listpack (Redis 7).
+    pub const SORTED_SET_LISTPACK: u8 = 17;
     /// A set in a listpack (Redis 7.2).
     pub const SET_LISTPACK: u8 = 20;
 
@@ -83,7 +93,9 @@ pub mod kind {
         let of_sets = matches!(byte, SET | SET_INTSET | SET_LISTPACK);
         let of_hashes = matches!(byte, HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK);
         let of_streams = matches!(byte, STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3);
-        byte == STRING || of_sets || of_hashes || of_streams
+        let of_sorted_sets =
+            matches!(byte, SORTED_SET | SORTED_SET_2 | SORTED_SET_ZIPLIST | SORTED_SET_LISTPACK);
+        byte == STRING || of_sets || of_hashes || of_sorted_sets || of_streams
     }
 
     /// The name of a type byte, those included that this program can not hold.
@@ -92,20 +104,20 @@ pub mod kind {
             STRING => "string",
             1 => "list",
             SET => "set",
-            3 => "sorted set",
+            SORTED_SET => "sorted set",
             HASH => "hash",
-            5 => "sorted set (2)",
+            SORTED_SET_2 => "sorted set (2)",
             6 => "module (before 4.0)",
             7 => "module",
             HASH_ZIPMAP => "hash (zipmap)",
             10 => "list (ziplist)",
             SET_INTSET => "set (intset)",
-            12 => "sorted set (ziplist)",
+            SORTED_SET_ZIPLIST => "sorted set (ziplist)",
             HASH_ZIPLIST => "hash (ziplist)",
             14 => "list (quicklist)",
             STREAM_LISTPACKS => "stream (listpacks)",
             HASH_LISTPACK => "hash (listpack)",
-            17 => "sorted set (listpack)",
+            SORTED_SET_LISTPACK => "sorted set (listpack)",
             18 => "list (quicklist 2)",
             STREAM_LISTPACKS_2 => "stream (listpacks 2)",
             SET_LISTPACK => "set (listpack)",

@@ -2,9 +2,9 @@
 //!
 //! The table owns the entries. Invariant: both hold the same entries.
 
+use super::member::Member;
 use super::tree::{Item, Tree};
-use crate::entry::RawEntry;
-use crate::memory::prefetch;
+use crate::node::Node as _;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
 use crate::value::StrRef;
@@ -17,7 +17,7 @@ const AHEAD: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Large {
-    table: Table,
+    table: Table<Member>,
     tree: Tree,
     key: HashKey,
     /// Places of the table that are still to be freed; the table's own number until freeing starts.
@@ -38,21 +38,21 @@ impl Large {
         self.table.memory() + self.tree.memory()
     }
 
-    fn find(&self, member: &[u8]) -> Option<RawEntry> {
-        self.table.find(self.key.hash(member), member).map(|place| place.entry())
+    fn find(&self, member: &[u8]) -> Option<Member> {
+        self.table.find(self.key.hash(member), member).map(|place| place.word().node::<Member>())
     }
 
     /// The score of a member.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        self.find(member).map(RawEntry::score)
+        self.find(member).map(Member::score)
     }
 
     /// The rank and the score of a member.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        let entry = self.find(member)?;
-        let score = entry.score();
-        Some((self.tree.rank(Item { score, entry }), score))
+        let node = self.find(member)?;
+        let score = node.score();
+        Some((self.tree.rank(Item { score, member: node }), score))
     }
 
     /// Gives a member the score that `choose` makes of the one it has; `None` leaves it as it is. One lookup.
@@ -61,36 +61,36 @@ impl Large {
         let hash = self.key.hash(member);
         match self.table.find(hash, member) {
             Some(place) => {
-                let entry = place.entry();
-                let before = entry.score();
+                let node = place.word().node::<Member>();
+                let before = node.score();
                 if let Some(score) = choose(Some(before)) {
-                    self.rescore(entry, before, score);
+                    self.rescore(node, before, score);
                 }
             }
             None => {
                 if let Some(score) = choose(None) {
-                    let entry = RawEntry::new_member(member, score);
-                    self.table.insert(hash, entry, self.key, false);
-                    self.tree.insert(Item { score, entry });
+                    let node = Member::new(member, score);
+                    self.table.insert(hash, node, self.key, false);
+                    self.tree.insert(Item { score, member: node });
                 }
             }
         }
     }
 
-    fn rescore(&mut self, entry: RawEntry, before: f64, score: f64) {
+    fn rescore(&mut self, node: Member, before: f64, score: f64) {
         if before == score {
             return;
         }
-        entry.set_score(score);
-        self.tree.rescore(Item { score: before, entry }, score);
+        node.set_score(score);
+        self.tree.rescore(Item { score: before, member: node }, score);
     }
 
     /// Removes a member; false when there is none.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         let hash = self.key.hash(member);
         let Some(place) = self.table.find(hash, member) else { return false };
-        let entry = place.entry();
-        self.tree.remove(Item { score: entry.score(), entry });
+        let node = place.word().node::<Member>();
+        self.tree.remove(Item { score: node.score(), member: node });
         self.table.remove(hash, place).free();
         true
     }
@@ -100,9 +100,9 @@ impl Large {
         let items = self.tree.remove_ranks(ranks.start, ranks.len());
         for (at, item) in items.iter().enumerate() {
             if let Some(ahead) = items.get(at + AHEAD) {
-                ahead.entry.prefetch_key();
+                ahead.member.prefetch();
             }
-            let member = item.entry.key();
+            let member = item.member.key();
             let hash = self.key.hash(member);
             let place = self.table.find(hash, member).expect("what the tree has is in the table");
             self.table.remove(hash, place).free();
@@ -116,7 +116,7 @@ impl Large {
 
     /// As `Tree::partition_point`, by the member alone.
     pub fn partition_by_member(&self, is_below: impl Fn(&[u8]) -> bool) -> usize {
-        self.tree.partition_point(|item| is_below(item.entry.key()))
+        self.tree.partition_point(|item| is_below(item.member.key()))
     }
 
     /// The members of these ranks, in order.
@@ -126,7 +126,7 @@ impl Large {
 
     /// A member with its score, each with the same chance.
     pub fn random(&self, random: &mut Random) -> Option<(StrRef<'_>, f64)> {
-        self.table.random(random).map(|entry| (StrRef::Bytes(entry.key()), entry.score()))
+        self.table.random(random).map(|node| (StrRef::Bytes(node.key()), node.score()))
     }
 
     /// A set like this one.
@@ -136,9 +136,9 @@ impl Large {
             .range(0..self.len())
             .map(|(member, score)| {
                 let StrRef::Bytes(member) = member else { unreachable!("a large set has texts") };
-                let entry = RawEntry::new_member(member, score);
-                table.insert(key.hash(member), entry, key, false);
-                Item { score, entry }
+                let node = Member::new(member, score);
+                table.insert(key.hash(member), node, key, false);
+                Item { score, member: node }
             })
             .collect();
         Large { tree: Tree::of_sorted(&items), table, key, left: None }
@@ -151,7 +151,7 @@ impl Large {
             None if cursor == 0 => Position::START,
             None => return 0,
         };
-        let mut visit = |entry: RawEntry| visit(StrRef::Bytes(entry.key()), entry.score());
+        let mut visit = |node: Member| visit(StrRef::Bytes(node.key()), node.score());
         self.table.scan(at, self.key, &mut Budget::new(count), &mut visit).map_or(0, |next| next.cursor(0))
     }
 
@@ -175,7 +175,7 @@ impl Large {
         assert_eq!(self.tree.len(), self.table.len());
         for (_, segment) in self.table.segments() {
             for word in segment.iter() {
-                self.tree.rank(Item { score: word.entry().score(), entry: word.entry() });
+                self.tree.rank(Item { score: word.node::<Member>().score(), member: word.node::<Member>() });
             }
         }
     }
@@ -184,7 +184,7 @@ impl Large {
 /// Members collected without an order: what a union or a load makes.
 #[derive(Debug)]
 pub(super) struct Heap {
-    pub table: Table,
+    pub table: Table<Member>,
     pub key: HashKey,
 }
 
@@ -195,12 +195,12 @@ impl Heap {
         let hash = self.key.hash(member);
         match self.table.find(hash, member) {
             Some(place) => {
-                let entry = place.entry();
-                entry.set_score(choose(Some(entry.score())));
+                let node = place.word().node::<Member>();
+                node.set_score(choose(Some(node.score())));
             }
             None => {
-                let entry = RawEntry::new_member(member, choose(None));
-                self.table.insert(hash, entry, self.key, false);
+                let node = Member::new(member, choose(None));
+                self.table.insert(hash, node, self.key, false);
             }
         }
     }
@@ -210,13 +210,13 @@ impl Heap {
         let mut items: Vec<Item> = Vec::with_capacity(self.table.len());
         for (_, segment) in self.table.segments() {
             crate::table::visit_prefetched(segment, |word| {
-                let entry = word.entry();
-                items.push(Item { score: entry.score(), entry });
+                let node = word.node::<Member>();
+                items.push(Item { score: node.score(), member: node });
             });
         }
         items.sort_unstable_by(|one, other| {
             let scores = one.score.partial_cmp(&other.score).expect("no score is a NaN");
-            scores.then_with(|| one.entry.key().cmp(other.entry.key()))
+            scores.then_with(|| one.member.key().cmp(other.member.key()))
         });
         Large { tree: Tree::of_sorted(&items), table: self.table, key: self.key, left: None }
     }
@@ -240,7 +240,7 @@ impl<'a> Walk<'a> {
         if let Some(item) = self.leaf.get(at) {
             let ahead = if is_forward { at + AHEAD } else { at.wrapping_sub(AHEAD) };
             if let Some(ahead) = self.leaf.get(ahead) {
-                ahead.entry.prefetch_key();
+                ahead.member.prefetch();
             }
             return *item;
         }
@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
         } else {
             &leaf[at.saturating_sub(AHEAD)..at]
         };
-        near.iter().for_each(|item| prefetch(item.entry.address().as_ptr()));
+        near.iter().for_each(|item| item.member.prefetch());
         leaf[at]
     }
 }
@@ -263,7 +263,7 @@ impl<'a> Iterator for Walk<'a> {
     fn next(&mut self) -> Option<(StrRef<'a>, f64)> {
         let rank = self.ranks.next()?;
         let item = self.item(rank, true);
-        Some((StrRef::Bytes(item.entry.key()), item.score))
+        Some((StrRef::Bytes(item.member.key()), item.score))
     }
 }
 
@@ -272,6 +272,6 @@ impl DoubleEndedIterator for Walk<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let rank = self.ranks.next_back()?;
         let item = self.item(rank, false);
-        Some((StrRef::Bytes(item.entry.key()), item.score))
+        Some((StrRef::Bytes(item.member.key()), item.score))
     }
 }

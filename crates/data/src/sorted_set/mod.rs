@@ -9,6 +9,7 @@
 //! O(log n), and read, counted or removed as such.
 
 mod large;
+mod member;
 mod small;
 mod tree;
 

@@ -1,17 +1,18 @@
 //! Tree: the members of a large sorted set in order, a B+tree that knows its counts.
 //!
 //! ```text
-//!   inner: (first item below, number of items below, node) ...     leaf: (score, entry) ...
+//!   inner: (first item below, number of items below, node) ...     leaf: (score, member) ...
 //! ```
 //!
-//! An item is a score with the entry that holds it and its member; the entries belong to the set's table. The score stands
-//! in the leaf as well: a search reads no entry but where scores are equal. Leaves grow through the allocator's size
+//! An item is a score with the member that holds it and its member; the entries belong to the set's table. The score stands
+//! in the leaf as well: a search reads no member but where scores are equal. Leaves grow through the allocator's size
 //! classes, so that nothing is paid for room that is not used.
 //!
-//! Invariant: every entry in the tree lives in the table of the same set, and its score is the item's.
+//! Invariant: every member in the tree lives in the table of the same set, and its score is the item's.
 
-use crate::entry::RawEntry;
+use super::member::Member;
 use crate::memory::size_class;
+use crate::node::Node as _;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -27,7 +28,7 @@ const FANOUT_MIN: usize = FANOUT_MAX / 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
     pub score: f64,
-    pub entry: RawEntry,
+    pub member: Member,
 }
 
 impl Item {
@@ -35,7 +36,7 @@ impl Item {
     #[inline]
     pub fn is_before(self, other: Item) -> bool {
         if self.score == other.score {
-            self.entry != other.entry && self.entry.key() < other.entry.key()
+            self.member != other.member && self.member.key() < other.member.key()
         } else {
             self.score < other.score
         }
@@ -182,7 +183,7 @@ impl Node {
         match self {
             Node::Leaf(items) => {
                 let at = items.partition_point(|other| other.is_before(item));
-                assert!(items[at].entry == item.entry, "the item of an entry is in the tree");
+                assert!(items[at].member == item.member, "the item of an member is in the tree");
                 items.remove(at);
                 give_room_back(items, bytes);
             }
@@ -434,7 +435,7 @@ impl Tree {
         }
     }
 
-    /// Changes an item's score; the entry has the new one already or gets it from the caller, before anything else is asked.
+    /// Changes an item's score; the member has the new one already or gets it from the caller, before anything else is asked.
     pub fn rescore(&mut self, item: Item, score: f64) {
         if !self.root.rescore_within(item, score) {
             self.remove(item);
@@ -504,7 +505,7 @@ impl Tree {
                     *bytes += memory_of(items);
                     for item in items {
                         assert!(last.is_none_or(|last| last.is_before(*item)));
-                        assert_eq!(item.score.to_bits(), item.entry.score().to_bits());
+                        assert_eq!(item.score.to_bits(), item.member.score().to_bits());
                         *last = Some(*item);
                     }
                     items.len()
@@ -515,7 +516,7 @@ impl Tree {
                     let mut sum = 0;
                     for child in children {
                         assert!(child.node.first().is_some_and(|first| {
-                            first.entry == child.first.entry
+                            first.member == child.first.member
                                 && first.score.to_bits() == child.first.score.to_bits()
                         }));
                         assert_eq!(walk(&child.node, depth + 1, depths, bytes, last), child.count);

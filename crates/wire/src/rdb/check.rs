@@ -22,6 +22,8 @@ pub struct Report {
     pub sets: u64,
     /// Keys that hold a stream.
     pub streams: u64,
+    /// Keys that hold a sorted set.
+    pub sorted_sets: u64,
     /// Keys with a deadline.
     pub expires: u64,
     /// Keys whose deadline is over at the time of the check.
@@ -84,6 +86,7 @@ impl Checker {
                     Value::HashListpack(_) | Value::Hash(_) => report.hashes += 1,
                     Value::Set(_) | Value::SetIntset(_) | Value::SetListpack(_) => report.sets += 1,
                     Value::Stream(_) => report.streams += 1,
+                    Value::SortedSet(_) | Value::SortedSetListpack(_) => report.sorted_sets += 1,
                 }
                 report.expires += u64::from(deadline_ms.is_some());
                 report.expired += u64::from(deadline_ms.is_some_and(|deadline| deadline <= self.now_ms));

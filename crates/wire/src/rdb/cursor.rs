@@ -57,6 +57,12 @@ impl<'a> Cursor<'a> {
         Ok(array)
     }
 
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Stop> {
+        let bytes = self.bytes.get(self.used..self.used + count).ok_or(Stop::Short)?;
+        self.used += count;
+        Ok(bytes)
+    }
+
     pub(super) fn length(&mut self) -> Result<u64, Stop> {
         let at = self.at();
         match self.length_or_encoding()? {

@@ -4,7 +4,7 @@
 //!                                   \-> text being filled (long strings leave the window as they arrive)
 //!
 //!   Header -> Opcode -> AuxKey -> AuxValue -> Opcode
-//!                    -> Key -> Text | Texts(so far) | Flat -> Opcode
+//!                    -> Key -> Text | Texts(so far) | Scored(so far) | Flat -> Opcode
 //!                    -> Checksum -> Ended
 //!
 //! Each step either takes a whole small piece (an opcode with its numbers, the header of a string) or nothing,
@@ -20,10 +20,11 @@ use alloc::vec::Vec;
 use base::crc64::Crc64;
 
 use super::cursor::{Cursor, Length, Stop};
+use super::sorted_set::Scored;
 use super::stream::StreamVersion;
 use super::texts::Texts;
 use super::value::{self, Flaw, Pairs, Value};
-use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, opcode, set};
+use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, opcode, set, sorted_set};
 use crate::listpack::Element;
 use crate::lzf;
 use stream::StreamReader;
@@ -103,6 +104,7 @@ enum State {
     Count { key: Vec<u8>, kind: u8 },
     Texts { key: Vec<u8>, kind: u8, count: u64, texts: Texts },
     Stream { key: Vec<u8>, reader: Box<StreamReader> },
+    Scored { key: Vec<u8>, kind: u8, count: u64, scored: Scored },
     Checksum,
     Ended,
     Failed(RdbError),
@@ -195,7 +197,7 @@ impl Decoder {
         let key = Vec::new();
         let state = match kind {
             kind::STRING => State::Text { key },
-            kind::HASH | kind::SET => State::Count { key, kind },
+            kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
                 Some(version) => State::Stream { key, reader: StreamReader::new(version) },
                 None => State::Flat { key, kind },
@@ -270,6 +272,7 @@ impl Decoder {
         let value = match &self.state {
             State::Texts { texts, .. } => texts.memory_bytes(),
             State::Stream { reader, .. } => reader.memory_bytes(),
+            State::Scored { scored, .. } => scored.memory_bytes(),
             _ => 0,
         };
         self.window.capacity() + filling + value
@@ -303,6 +306,7 @@ impl Decoder {
             State::Count { .. } => self.count(),
             State::Texts { .. } => self.texts(),
             State::Stream { .. } => self.stream(),
+            State::Scored { .. } => self.scored(),
             State::Checksum => self.checksum(),
             State::Ended => Ok(None),
             State::Failed(ref error) => Err(Stop::Error(error.clone())),
@@ -405,7 +409,7 @@ impl Decoder {
         let key = self.text()?.into_bytes();
         self.state = match kind {
             kind::STRING => State::Text { key },
-            kind::HASH | kind::SET => State::Count { key, kind },
+            kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
                 Some(version) => State::Stream { key, reader: StreamReader::new(version) },
                 None => State::Flat { key, kind },
@@ -438,6 +442,8 @@ impl Decoder {
                     kind::HASH_ZIPLIST => value::from_ziplist(&blob),
                     kind::SET_INTSET => set::from_intset(blob),
                     kind::SET_LISTPACK => set::from_listpack(blob),
+                    kind::SORTED_SET_ZIPLIST => sorted_set::from_ziplist(&blob),
+                    kind::SORTED_SET_LISTPACK => sorted_set::from_listpack(blob),
                     _ => value::from_listpack(blob),
                 };
                 match value {
@@ -459,6 +465,10 @@ impl Decoder {
         };
         if count == 0 {
             return Ok(Some(self.empty(key)));
+        }
+        if matches!(kind, kind::SORTED_SET | kind::SORTED_SET_2) {
+            self.state = State::Scored { key, kind, count, scored: Scored::default() };
+            return Ok(None);
         }
         let each = if kind == kind::HASH { 2 } else { 1 };
         self.state = State::Texts { key, kind, count: count.saturating_mul(each), texts: Texts::default() };
@@ -483,6 +493,38 @@ impl Decoder {
         }
         let value = if kind == kind::HASH { Value::Hash(Pairs::of(texts)) } else { Value::Set(texts) };
         Ok(Some(self.keyed(key, value)))
+    }
+
+    fn scored(&mut self) -> Result<Option<Item>, Stop> {
+        // As in `texts`.
+        let State::Scored { key, kind, count, mut scored } =
+            core::mem::replace(&mut self.state, State::Opcode)
+        else {
+            unreachable!("the caller passes only this state");
+        };
+        while (scored.len() as u64) < count {
+            if let Err(stop) = self.part_of(&mut scored, kind) {
+                self.state = State::Scored { key, kind, count, scored };
+                return Err(stop);
+            }
+        }
+        Ok(Some(self.keyed(key, Value::SortedSet(scored))))
+    }
+
+    /// The next member of a sorted set, or its score.
+    fn part_of(&mut self, scored: &mut Scored, kind: u8) -> Result<(), Stop> {
+        if scored.wants_score() {
+            let mut cursor = self.cursor();
+            let score = sorted_set::score(&mut cursor, kind)?;
+            self.read += cursor.used();
+            scored.push_score(score);
+        } else {
+            match self.text()? {
+                Text::Bytes(bytes) => scored.push_member(Element::Bytes(&bytes)),
+                Text::Integer(number) => scored.push_member(Element::Integer(number)),
+            }
+        }
+        Ok(())
     }
 
     fn checksum(&mut self) -> Result<Option<Item>, Stop> {

@@ -75,8 +75,16 @@ pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
     match value {
         Value::String(text) => string(out, text, packing),
         Value::Integer(number) => integer(out, *number),
-        Value::HashListpack(flat) | Value::SetIntset(flat) | Value::SetListpack(flat) => {
-            blob(out, flat, packing)
+        Value::HashListpack(flat)
+        | Value::SetIntset(flat)
+        | Value::SetListpack(flat)
+        | Value::SortedSetListpack(flat) => blob(out, flat, packing),
+        Value::SortedSet(scored) => {
+            length(out, scored.len() as u64);
+            for (member, score) in scored.iter() {
+                string(out, member, packing);
+                out.extend_from_slice(&score.to_le_bytes());
+            }
         }
         Value::Set(members) => {
             length(out, members.len() as u64);

@@ -101,6 +101,11 @@ pub enum RdbError {
         /// Where the name starts.
         at: u64,
     },
+    /// The score of a member is no number.
+    BadScore {
+        /// Where it starts.
+        at: u64,
+    },
     /// A database number above 2^31.
     BadDatabase {
         /// The number.
@@ -177,6 +182,9 @@ impl Display for RdbError {
                     f,
                     "a node of stream \"{key}\" at byte {at} has a name that is no id: the file is damaged"
                 )
+            }
+            RdbError::BadScore { at } => {
+                write!(f, "a score at byte {at} is no number: the file is damaged")
             }
             RdbError::BadDatabase { number, at } => {
                 write!(f, "database number {number} at byte {at} is impossible: the file is damaged")

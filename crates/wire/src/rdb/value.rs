@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::kind;
+use super::sorted_set::Scored;
 use super::stream::Stream;
 use super::texts::Texts;
 use crate::listpack::{Element, FlatError, Listpack};
@@ -30,6 +31,10 @@ pub enum Value {
     SetListpack(Vec<u8>),
     /// A stream, its nodes unchecked.
     Stream(Box<Stream>),
+    /// The members of a sorted set, at least one. As for `Set`, the plain encoding may have one twice.
+    SortedSet(Scored),
+    /// A sorted set in one listpack, checked whole but for the order: members and scores in turn, no member twice.
+    SortedSetListpack(Vec<u8>),
 }
 
 impl Value {
@@ -43,6 +48,8 @@ impl Value {
             Value::SetIntset(_) => kind::SET_INTSET,
             Value::SetListpack(_) => kind::SET_LISTPACK,
             Value::Stream(stream) => stream.version.kind(),
+            Value::SortedSet(_) => kind::SORTED_SET_2,
+            Value::SortedSetListpack(_) => kind::SORTED_SET_LISTPACK,
         }
     }
 }

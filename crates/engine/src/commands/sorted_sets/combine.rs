@@ -1,6 +1,6 @@
 //! Several sets made one: ZUNION, ZINTER, ZDIFF, their STORE forms, ZINTERCARD. Plain sets count as members of score 1.
 
-use super::{growth, read, say_all, store};
+use super::{growth, say_all, store};
 use crate::call::Call;
 use crate::commands::text;
 use crate::keys::{self, Expiry, Keys};
@@ -8,11 +8,13 @@ use alloc::format;
 use alloc::vec::Vec;
 use base::number;
 use data::value::IntText;
-use data::{SortedSet, SortedSetBuilder};
+use data::{Kind, Set, SortedSet, SortedSetBuilder, ValueRef};
 use spec::Refusal;
 use wire::batch::Args;
 
 const WEIGHT_NO_FLOAT: Refusal = Refusal::Text("ERR weight value is not a float");
+/// What a member of a plain set counts as.
+const MEMBER_SCORE: f64 = 1.0;
 const LIMIT_NEGATIVE: Refusal = Refusal::Text("ERR LIMIT can't be negative");
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,6 +144,7 @@ struct Input<'k> {
 enum Source<'k> {
     None,
     SortedSet(&'k SortedSet),
+    Set(&'k Set),
 }
 
 impl Input<'_> {
@@ -149,6 +152,7 @@ impl Input<'_> {
         match self.source {
             Source::None => 0,
             Source::SortedSet(set) => set.len(),
+            Source::Set(set) => set.len(),
         }
     }
 
@@ -161,6 +165,7 @@ impl Input<'_> {
         match self.source {
             Source::None => None,
             Source::SortedSet(set) => set.score(member).map(|score| self.weighted(score)),
+            Source::Set(set) => set.contains(member).then(|| self.weighted(MEMBER_SCORE)),
         }
     }
 
@@ -172,6 +177,13 @@ impl Input<'_> {
             Source::SortedSet(set) => {
                 for (member, score) in set.iter() {
                     if !visit(member.bytes(&mut room), self.weighted(score)) {
+                        return;
+                    }
+                }
+            }
+            Source::Set(set) => {
+                for member in set.iter() {
+                    if !visit(member.bytes(&mut room), self.weighted(MEMBER_SCORE)) {
                         return;
                     }
                 }
@@ -191,8 +203,12 @@ fn inputs<'k>(keys: &'k Keys<'_>, query: &Query<'_>) -> Vec<Input<'k>> {
                 .keyspace
                 .find(keys.db, key, keys.hash_of(key))
                 .filter(|entry| keys.expiry == Expiry::Show || !keys::is_due(entry, keys.now_ms));
-            let source = entry.and_then(|entry| entry.of::<SortedSet>());
-            Input { source: source.map_or(Source::None, Source::SortedSet), weight }
+            let source = match entry.map(|entry| entry.value()) {
+                Some(ValueRef::SortedSet(set)) => Source::SortedSet(set),
+                Some(ValueRef::Set(set)) => Source::Set(set),
+                _ => Source::None,
+            };
+            Input { source, weight }
         })
         .collect()
 }
@@ -241,7 +257,11 @@ fn combined(
 /// Looks at all keys as a reader does: their types, and who of them is expired.
 fn look(call: &mut Call<'_>, query: &Query<'_>) -> Result<(), Refusal> {
     for at in 0..query.count {
-        read(&mut call.keys, query.keys.at(at))?;
+        if let Some(entry) = call.keys.read(query.keys.at(at))
+            && !matches!(entry.kind(), Kind::SortedSet | Kind::Set)
+        {
+            return Err(Refusal::WrongType);
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use change::{zadd, zincrby, zrem, zremrangebylex, zremrangebyrank, zremrangebysc
 use combine::{zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunionstore};
 use data::sorted_set::Growth;
 use data::{SortedSet, StrRef};
-use pop::{zmpop, zpopmax, zpopmin};
+use pop::{bzmpop, bzpopmax, bzpopmin, zmpop, zpopmax, zpopmin};
 use range::{zrange, zrangebylex, zrangebyscore, zrangestore, zrevrange, zrevrangebylex, zrevrangebyscore};
 use read::{zcard, zcount, zlexcount, zmscore, zrandmember, zrank, zrevrank, zscan, zscore};
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
@@ -642,6 +642,62 @@ pub static COMMANDS: &[Command] = &[
             ..Spec::USUAL
         },
         run: zscan,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "bzpopmin",
+            summary: "Pops the member with the lowest score, waiting if need be.",
+            since: "5.0.0",
+            group: Group::SortedSet,
+            cost: "O(log(N))",
+            syntax: "key [key ...] timeout/d",
+            arity: Arity::AtLeast(3),
+            flags: Flags::WRITE.and(Flags::NO_SCRIPT).and(Flags::BLOCKING).and(Flags::FAST),
+            acl: Acl::SORTED_SET,
+            keys: Keys::Range { first: 1, last: -2, step: 1, access: Access::TAKE },
+            ..Spec::USUAL
+        },
+        run: bzpopmin,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "bzpopmax",
+            summary: "Pops the member with the highest score, waiting if need be.",
+            since: "5.0.0",
+            group: Group::SortedSet,
+            cost: "O(log(N))",
+            syntax: "key [key ...] timeout/d",
+            arity: Arity::AtLeast(3),
+            flags: Flags::WRITE.and(Flags::NO_SCRIPT).and(Flags::BLOCKING).and(Flags::FAST),
+            acl: Acl::SORTED_SET,
+            keys: Keys::Range { first: 1, last: -2, step: 1, access: Access::TAKE },
+            ..Spec::USUAL
+        },
+        run: bzpopmax,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "bzmpop",
+            summary: "Pops members from the first sorted set that has some, waiting if need be.",
+            since: "7.0.0",
+            group: Group::SortedSet,
+            cost: "O(K)",
+            syntax: "timeout/d numkeys key [key ...] <MIN | MAX> [COUNT count]",
+            arity: Arity::AtLeast(5),
+            flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
+            acl: Acl::SORTED_SET,
+            keys: Keys::Specs(&[KeySpec {
+                notes: "",
+                access: Access::TAKE,
+                begin: Begin::Index(2),
+                find: Find::Counted { count_at: 0, first: 1, step: 1 },
+            }]),
+            ..Spec::USUAL
+        },
+        run: bzmpop,
         subcommands: &[],
     },
 ];

@@ -1,11 +1,12 @@
-//! Members taken from either end: ZPOPMIN, ZPOPMAX, ZMPOP.
+//! Members taken from either end: ZPOPMIN, ZPOPMAX, ZMPOP, and those that wait for some.
 
 use super::say;
+use crate::blocking::{Awaited, deadline_of_seconds};
 use crate::call::{Call, Class};
 use crate::keys;
 use base::number;
 use core::ops::Range;
-use data::SortedSet;
+use data::{Kind, SortedSet};
 use spec::Refusal;
 use wire::reply::Reply;
 
@@ -50,6 +51,8 @@ impl End {
 pub(super) enum Shape {
     /// Members and scores in turn.
     Flat,
+    /// As `Flat`, without a head of their own: they stand in the reply's array.
+    Bare,
     /// A pair each.
     Nested,
 }
@@ -76,7 +79,11 @@ pub(super) fn pop(
         End::Lowest => set.range(ranks.clone()),
         End::Highest => set.range_reversed(ranks.clone()),
     };
-    call.reply.array(if shape == Shape::Flat { popped * 2 } else { popped });
+    match shape {
+        Shape::Flat => call.reply.array(popped * 2),
+        Shape::Nested => call.reply.array(popped),
+        Shape::Bare => {}
+    }
     for (member, score) in members {
         if shape == Shape::Nested {
             call.reply.array(2);
@@ -180,6 +187,43 @@ pub(super) fn zmpop(call: &mut Call<'_>) -> Result<(), Refusal> {
     let many = Many::parse(call, 1)?;
     if !many.pop(call)? {
         call.reply.null_array();
+    }
+    Ok(())
+}
+
+pub(super) fn bzpopmin(call: &mut Call<'_>) -> Result<(), Refusal> {
+    pop_or_wait(call, End::Lowest)
+}
+
+pub(super) fn bzpopmax(call: &mut Call<'_>) -> Result<(), Refusal> {
+    pop_or_wait(call, End::Highest)
+}
+
+fn pop_or_wait(call: &mut Call<'_>, end: End) -> Result<(), Refusal> {
+    let args = call.args;
+    let keys = 1..args.len() - 1;
+    let deadline = deadline_of_seconds(call.now, args.at(keys.end))?;
+    for at in keys.clone() {
+        let key = args.at(at);
+        let popped = pop(call, key, end, 1, Shape::Bare, |reply| {
+            reply.array(3);
+            reply.bulk(key);
+        })?;
+        if popped > 0 {
+            call.effect(&[end.command().0, key]);
+            return Ok(());
+        }
+    }
+    call.await_keys(keys.map(|at| args.at(at)), Awaited::of(Kind::SortedSet), deadline);
+    Ok(())
+}
+
+pub(super) fn bzmpop(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let many = Many::parse(call, 2)?;
+    let args = call.args;
+    let deadline = deadline_of_seconds(call.now, args.at(1))?;
+    if !many.pop(call)? {
+        call.await_keys(many.keys.map(|at| args.at(at)), Awaited::of(Kind::SortedSet), deadline);
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 pub use crate::hash::HashLimits;
 pub use crate::set::SetLimits;
-pub use crate::stream::StreamLimits;
 pub use crate::sorted_set::SortedSetLimits;
+pub use crate::stream::StreamLimits;
 
 /// Those of all types, as the directives of the same names have them.
 #[derive(Clone, Copy, Debug, Default)]

@@ -284,7 +284,7 @@ REDIS = {
         (2, "DEL {k}*"), (1, "UNLINK {k}*"), (2, "EXISTS {k}*"), (2, "TYPE {k}"), (1, "TOUCH {k}*"), (2, "RENAME {k} {k}"), (1, "RENAMENX {k} {k}"), (2, "EXPIRE {k} {ttl} ?NX|XX|GT|LT"), (1, "PEXPIRE {k} {ttlms} ?NX|XX|GT|LT"),
         (2, "EXPIREAT {k} {at} ?NX|XX|GT|LT"), (1, "PEXPIREAT {k} {atms} ?NX|XX|GT|LT"), (1, "TTL {k}"), (1, "PTTL {k}"), (1, "EXPIRETIME {k}"), (1, "PEXPIRETIME {k}"), (2, "PERSIST {k}"),
         (1, "KEYS {pattern}"), (1, "SCAN 0 ?MATCH,{pattern} COUNT {many} ?TYPE,string|TYPE,list|TYPE,hash|TYPE,nosuch"), (1, "DBSIZE"), (2, "COPY {k} {k} ?REPLACE"), (1, "COPY {k} {k} DB 1 ?REPLACE"),
-        (1, "MOVE {k} 1"), (1, "OBJECT REFCOUNT {k}"), (1, "SWAPDB 0 1"), (2, "OBJECT ENCODING {k}"), (1, "DEBUG DIGEST-VALUE {k}*"), (0.05, "FLUSHDB"), (1, "RANDOMKEY"),
+        (1, "MOVE {k} 1"), (1, "SWAPDB 0 1"), (2, "OBJECT ENCODING {k}"), (1, "DEBUG DIGEST-VALUE {k}*"), (0.05, "FLUSHDB"), (1, "RANDOMKEY"),
     ],
     "multi": [(3, "MULTI"), (5, "EXEC"), (1, "DISCARD"), (1, "WATCH {k}*"), (1, "UNWATCH"), (1, "NOSUCH {v}"), (1, "GET"), (0.3, "SELECT 0"), (1, "ECHO {v}"), (1, "PING ?{v}")],
 }

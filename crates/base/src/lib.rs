@@ -14,6 +14,7 @@ pub mod random;
 pub mod sha256;
 pub mod siphash;
 pub mod slab;
+pub mod text;
 pub mod time;
 pub mod words;
 

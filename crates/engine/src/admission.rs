@@ -62,6 +62,10 @@ pub fn verdict(call: &mut Call<'_>) -> Verdict {
                 multi.is_aborted = true;
             }
             if spec.name == "exec" && !is_redirect(&refusal) {
+                // The transaction is over, and nothing is watched any more.
+                call.session.multi = None;
+                call.keys.watch.clear(call.session.conn);
+                call.session.settle();
                 let text = refusal.to_string();
                 let text = text.strip_prefix("ERR ").unwrap_or(&text);
                 return Verdict::Refuse(Refusal::ExecAbortedBy(text.into()));

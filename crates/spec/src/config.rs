@@ -120,8 +120,8 @@ impl Config {
     pub fn set(&mut self, pairs: &[(&[u8], &[u8])], local: bool) -> Result<Vec<DirectiveId>, SetError> {
         let mut named: Vec<(DirectiveId, &'static str)> = Vec::with_capacity(pairs.len());
         for (name, _) in pairs {
-            let (id, name) = lookup(name)
-                .ok_or_else(|| SetError::Unknown { name: String::from_utf8_lossy(name).into_owned() })?;
+            let (id, name) =
+                lookup(name).ok_or_else(|| SetError::Unknown { name: base::text::carried(name) })?;
             if let Some(complaint) = self.complaint_about_change(id.row(), local) {
                 return Err(SetError::Failed { name: name.into(), complaint: complaint.into() });
             }

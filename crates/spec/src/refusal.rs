@@ -5,6 +5,8 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
+use base::text::carried;
 use core::fmt;
 
 /// Why a request is refused.
@@ -227,39 +229,33 @@ const PREVIEW_BYTES_MAX: usize = 128;
 impl Refusal {
     /// An unknown command with its arguments (those after the name), cut to what the error shows.
     pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Refusal {
-        let mut shown = String::new();
+        let mut shown = Vec::new();
         for arg in args {
             if shown.len() >= PREVIEW_BYTES_MAX {
                 break;
             }
             let cut = &arg[..arg.len().min(PREVIEW_BYTES_MAX - shown.len())];
-            shown.push('\'');
-            push_text(&mut shown, cut);
-            shown.push_str("' ");
+            shown.push(b'\'');
+            shown.extend_from_slice(cut);
+            shown.extend_from_slice(b"' ");
         }
-        let mut cut = String::new();
-        push_text(&mut cut, &name[..name.len().min(PREVIEW_BYTES_MAX)]);
-        Refusal::UnknownCommand(Box::new((cut, shown)))
+        Refusal::UnknownCommand(Box::new((preview(name), carried(&shown))))
     }
 
     /// An unknown subcommand of `container` (any case).
     pub fn unknown_subcommand(container: &str, subcommand: &[u8]) -> Refusal {
-        let mut cut = String::new();
-        push_text(&mut cut, &subcommand[..subcommand.len().min(PREVIEW_BYTES_MAX)]);
-        Refusal::UnknownSubcommand(Box::new((cut, container.to_ascii_uppercase())))
+        Refusal::UnknownSubcommand(Box::new((preview(subcommand), container.to_ascii_uppercase())))
     }
 
     /// An unknown subcommand of `container`, or one with a wrong number of arguments.
     pub fn subcommand_or_arity(container: &str, subcommand: &[u8]) -> Refusal {
-        let mut cut = String::new();
-        push_text(&mut cut, &subcommand[..subcommand.len().min(PREVIEW_BYTES_MAX)]);
-        Refusal::UnknownSubcommandOrArity(Box::new((cut, container.to_ascii_uppercase())))
+        Refusal::UnknownSubcommandOrArity(Box::new((preview(subcommand), container.to_ascii_uppercase())))
     }
 }
 
-/// Appends bytes of a client as text; what is no UTF-8 is shown as replacement characters.
-fn push_text(text: &mut String, bytes: &[u8]) {
-    text.push_str(&String::from_utf8_lossy(bytes));
+/// A client's bytes as text, cut to what an error shows.
+fn preview(bytes: &[u8]) -> String {
+    carried(&bytes[..bytes.len().min(PREVIEW_BYTES_MAX)])
 }
 
 impl fmt::Display for Refusal {

@@ -298,7 +298,13 @@ struct Sink<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Sink<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
+        for character in text.chars() {
+            match base::text::byte_of(character) {
+                // What a client has sent comes back as it was.
+                Some(byte) => self.0.push(byte),
+                None => self.0.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
         Ok(())
     }
 }

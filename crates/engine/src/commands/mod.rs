@@ -123,9 +123,9 @@ pub fn help(call: &mut Call<'_>, container: &str, lines: &[&str]) {
     }
 }
 
-/// Bytes as text, for error texts; what is no UTF-8 is shown as replacement characters.
+/// Bytes as text, for error texts.
 pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    base::text::carried(bytes)
 }
 
 /// The name, in lower case, by which a command's errors call it.

@@ -308,13 +308,28 @@ impl<E: Node> Table<E> {
 
     /// Splits a segment in two by the next bit of the hash.
     fn split(&mut self, hash: u64, old: Segment, words: &[Word], key: HashKey) {
-        let depth = old.depth() + 1;
+        let span = self.span(self.index(hash), old);
+        let due = self.due.get(span.start).copied();
+        let prefix = if old.depth() == 0 { 0 } else { hash >> (64 - old.depth()) << (64 - old.depth()) };
+        self.settle_halves(words, (prefix, old.depth()), (old.mark(), due), key);
+        self.bytes -= old.memory();
+        old.free_words();
+    }
+
+    /// Puts these words, whose hashes have the first `depth` bits of `prefix`, into segments of one more bit.
+    fn settle_halves(
+        &mut self,
+        words: &[Word],
+        (prefix, depth): (u64, u32),
+        state: (bool, Option<u32>),
+        key: HashKey,
+    ) {
+        let depth = depth + 1;
         // Hashes are keyed by a secret: a thousand keys with 31 equal top bits do not come about.
         assert!(depth <= DEPTH_MAX);
-        if old.depth() == self.depth {
+        if depth > self.depth {
             self.double();
         }
-        let span = self.span(self.index(hash), old);
         let mut halves = [[Word::EMPTY; BUCKETS_MAX * BUCKET_WORDS]; 2];
         let mut counts = [0; 2];
         for (at, &word) in words.iter().enumerate() {
@@ -325,22 +340,28 @@ impl<E: Node> Table<E> {
             halves[side][counts[side]] = word;
             counts[side] += 1;
         }
-        let middle = span.start + span.len() / 2;
-        for (side, places) in [span.start..middle, middle..span.end].into_iter().enumerate() {
-            let words = &halves[side][..counts[side]];
-            let new = Segment::build(words, fitting(words.len()), depth, old.mark())
-                .expect("one word less than fitted the largest segment before, or half of them");
-            self.bytes += new.memory();
-            self.directory[places].fill(new);
+        for (half, prefix) in [prefix, prefix | 1 << (64 - depth)].into_iter().enumerate() {
+            let words = &halves[half][..counts[half]];
+            let (mark, due) = state;
+            match Segment::build(words, fitting(words.len()), depth, mark) {
+                Some(new) => self.settle(new, prefix, due),
+                // Keys that come in the order of their hashes (out of another table) may all be of one half, and in another
+                // order than before they do not always fit.
+                None => self.settle_halves(words, (prefix, depth), state, key),
+            }
         }
-        if !self.due.is_empty() {
-            self.due[middle] = self.due[span.start];
+    }
+
+    /// Puts a new segment to its places in the directory.
+    fn settle(&mut self, new: Segment, prefix: u64, due: Option<u32>) {
+        let start = self.index(prefix);
+        let places = start..start + (1 << (self.depth - new.depth()));
+        self.bytes += new.memory();
+        self.directory[places].fill(new);
+        if let Some(due) = due {
+            self.due[start] = due;
         }
-        if depth == self.depth {
-            self.deepest += 2;
-        }
-        self.bytes -= old.memory();
-        old.free_words();
+        self.deepest += u32::from(new.depth() == self.depth);
     }
 
     fn side_bytes(&self) -> usize {

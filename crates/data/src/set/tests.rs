@@ -210,3 +210,34 @@ fn what_dumps_hold_is_checked() {
     assert_eq!(Set::from_intset(KEY, bytes.clone(), LIMITS).unwrap().encoding(), Encoding::Hashtable);
     assert_eq!(Set::from_intset(KEY, bytes, SetLimits::default()).unwrap().encoding(), Encoding::Intset);
 }
+
+#[test]
+fn most_of_a_large_set_is_taken_out() {
+    let mut random = Random::new(33);
+    let count = if cfg!(miri) { 200 } else { 60_000 };
+    let (mut set, mut left) = (Set::new(KEY), BTreeSet::new());
+    for number in 0..count {
+        let member = format!("other:{number:012}").into_bytes();
+        set.insert(&member, LIMITS);
+        left.insert(member);
+    }
+    while let Some(taken) = set.take_random(&mut random) {
+        assert!(left.remove(&taken.text().to_vec()));
+        assert_eq!(set.len(), left.len());
+    }
+    check(&set, &left);
+}
+
+#[test]
+fn members_may_come_in_the_order_of_their_hashes() {
+    let mut set = Set::new(KEY);
+    let count = if cfg!(miri) { 1_500 } else { 150_000 };
+    for number in 0..count {
+        set.insert(format!("m{number}").as_bytes(), LIMITS);
+    }
+    let mut other = Set::new(KEY);
+    other.extend(set.iter(), LIMITS);
+    assert_eq!(other.len(), count);
+    assert!(set.iter().all(|member| other.has(member)));
+    assert_eq!(other.memory_bytes(), counted(&other));
+}

@@ -134,6 +134,8 @@ impl Class {
     pub const EXPIRED: Class = Class(1 << 6);
     /// `e`: keys that made room for others.
     pub const EVICTED: Class = Class(1 << 7);
+    /// `t`.
+    pub const STREAM: Class = Class(1 << 8);
     /// `m`: a reader found no key.
     pub const MISS: Class = Class(1 << 12);
     /// `n`: a key came into being.

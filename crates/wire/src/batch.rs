@@ -263,8 +263,13 @@ impl<'a> Args<'a> {
         Args { bytes: self.bytes, ranges: self.ranges.get(index..).unwrap_or(&[]) }
     }
 
+    /// The arguments before `index` (all when there are fewer).
+    pub fn to(&self, index: usize) -> Args<'a> {
+        Args { bytes: self.bytes, ranges: self.ranges.get(..index).unwrap_or(self.ranges) }
+    }
+
     /// All arguments in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         let bytes = self.bytes;
         self.ranges.iter().map(move |&(start, end)| &bytes[start as usize..end as usize])
     }

@@ -166,6 +166,11 @@ impl<T: Keyed> Runs<T> {
         self.runs.iter().flat_map(|run| run.iter())
     }
 
+    /// The first item from an id on.
+    pub fn first_from(&self, id: StreamId) -> Option<&T> {
+        self.at(self.find(id).unwrap_or_else(|place| place))
+    }
+
     /// The items from an id on, in order.
     pub fn iter_from(&self, id: StreamId) -> impl Iterator<Item = &T> {
         let place = self.find(id).unwrap_or_else(|place| place);

@@ -26,6 +26,7 @@ pub mod sets;
 pub mod sharded;
 pub mod slowlog;
 pub mod sorted_sets;
+pub mod streams;
 pub mod strings;
 pub mod tracking;
 pub mod transactions;
@@ -46,6 +47,7 @@ pub static GROUPS: &[&[Command]] = &[
     sets::COMMANDS,
     set_algebra::COMMANDS,
     sorted_sets::COMMANDS,
+    streams::COMMANDS,
     keys::COMMANDS,
     databases::COMMANDS,
     lcs::COMMANDS,

@@ -167,8 +167,8 @@ directives! {
     ZSET_MAX_LISTPACK_ENTRIES => Directive::works("zset-max-listpack-entries", integer(0, i64::MAX), "128").alias("zset-max-ziplist-entries").hostile("0");
     ZSET_MAX_LISTPACK_VALUE => Directive::works("zset-max-listpack-value", memory(0, i64::MAX as u64), "64").alias("zset-max-ziplist-value").hostile("0");
     HLL_SPARSE_MAX_BYTES => Directive::no_effect("hll-sparse-max-bytes", memory(0, i64::MAX as u64), "3000", NO_TYPE);
-    STREAM_NODE_MAX_BYTES => Directive::no_effect("stream-node-max-bytes", memory(0, i64::MAX as u64), "4096", NO_TYPE);
-    STREAM_NODE_MAX_ENTRIES => Directive::no_effect("stream-node-max-entries", integer(0, i64::MAX), "100", NO_TYPE);
+    STREAM_NODE_MAX_BYTES => Directive::works("stream-node-max-bytes", memory(0, i64::MAX as u64), "4096").hostile("1");
+    STREAM_NODE_MAX_ENTRIES => Directive::works("stream-node-max-entries", integer(0, i64::MAX), "100").hostile("1");
     // Memory.
     MAXMEMORY => Directive::works("maxmemory", memory(0, u64::MAX), "0");
     MAXMEMORY_POLICY => Directive::works("maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction");

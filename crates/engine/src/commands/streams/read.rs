@@ -1,0 +1,328 @@
+//! XREAD and XREADGROUP: what came after an id, now or as soon as it comes.
+//!
+//! XREADGROUP with `>` hands out what no consumer of the group was given yet; with an id it shows a consumer again what
+//! it has not acknowledged.
+
+use super::{Claimed, Late, consumer_came, now_ms, pass_group_on, say_entry, say_id, strict_id, text};
+use crate::blocking::{self, Awaited};
+use crate::call::Call;
+use crate::keys;
+use alloc::format;
+use alloc::vec::Vec;
+use base::{Time, number};
+use data::stream::{Group, Log, Pending, StreamId};
+use data::{Kind, Stream};
+use spec::Refusal;
+use wire::Batch;
+use wire::batch::Args;
+use wire::reply::Reply;
+
+/// 1000: entries that one who waited is given where no COUNT is (the original's choice).
+const AWAITED_COUNT: usize = 1_000;
+
+/// What is asked for.
+struct Options<'a> {
+    /// Until when to wait; none: not at all.
+    deadline: Option<Time>,
+    count: Option<usize>,
+    group: Option<(&'a [u8], &'a [u8])>,
+    /// What is handed out counts as done at once.
+    needs_no_ack: bool,
+    keys: Args<'a>,
+    ids: Args<'a>,
+    /// Where the ids begin among the arguments.
+    ids_at: usize,
+}
+
+impl<'a> Options<'a> {
+    fn parse(call: &Call<'a>, is_group: bool) -> Result<Options<'a>, Refusal> {
+        let args = call.args;
+        let (mut deadline, mut count, mut group, mut needs_no_ack) = (None, None, None, false);
+        let mut at = 1;
+        let streams = loop {
+            let word = args.get(at).ok_or(Refusal::Syntax)?;
+            let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+            let has_more = at + 1 < args.len();
+            if is(b"block") && has_more {
+                deadline = Some(blocking::deadline_of_ms(call.now, args.at(at + 1))?);
+                at += 1;
+            } else if is(b"count") && has_more {
+                let value = number::parse_i64(args.at(at + 1)).ok_or(Refusal::NotInteger)?;
+                // Zero stands for all, and so does what is below.
+                count = usize::try_from(value).ok().filter(|count| *count > 0);
+                at += 1;
+            } else if is(b"streams") && has_more {
+                break args.from(at + 1);
+            } else if is(b"group") && at + 2 < args.len() {
+                if !is_group {
+                    return Err(Refusal::Text(
+                        "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
+                    ));
+                }
+                group = Some((args.at(at + 1), args.at(at + 2)));
+                at += 2;
+            } else if is(b"noack") {
+                if !is_group {
+                    return Err(Refusal::Text(
+                        "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
+                    ));
+                }
+                needs_no_ack = true;
+            } else {
+                return Err(Refusal::Syntax);
+            }
+            at += 1;
+        };
+        if streams.len() % 2 != 0 {
+            return Err(Refusal::Text(
+                "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
+            ));
+        }
+        if is_group && group.is_none() {
+            return Err(Refusal::Text("ERR Missing GROUP option for XREADGROUP"));
+        }
+        let count_of_keys = streams.len() / 2;
+        let ids_at = args.len() - count_of_keys;
+        let keys = streams.to(count_of_keys);
+        Ok(Options { deadline, count, group, needs_no_ack, keys, ids: args.from(ids_at), ids_at })
+    }
+}
+
+/// From where a stream is read.
+#[derive(Clone, Copy)]
+enum Start {
+    /// Behind this id; for a consumer: what it has.
+    Behind(StreamId),
+    /// What the group was not given yet.
+    New,
+}
+
+pub fn xread(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let options = Options::parse(call, false)?;
+    let mut behind = Vec::new();
+    for (key, id) in options.keys.iter().zip(options.ids.iter()) {
+        let stream = super::read(&mut call.keys, key)?;
+        behind.push(match id {
+            b"$" => stream.map_or(StreamId::ZERO, |stream| stream.log().last_id()),
+            // The last entry, or the one that will be the first.
+            b"+" => match stream.and_then(|stream| stream.log().last_live_id()) {
+                Some(last) => last.previous().unwrap_or(StreamId::ZERO),
+                None => stream.map_or(StreamId::ZERO, |stream| stream.log().last_id()),
+            },
+            b">" => {
+                return Err(Refusal::Text(
+                    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> \
+                     <consumer> option.",
+                ));
+            }
+            id => strict_id(id, 0)?,
+        });
+    }
+    let count = options.count.or_else(|| call.is_retried().then_some(AWAITED_COUNT));
+    let list = Late::open(&mut call.reply);
+    let mut served = 0;
+    for (key, behind) in options.keys.iter().zip(&behind) {
+        let Some(entry) = call.keys.look(key) else { continue };
+        let log = keys::of::<Stream>(&entry)?.log();
+        if log.last_live_id().is_none_or(|last| last <= *behind) {
+            continue;
+        }
+        let Some(start) = behind.next() else { continue };
+        served += 1;
+        say_key(&mut call.reply, key);
+        super::range::say_entries(&mut call.reply, log.range(start, StreamId::MAX), count);
+    }
+    if served > 0 {
+        list.close(&mut call.reply, |reply| say_served(reply, served));
+        return Ok(());
+    }
+    match options.deadline {
+        None => call.reply.null_array(),
+        Some(deadline) => {
+            let moves = options.ids.iter().any(|id| matches!(id, b"$" | b"+"));
+            let again = moves.then(|| with_ids(call.args, options.ids_at, &behind));
+            let awaited = Awaited { again, ..Awaited::of(Kind::Stream) };
+            call.await_keys(options.keys.iter(), awaited, deadline);
+        }
+    }
+    Ok(())
+}
+
+/// The request with these ids.
+fn with_ids(args: Args<'_>, ids_at: usize, ids: &[StreamId]) -> Batch {
+    let mut batch = Batch::default();
+    args.to(ids_at).iter().for_each(|arg| batch.push_arg(arg));
+    ids.iter().for_each(|id| batch.push_arg(&id.to_vec()));
+    batch.end_request();
+    batch
+}
+
+/// How many streams follow.
+fn say_served(reply: &mut Reply<'_>, served: usize) {
+    if reply.is_resp3() { reply.map(served) } else { reply.array(served) }
+}
+
+/// A key before its entries; in RESP2 they are a pair.
+fn say_key(reply: &mut Reply<'_>, key: &[u8]) {
+    if !reply.is_resp3() {
+        reply.array(2);
+    }
+    reply.bulk(key);
+}
+
+pub fn xreadgroup(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let options = Options::parse(call, true)?;
+    let (group, _) = options.group.ok_or(Refusal::Syntax)?;
+    let mut from = Vec::new();
+    for (key, id) in options.keys.iter().zip(options.ids.iter()) {
+        let is_retried = call.is_retried();
+        let stream = match call.keys.read(key) {
+            Some(entry) => Some(keys::of::<Stream>(&entry)?),
+            None if is_retried => {
+                return Err(Refusal::Text("UNBLOCKED the stream key no longer exists"));
+            }
+            None => None,
+        };
+        if stream.and_then(|stream| stream.groups().group(group)).is_none() {
+            return Err(no_group_to_read(key, group, is_retried));
+        }
+        from.push(match id {
+            b"$" => {
+                return Err(Refusal::Text(
+                    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of \
+                     this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID \
+                     would just return an empty result set.",
+                ));
+            }
+            b">" => Start::New,
+            id => Start::Behind(strict_id(id, 0)?),
+        });
+    }
+    let list = Late::open(&mut call.reply);
+    let mut served = 0;
+    for (key, from) in options.keys.iter().zip(from) {
+        served += usize::from(serve(call, key, &options, from)?);
+    }
+    if served > 0 {
+        list.close(&mut call.reply, |reply| say_served(reply, served));
+        return Ok(());
+    }
+    match options.deadline {
+        None => call.reply.null_array(),
+        Some(deadline) => {
+            let awaited = Awaited { minds_end: true, ..Awaited::of(Kind::Stream) };
+            call.await_keys(options.keys.iter(), awaited, deadline);
+        }
+    }
+    Ok(())
+}
+
+fn no_group_to_read(key: &[u8], group: &[u8], is_retried: bool) -> Refusal {
+    if is_retried {
+        return Refusal::Text("NOGROUP the consumer group this client was blocked on no longer exists");
+    }
+    let (key, group) = (text(key), text(group));
+    let text =
+        format!("NOGROUP No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP option");
+    Refusal::Owned(text.into())
+}
+
+/// What was handed out of one stream.
+#[derive(Default)]
+struct HandedOut {
+    told: Vec<Claimed>,
+    /// Where the group stands, if it went on without anybody being told by an XCLAIM.
+    went_on: Option<(StreamId, Option<u64>)>,
+}
+
+/// Serves a consumer from one stream; false when there is nothing.
+fn serve(call: &mut Call<'_>, key: &[u8], options: &Options<'_>, from: Start) -> Result<bool, Refusal> {
+    let Some((name, consumer_name)) = options.group else { return Ok(false) };
+    let now = now_ms(call);
+    let count = options.count.or_else(|| call.is_retried().then_some(AWAITED_COUNT)).unwrap_or(usize::MAX);
+    let Some(mut entry) = call.keys.taken(key) else { return Ok(false) };
+    let known = entry.as_ref();
+    let stream = keys::of::<Stream>(&known)?;
+    let Some(group) = stream.groups().group(name) else { return Ok(false) };
+    if let Start::New = from
+        && stream.log().last_live_id().is_none_or(|last| last <= group.last_id)
+    {
+        return Ok(false);
+    }
+    let mut stream = keys::change_in::<Stream>(&mut entry)?;
+    let (log, groups) = stream.split();
+    let Some(mut group) = groups.group_mut(name) else { return Ok(false) };
+    let known = group.consumer(consumer_name);
+    let is_new = known.is_none();
+    let made = known.or_else(|| group.create_consumer(consumer_name, now));
+    let consumer = made.expect("it is there, or it is made");
+    group.saw(consumer, now, None);
+    say_key(&mut call.reply, key);
+    let list = Late::open(&mut call.reply);
+    let mut said = 0;
+    let mut handed_out = HandedOut::default();
+    match from {
+        Start::Behind(id) => {
+            let start = id.next().unwrap_or(StreamId::ZERO);
+            let ids: Vec<StreamId> =
+                group.at(consumer).pending().iter_from(start).take(count).copied().collect();
+            said = ids.len();
+            for id in ids {
+                match log.entry(id) {
+                    Some(entry) => {
+                        say_entry(&mut call.reply, entry);
+                        group.redelivered(id, now);
+                    }
+                    // It was removed meanwhile; the consumer still has it.
+                    None => {
+                        call.reply.array(2);
+                        say_id(&mut call.reply, id);
+                        call.reply.null_array();
+                    }
+                }
+            }
+        }
+        Start::New => {
+            group.saw(consumer, now, Some(now));
+            let start = group.last_id.next().unwrap_or(StreamId::MAX);
+            for entry in log.range(start, StreamId::MAX).take(count) {
+                let id = entry.id();
+                say_entry(&mut call.reply, entry);
+                said += 1;
+                advance(&mut group, log, id);
+                if !options.needs_no_ack {
+                    let pending = Pending { id, delivered_ms: now, count: 1, consumer };
+                    group.assign(pending);
+                    handed_out.told.push(Claimed::new(&group, &pending, &id.to_vec()));
+                }
+            }
+            handed_out.went_on = options.needs_no_ack.then_some((group.last_id, group.entries_read));
+        }
+    }
+    drop(group);
+    drop(stream);
+    list.close(&mut call.reply, |reply| reply.array(said));
+    // A consumer that an XCLAIM names comes into being by it.
+    if is_new {
+        consumer_came(call, key);
+        if handed_out.told.is_empty() {
+            call.effect(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer_name]);
+        }
+    }
+    handed_out.told.iter().for_each(|claimed| claimed.pass_on(call, key, name));
+    if let Some((last_id, read)) = handed_out.went_on {
+        pass_group_on(call, key, name, last_id, read);
+    }
+    call.keys.shared.feed.changes += 1;
+    Ok(true)
+}
+
+/// The group was given an entry.
+fn advance(group: &mut Group, log: &Log, id: StreamId) {
+    match &mut group.entries_read {
+        Some(read) if !log.has_tombstone_from(id) => *read = read.wrapping_add(1),
+        read if log.entries_added() > 0 => *read = log.count_up_to(id),
+        _ => {}
+    }
+    group.last_id = id;
+}

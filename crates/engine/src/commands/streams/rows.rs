@@ -1,0 +1,433 @@
+//! The table of stream commands.
+
+use super::{add, claim, group, info, pending, range, read};
+use crate::commands::container;
+use crate::table::Command;
+use spec::Spec;
+use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
+
+pub static COMMANDS: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "xadd",
+            summary: "Appends a message to a stream.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(1), O(N) when trimming",
+            syntax: "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
+            arity: Arity::AtLeast(5),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+            acl: Acl::STREAM,
+            tips: &["nondeterministic_output"],
+            keys: Keys::Specs(&[KeySpec {
+                notes: "UPDATE instead of INSERT because of the optional trimming feature",
+                access: Access::UPDATE,
+                begin: Begin::Index(1),
+                find: Find::Range { last: 0, step: 1, limit: 0 },
+            }]),
+        },
+        run: add::xadd,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xtrim",
+            summary: "Drops old messages of a stream.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::WRITE,
+            acl: Acl::STREAM,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 1, access: Access::DELETE },
+        },
+        run: add::xtrim,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xdel",
+            summary: "Removes messages of a stream.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "key id [id ...]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::STREAM,
+            keys: Keys::One { at: 1, access: Access::DELETE },
+            ..Spec::USUAL
+        },
+        run: add::xdel,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xsetid",
+            summary: "Sets the last id of a stream.",
+            since: "5.0.0",
+            group: Group::Stream,
+            syntax: "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+            acl: Acl::STREAM,
+            keys: Keys::One { at: 1, access: Access::UPDATE },
+            ..Spec::USUAL
+        },
+        run: add::xsetid,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xlen",
+            summary: "Counts the messages of a stream.",
+            since: "5.0.0",
+            group: Group::Stream,
+            syntax: "key",
+            arity: Arity::Exactly(2),
+            flags: Flags::READONLY.and(Flags::FAST),
+            acl: Acl::STREAM,
+            keys: Keys::One { at: 1, access: Access::LOOK },
+            ..Spec::USUAL
+        },
+        run: range::xlen,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xrange",
+            summary: "Returns messages in a range of ids.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "key start/s end [COUNT count]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::READONLY,
+            acl: Acl::STREAM,
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: range::xrange,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xrevrange",
+            summary: "Returns messages in a range of ids, the last first.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "key end start/s [COUNT count]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::READONLY,
+            acl: Acl::STREAM,
+            keys: Keys::One { at: 1, access: Access::READ },
+            ..Spec::USUAL
+        },
+        run: range::xrevrange,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xread",
+            summary: "Returns new messages of streams, waiting if need be.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "[COUNT count] [BLOCK milliseconds] <STREAMS key [key ...] id [id ...]>",
+            arity: Arity::AtLeast(4),
+            flags: Flags::READONLY.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
+            acl: Acl::STREAM,
+            keys: Keys::Specs(&[KeySpec {
+                notes: "",
+                access: Access::READ,
+                begin: Begin::Keyword { word: "STREAMS", from: 1 },
+                find: Find::Range { last: -1, step: 1, limit: 2 },
+            }]),
+            ..Spec::USUAL
+        },
+        run: read::xread,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xreadgroup",
+            summary: "Returns new messages of streams to a consumer of a group.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "<GROUP group consumer> [COUNT count] [BLOCK milliseconds] [NOACK] <STREAMS key [key ...] id [id ...]>",
+            arity: Arity::AtLeast(7),
+            flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
+            acl: Acl::STREAM,
+            keys: Keys::Specs(&[KeySpec {
+                notes: "",
+                access: Access::READ,
+                begin: Begin::Keyword { word: "STREAMS", from: 4 },
+                find: Find::Range { last: -1, step: 1, limit: 2 },
+            }]),
+            ..Spec::USUAL
+        },
+        run: read::xreadgroup,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xgroup",
+            summary: "Holds the commands about consumer groups.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "Depends on subcommand.",
+            arity: Arity::AtLeast(2),
+            ..Spec::USUAL
+        },
+        run: container,
+        subcommands: &[
+            Command {
+                spec: Spec {
+                    name: "create",
+                    summary: "Makes a consumer group.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    syntax: "key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]",
+                    arity: Arity::AtLeast(5),
+                    flags: Flags::WRITE.and(Flags::DENY_OOM),
+                    acl: Acl::STREAM,
+                    keys: Keys::One { at: 2, access: Access::INSERT },
+                    ..Spec::USUAL
+                },
+                run: group::create,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "setid",
+                    summary: "Sets where a consumer group reads on.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    syntax: "key group <id | $> [ENTRIESREAD entries-read]",
+                    arity: Arity::AtLeast(5),
+                    flags: Flags::WRITE,
+                    acl: Acl::STREAM,
+                    keys: Keys::One { at: 2, access: Access::UPDATE },
+                    ..Spec::USUAL
+                },
+                run: group::set_id,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "destroy",
+                    summary: "Removes a consumer group.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    cost: "O(N)",
+                    syntax: "key group",
+                    arity: Arity::Exactly(4),
+                    flags: Flags::WRITE,
+                    acl: Acl::STREAM,
+                    keys: Keys::One { at: 2, access: Access::DELETE },
+                    ..Spec::USUAL
+                },
+                run: group::destroy,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "createconsumer",
+                    summary: "Makes a consumer.",
+                    since: "6.2.0",
+                    group: Group::Stream,
+                    syntax: "key group consumer",
+                    arity: Arity::Exactly(5),
+                    flags: Flags::WRITE.and(Flags::DENY_OOM),
+                    acl: Acl::STREAM,
+                    keys: Keys::One { at: 2, access: Access::INSERT },
+                    ..Spec::USUAL
+                },
+                run: group::create_consumer,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "delconsumer",
+                    summary: "Removes a consumer.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    cost: "O(N)",
+                    syntax: "key group consumer",
+                    arity: Arity::Exactly(5),
+                    flags: Flags::WRITE,
+                    acl: Acl::STREAM,
+                    keys: Keys::One { at: 2, access: Access::DELETE },
+                    ..Spec::USUAL
+                },
+                run: group::remove_consumer,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "help",
+                    summary: "Lists the subcommands.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    arity: Arity::Exactly(2),
+                    flags: Flags::LOADING.and(Flags::STALE),
+                    acl: Acl::STREAM,
+                    ..Spec::USUAL
+                },
+                run: group::help,
+                subcommands: &[],
+            },
+        ],
+    },
+    Command {
+        spec: Spec {
+            name: "xack",
+            summary: "Marks messages of a consumer group as done.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "key group id [id ...]",
+            arity: Arity::AtLeast(4),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::STREAM,
+            keys: Keys::One { at: 1, access: Access::UPDATE },
+            ..Spec::USUAL
+        },
+        run: claim::xack,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xclaim",
+            summary: "Takes over messages of another consumer.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N log N)",
+            syntax: "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
+            arity: Arity::AtLeast(6),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::STREAM,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 1, access: Access::UPDATE },
+        },
+        run: claim::xclaim,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xautoclaim",
+            summary: "Takes over messages that have waited for long.",
+            since: "6.2.0",
+            group: Group::Stream,
+            syntax: "key group consumer min-idle-time start/s [COUNT count] [JUSTID]",
+            arity: Arity::AtLeast(6),
+            flags: Flags::WRITE.and(Flags::FAST),
+            acl: Acl::STREAM,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 1, access: Access::DELETE },
+            ..Spec::USUAL
+        },
+        run: claim::xautoclaim,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xpending",
+            summary: "Shows which messages of a group are not done.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "O(N)",
+            syntax: "key group [[IDLE min-idle-time/i] start/s end count [consumer]]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::READONLY,
+            acl: Acl::STREAM,
+            tips: &["nondeterministic_output"],
+            keys: Keys::One { at: 1, access: Access::READ },
+        },
+        run: pending::xpending,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "xinfo",
+            summary: "Holds the commands that describe streams.",
+            since: "5.0.0",
+            group: Group::Stream,
+            cost: "Depends on subcommand.",
+            arity: Arity::AtLeast(2),
+            ..Spec::USUAL
+        },
+        run: container,
+        subcommands: &[
+            Command {
+                spec: Spec {
+                    name: "stream",
+                    summary: "Describes a stream.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    cost: "O(N) with FULL",
+                    syntax: "key [FULL [COUNT count]]",
+                    arity: Arity::AtLeast(3),
+                    flags: Flags::READONLY,
+                    acl: Acl::STREAM,
+                    keys: Keys::One { at: 2, access: Access::READ },
+                    ..Spec::USUAL
+                },
+                run: info::stream,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "groups",
+                    summary: "Lists the consumer groups of a stream.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    cost: "O(N)",
+                    syntax: "key",
+                    arity: Arity::Exactly(3),
+                    flags: Flags::READONLY,
+                    acl: Acl::STREAM,
+                    keys: Keys::One { at: 2, access: Access::READ },
+                    ..Spec::USUAL
+                },
+                run: info::groups,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "consumers",
+                    summary: "Lists the consumers of a group.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    cost: "O(N)",
+                    syntax: "key group",
+                    arity: Arity::Exactly(4),
+                    flags: Flags::READONLY,
+                    acl: Acl::STREAM,
+                    tips: &["nondeterministic_output"],
+                    keys: Keys::One { at: 2, access: Access::READ },
+                },
+                run: info::consumers,
+                subcommands: &[],
+            },
+            Command {
+                spec: Spec {
+                    name: "help",
+                    summary: "Lists the subcommands.",
+                    since: "5.0.0",
+                    group: Group::Stream,
+                    arity: Arity::Exactly(2),
+                    flags: Flags::LOADING.and(Flags::STALE),
+                    acl: Acl::STREAM,
+                    ..Spec::USUAL
+                },
+                run: info::help,
+                subcommands: &[],
+            },
+        ],
+    },
+];

@@ -66,6 +66,7 @@ impl Core {
     /// The configuration has changed: what is derived from it follows.
     pub fn configure(&mut self, shared: &mut Shared) {
         self.settings = Settings::from_config(&shared.config);
+        self.stats.is_tracking = self.settings.tracks_latency;
         self.settings.eviction.settle(&mut self.eviction, &mut shared.access);
     }
 
@@ -338,6 +339,7 @@ impl Call<'_> {
         let stats = &mut self.core.stats.commands[usize::from(row)];
         stats.calls += 1;
         stats.ticks += ended.saturating_sub(started);
+        self.core.stats.record(row, ended.saturating_sub(started), 1);
         self.reply.set_resp3(resp3);
     }
 

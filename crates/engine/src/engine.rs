@@ -100,7 +100,8 @@ impl Engine {
     pub fn new(config: Config, mut random: Random, clustered: bool, now: Now) -> Engine {
         let settings = Settings::from_config(&config);
         let table = Box::new(Table::renamed(config.renames()));
-        let stats = Stats::new(table.rows().len());
+        let mut stats = Stats::new(table.rows().len());
+        stats.is_tracking = settings.tracks_latency;
         let nowhere = Address::Unix(String::new());
         let peer = Peer { remote: nowhere.clone(), local: nowhere };
         let mut session = Session::new(ConnId::outbound(0, 0), 0, Listener::Client, peer, now.mono);

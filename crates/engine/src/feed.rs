@@ -28,8 +28,14 @@ pub struct Feed {
 struct Unit {
     /// Where in `bytes` the unit began.
     start: usize,
+    /// Where its first effect stands: behind the SELECT that it needed.
+    first: usize,
     effects: u32,
     is_open: bool,
+    /// Its effects are for nobody: its role ended in its middle.
+    is_dropped: bool,
+    /// What was selected when it began.
+    selected: Option<u32>,
 }
 
 impl Feed {
@@ -48,7 +54,25 @@ impl Feed {
     /// Opens a unit: effects from here to [`Feed::end_unit`] belong together.
     #[inline]
     pub(crate) fn begin_unit(&mut self) {
-        self.unit = Unit { start: self.bytes.len(), effects: 0, is_open: true };
+        self.unit = Unit {
+            start: self.bytes.len(),
+            first: self.bytes.len(),
+            effects: 0,
+            is_open: true,
+            is_dropped: false,
+            selected: self.selected,
+        };
+    }
+
+    /// The role ends in the middle of the open unit: nobody hears of it, neither of what it did nor of what it will
+    /// do. True when it had done something.
+    pub fn drop_unit(&mut self) -> bool {
+        let start = self.unit.start.min(self.bytes.len());
+        self.offset -= (self.bytes.len() - start) as u64;
+        self.bytes.truncate(start);
+        self.selected = self.unit.selected;
+        self.unit.is_dropped = true;
+        core::mem::take(&mut self.unit.effects) > 0
     }
 
     /// Closes the unit; several effects get MULTI and EXEC around them.
@@ -59,8 +83,7 @@ impl Feed {
             return;
         }
         const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-        // A SELECT that the first effect needed stands inside, as in the original.
-        let at = self.unit.start.min(self.bytes.len());
+        let at = self.unit.first.min(self.bytes.len());
         let tail = self.bytes.len();
         self.bytes.extend_from_slice(MULTI);
         let added = self.bytes.len() - tail;
@@ -71,11 +94,15 @@ impl Feed {
 
     /// Appends one effect on database `db`: a command with its arguments.
     pub(crate) fn effect<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if !self.enabled {
+        if !self.enabled || self.unit.is_dropped {
             return;
         }
         let before = self.bytes.len();
         self.select(db);
+        if self.unit.effects == 0 {
+            // A SELECT that the first effect needs stands before the transaction, as in the original.
+            self.unit.first = self.bytes.len();
+        }
         header(&mut self.bytes, b'*', args.len() as u64);
         for arg in args {
             header(&mut self.bytes, b'$', arg.len() as u64);
@@ -150,7 +177,25 @@ mod tests {
     fn several_effects_are_one_transaction() {
         assert_eq!(
             feed(&[&[(3, "del a"), (3, "del b")]]),
-            "*1 $5 MULTI *2 $6 SELECT $1 3 *2 $3 del $1 a *2 $3 del $1 b *1 $4 EXEC "
+            "*2 $6 SELECT $1 3 *1 $5 MULTI *2 $3 del $1 a *2 $3 del $1 b *1 $4 EXEC "
         );
+    }
+
+    #[test]
+    fn a_dropped_unit_leaves_nothing() {
+        let mut feed = Feed { enabled: true, ..Feed::default() };
+        feed.begin_unit();
+        assert!(!feed.drop_unit());
+        feed.end_unit();
+        feed.begin_unit();
+        feed.effect(1, [b"del".as_slice(), b"a"].into_iter());
+        assert!(feed.drop_unit());
+        feed.effect(1, [b"del".as_slice(), b"b"].into_iter());
+        feed.end_unit();
+        assert_eq!((feed.bytes.len(), feed.offset), (0, 0));
+        feed.begin_unit();
+        feed.effect(1, [b"del".as_slice(), b"c"].into_iter());
+        feed.end_unit();
+        assert!(feed.bytes.starts_with(b"*2\r\n$6\r\nSELECT"));
     }
 }

@@ -5,6 +5,7 @@
 //! same with a deadline; its form ALL holds every request.
 
 use crate::call::Core;
+use crate::watch::Standing;
 use crate::{Engine, Shared};
 use base::{Now, Time};
 
@@ -65,8 +66,9 @@ impl Engine {
     /// All data is replaced from outside (a synchronisation): whoever watches a key has seen it change.
     pub fn touch_everything(&mut self) {
         let keyspace = &self.shared.keyspace;
-        let exists = |db: u32, key: &[u8]| keyspace.find(db, key, keyspace.hash(key)).is_some();
-        self.watch.touch_all(None, exists);
+        // What stands there afterwards is not known here: a key that is there now counts as changed.
+        let standing = |db: u32, key: &[u8]| Standing::of(keyspace, 0, db, key);
+        self.watch.touch_all(None, standing, standing);
         self.watch.copies.touch_all();
     }
 }

@@ -21,6 +21,7 @@ mod digest;
 mod engine;
 mod evict;
 mod feed;
+mod histogram;
 mod hold;
 mod keys;
 mod monitor;

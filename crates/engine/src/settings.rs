@@ -40,6 +40,8 @@ pub struct Settings {
     pub slow: Thresholds,
     /// `active-expire-effort`: 1 to 10.
     pub expire_effort: usize,
+    /// `latency-tracking`.
+    pub tracks_latency: bool,
     /// `tracking-table-max-keys`; none: no bound.
     pub tracked_max: usize,
     /// `maxmemory` and what belongs to it.
@@ -105,6 +107,7 @@ impl Settings {
             },
             slow: Thresholds::from_config(config),
             expire_effort: count(id::ACTIVE_EXPIRE_EFFORT),
+            tracks_latency: config.yes(id::LATENCY_TRACKING),
             tracked_max: Some(count(id::TRACKING_TABLE_MAX_KEYS))
                 .filter(|max| *max > 0)
                 .unwrap_or(usize::MAX),

@@ -1,5 +1,6 @@
 //! Stats: counters for INFO. No decision hangs on them.
 
+use crate::histogram::Histogram;
 use crate::table::RowIndex;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -55,8 +56,14 @@ pub struct Stats {
     pub auth_denied: u64,
     /// Requests and replies that were looked at in the window of the instantaneous figure.
     pub rate: Rate,
+    /// How long requests took, by row; none for a row that did not run, and for all without `latency-tracking`.
+    histograms: Vec<Option<Box<Histogram>>>,
+    /// `latency-tracking`.
+    pub is_tracking: bool,
     row: RowIndex,
     since: u64,
+    /// Calls of `row` when the run of requests began.
+    calls_before: u64,
 }
 
 /// Requests per second, sampled every 100 ms, the mean of 16 samples, as the original has it.
@@ -90,19 +97,41 @@ impl Rate {
 impl Stats {
     /// Counters for a table of `rows` rows.
     pub fn new(rows: usize) -> Stats {
-        Stats { commands: vec![CommandStats::default(); rows], ..Stats::default() }
+        Stats {
+            commands: vec![CommandStats::default(); rows],
+            histograms: vec![None; rows],
+            is_tracking: true,
+            ..Stats::default()
+        }
     }
 
     /// CONFIG RESETSTAT.
     pub fn reset(&mut self) {
         *self = Stats {
             commands: vec![CommandStats::default(); self.commands.len()],
+            histograms: vec![None; self.commands.len()],
+            is_tracking: self.is_tracking,
             rate: core::mem::take(&mut self.rate),
             row: self.row,
             since: self.since,
             ..Stats::default()
         };
         self.rate.last_count = 0;
+        // The request that asks for it counts as one.
+        self.commands[usize::from(self.row)].calls = 1;
+    }
+
+    /// How long requests of a row took.
+    pub fn histogram(&self, row: usize) -> Option<&Histogram> {
+        self.histograms[row].as_deref()
+    }
+
+    /// `count` requests of a row took `ticks` together.
+    pub fn record(&mut self, row: RowIndex, ticks: u64, count: u64) {
+        if self.is_tracking && count > 0 {
+            let histogram = &mut self.histograms[usize::from(row)];
+            histogram.get_or_insert_with(|| Box::new(Histogram::new())).record(ticks / count, count);
+        }
     }
 
     /// A run of requests begins at `ticks`.
@@ -117,6 +146,7 @@ impl Stats {
         if row != self.row {
             self.stop(ticks());
             self.row = row;
+            self.calls_before = self.commands[usize::from(row)].calls;
         }
         self.requests += 1;
         self.commands[usize::from(row)].calls += 1;
@@ -125,16 +155,26 @@ impl Stats {
     /// The run of requests ends at `ticks`.
     #[inline]
     pub fn stop(&mut self, ticks: u64) {
-        if let Some(stats) = self.commands.get_mut(usize::from(self.row)) {
-            stats.ticks += ticks.saturating_sub(self.since);
-        }
+        self.end(ticks.saturating_sub(self.since));
         self.since = ticks;
     }
 
-    /// The request that runs has ended at `ticks`; how long it took, where the meter was read when it began.
-    pub fn lap(&mut self, ticks: u64) -> u64 {
-        let spent = ticks.saturating_sub(self.since);
-        self.stop(ticks);
+    /// A run of requests of one command took `spent`.
+    fn end(&mut self, spent: u64) {
+        if let Some(stats) = self.commands.get_mut(usize::from(self.row)) {
+            stats.ticks = stats.ticks.saturating_add(spent);
+            let count = stats.calls - self.calls_before;
+            self.calls_before = stats.calls;
+            self.record(self.row, spent, count);
+        }
+    }
+
+    /// The request that runs has ended at `ticks`, and will stand still for `stalls` more; how long it took, where the
+    /// meter was read when it began.
+    pub fn lap(&mut self, ticks: u64, stalls: u64) -> u64 {
+        let spent = ticks.saturating_sub(self.since).saturating_add(stalls);
+        self.end(spent);
+        self.since = ticks;
         spent
     }
 

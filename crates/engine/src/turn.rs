@@ -185,7 +185,7 @@ impl Engine {
                 }
                 let planned = &self.plan[index];
                 let args = batch.request(inbox.next);
-                if stage.shared.standing.holds_writes && stage.must_wait(session, planned) {
+                if stage.shared.standing.holds_writes && stage.must_wait(session, planned, args) {
                     session.is_held = true;
                     stage.core.held.push(session.conn);
                     break;
@@ -450,12 +450,16 @@ impl Planned {
 
 impl Stage<'_> {
     /// True for a request that may change data: what waits while writes are held.
-    fn must_wait(&self, session: &crate::session::Session, planned: &Planned) -> bool {
+    fn must_wait(&self, session: &crate::session::Session, planned: &Planned, args: Args<'_>) -> bool {
+        // What is refused whatever happens meanwhile is refused at once.
+        let Found::Row(row) = planned.found else { return false };
+        let spec = self.table.row(row).spec();
+        if !spec.arity.fits(args.len()) {
+            return false;
+        }
         if self.core.pause.is_some_and(|pause| pause.holds_all) && !session.is_replica {
             return true;
         }
-        let Found::Row(row) = planned.found else { return false };
-        let spec = self.table.row(row).spec();
         let queued = session.multi.as_ref().is_some_and(|multi| multi.flags.has(Flags::WRITE));
         // Messages change no data, and are part of the stream all the same.
         let is_message = matches!(spec.name, "publish" | "spublish");
@@ -569,7 +573,8 @@ impl Stage<'_> {
                 let mut call = self.call(session, bytes, args, row, first);
                 call.perform_watched();
                 if is_alone {
-                    let spent = call.core.stats.lap(call.out.ticks());
+                    let stalls = core::mem::take(&mut call.core.slow.stalls);
+                    let spent = call.core.stats.lap(call.out.ticks(), stalls);
                     if !call.session.is_blocked {
                         call.took(row, args, spent);
                     }
@@ -608,7 +613,11 @@ impl Stage<'_> {
             session.is_asking = false;
             session.settle();
         }
-        settle_replies(session, bytes, mark, replies);
+        // What a client listens to is told whatever it wants to hear otherwise, and so is that it listens.
+        let is_push = bytes.get(mark).is_some_and(|kind| *kind != b'-')
+            && self.table.row(row).spec().name.ends_with("subscribe");
+        let cut_at = if is_push { bytes.len() } else { mark };
+        settle_replies(session, bytes, cut_at, replies);
         if self.watch.copies.is_pending() {
             self.tell_of_changes(session, bytes);
         }

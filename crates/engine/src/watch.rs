@@ -2,11 +2,35 @@
 //! and those who keep copies of them.
 
 use crate::blocking::Blocking;
+use crate::keys::is_due;
 use crate::tracking::{Copies, Tracking};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use data::Keyspace;
 use machine::ConnId;
+
+/// What stands at a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Missing,
+    /// What its deadline has ended: to everybody it is missing.
+    Due,
+    /// A value.
+    There,
+}
+
+impl Standing {
+    /// That of a key in a keyspace.
+    pub fn of(keyspace: &Keyspace, now_ms: u64, db: u32, key: &[u8]) -> Standing {
+        match keyspace.find(db, key, keyspace.hash(key)) {
+            None => Standing::Missing,
+            Some(entry) if is_due(&entry, now_ms) => Standing::Due,
+            Some(_) => Standing::There,
+        }
+    }
+}
 
 /// All watched keys. Costs a change of a key one comparison while nobody watches or tracks.
 #[derive(Debug, Default)]
@@ -118,22 +142,40 @@ impl Watch {
         }
         let Some(conns) = self.keys.get(&(db, Box::from(key))) else { return };
         for conn in conns {
-            if let Some(watching) = self.clients.get_mut(conn) {
-                watching.is_touched = true;
+            let Some(watching) = self.clients.get_mut(conn) else { continue };
+            match watching.keys.get_mut(&(db, Box::from(key))) {
+                // It was over when it was watched: that it is removed now changes nothing.
+                Some(was_due @ true) if is_due => *was_due = false,
+                _ => watching.is_touched = true,
             }
         }
     }
 
-    /// A database (none: every one) was emptied. Keys for which `exists` said no before are not touched.
-    pub fn touch_all(&mut self, db: Option<u32>, exists: impl Fn(u32, &[u8]) -> bool) {
+    /// The keys of a database (none: every one) are replaced by others. `before` and `after` tell what stands there.
+    pub fn touch_all(
+        &mut self,
+        db: Option<u32>,
+        before: impl Fn(u32, &[u8]) -> Standing,
+        after: impl Fn(u32, &[u8]) -> Standing,
+    ) {
         self.blocking.touch_all(db);
-        for ((at, key), conns) in &self.keys {
-            if db.is_some_and(|db| db != *at) || !exists(*at, key) {
+        for (place, conns) in &self.keys {
+            let (at, key) = place;
+            if db.is_some_and(|db| db != *at) {
+                continue;
+            }
+            let (before, after) = (before(*at, key), after(*at, key));
+            if (before, after) == (Standing::Missing, Standing::Missing) {
                 continue;
             }
             for conn in conns {
-                if let Some(watching) = self.clients.get_mut(conn) {
-                    watching.is_touched = true;
+                let Some(watching) = self.clients.get_mut(conn) else { continue };
+                let Some(was_due) = watching.keys.get_mut(place) else { continue };
+                match (*was_due, after) {
+                    (true, Standing::Missing) => *was_due = false,
+                    (true, Standing::Due) => {}
+                    (false, Standing::Due) if before == Standing::Missing => *was_due = true,
+                    _ => watching.is_touched = true,
                 }
             }
         }

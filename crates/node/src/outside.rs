@@ -246,7 +246,12 @@ impl Rest {
             Level::Notice,
             alloc::format!("REPLICAOF {address} enabled (user request from 'addr={peer}')"),
         );
+        // Within a transaction: what it has changed stays here and is nobody else's history.
+        let has_changed = asked.shared.feed.drop_unit();
         let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+        if has_changed {
+            journal.change_replid();
+        }
         journal.follow(address, &mut turn);
         reply.ok();
         Answer::Yield

@@ -3,6 +3,7 @@
 use crate::call::{Call, Class};
 use crate::keys::Place;
 use crate::table::Command;
+use crate::watch::Standing;
 use base::number;
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
@@ -185,13 +186,11 @@ fn swapdb(call: &mut Call<'_>) -> Result<(), Refusal> {
     let other = database(call, other)?;
     if one != other {
         let keyspace = &mut call.keys.shared.keyspace;
-        // What a client sees at a key it watches may change if either database has the key.
-        let exists = |_: u32, key: &[u8]| {
-            let hash = keyspace.hash(key);
-            keyspace.find(one, key, hash).is_some() || keyspace.find(other, key, hash).is_some()
-        };
-        call.keys.watch.touch_all(Some(one), exists);
-        call.keys.watch.touch_all(Some(other), exists);
+        let now_ms = call.keys.now_ms;
+        let in_one = |_: u32, key: &[u8]| Standing::of(keyspace, now_ms, one, key);
+        let in_other = |_: u32, key: &[u8]| Standing::of(keyspace, now_ms, other, key);
+        call.keys.watch.touch_all(Some(one), in_one, in_other);
+        call.keys.watch.touch_all(Some(other), in_other, in_one);
         keyspace.swap(one, other);
     }
     call.keys.shared.feed.changes += 1;

@@ -3,7 +3,7 @@
 use crate::call::Call;
 use base::Span;
 use spec::directive::id;
-use spec::info::{CommandStat, Database, ErrorStat, Facts, Section, Sections};
+use spec::info::{CommandStat, Database, ErrorStat, Facts, LatencyStat, Section, Sections};
 
 /// Fills the engine's part of `facts`; what costs a walk is left out unless it is asked for.
 pub fn fill(call: &mut Call<'_>, sections: Sections, facts: &mut Facts) {
@@ -13,6 +13,9 @@ pub fn fill(call: &mut Call<'_>, sections: Sections, facts: &mut Facts) {
     stats(call, facts);
     if sections.has(Section::Commandstats) {
         command_stats(call, facts);
+    }
+    if sections.has(Section::Latencystats) && call.core.settings.tracks_latency {
+        latency_stats(call, facts);
     }
     if sections.has(Section::Errorstats) {
         facts.error_stats = call
@@ -114,6 +117,18 @@ fn command_stats(call: &Call<'_>, facts: &mut Facts) {
             failed: stats.failed,
         })
         .collect();
+}
+
+fn latency_stats(call: &Call<'_>, facts: &mut Facts) {
+    let percentiles = call.keys.shared.config.percentiles();
+    for (index, row) in call.table.rows().iter().enumerate() {
+        let Some(histogram) = call.core.stats.histogram(index) else { continue };
+        let us = |percentile: &f64| (*percentile, histogram.percentile(*percentile) as f64 / 1_000.0);
+        facts.latency_stats.push(LatencyStat {
+            name: row.full_name.as_bytes().to_vec(),
+            percentiles: percentiles.iter().map(us).collect(),
+        });
+    }
 }
 
 fn keyspace(call: &Call<'_>, facts: &mut Facts) {

@@ -5,6 +5,7 @@ use crate::call::{Call, Class};
 use crate::commands::{ScanOptions, container, cursor, help};
 use crate::keys::{Expiry, Place, is_due};
 use crate::table::Command;
+use crate::watch::Standing;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::glob;
@@ -504,8 +505,9 @@ fn flushall(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn flush(call: &mut Call<'_>, db: Option<u32>, is_lazy: bool) {
     let shared = &mut *call.keys.shared;
     let keyspace = &mut shared.keyspace;
-    let exists = |db: u32, key: &[u8]| keyspace.find(db, key, keyspace.hash(key)).is_some();
-    call.keys.watch.touch_all(db, exists);
+    let now_ms = call.keys.now_ms;
+    let before = |db: u32, key: &[u8]| Standing::of(keyspace, now_ms, db, key);
+    call.keys.watch.touch_all(db, before, |_, _| Standing::Missing);
     call.keys.watch.copies.touch_all();
     let removed: u64 = match db {
         Some(db) => keyspace.len(db),

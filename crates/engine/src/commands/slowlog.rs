@@ -1,4 +1,6 @@
-//! SLOWLOG and LATENCY: what [`crate::slow`] has noted.
+//! SLOWLOG and LATENCY: what [`crate::slow`] and [`crate::stats`] have noted.
+
+mod graph;
 
 use crate::call::Call;
 use crate::commands::{container, help};
@@ -104,6 +106,37 @@ static SLOWLOG: &[Command] = &[
 ];
 
 static LATENCY: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "histogram",
+            summary: "Returns how long requests of commands took.",
+            since: "7.0.0",
+            group: Group::Server,
+            cost: "O(N)",
+            syntax: "[command [command ...]]",
+            arity: Arity::AtLeast(2),
+            flags: WATCH,
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            ..Spec::USUAL
+        },
+        run: latency_histogram,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "graph",
+            summary: "Draws the samples of an event.",
+            since: "2.8.13",
+            group: Group::Server,
+            syntax: "event",
+            arity: Arity::Exactly(3),
+            flags: WATCH,
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            ..Spec::USUAL
+        },
+        run: latency_graph,
+        subcommands: &[],
+    },
     Command {
         spec: Spec {
             name: "latest",
@@ -261,6 +294,57 @@ fn latency_history(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The rows that the words of LATENCY HISTOGRAM name, in the order of the words: a container stands for itself and
+/// its subcommands. No word: all.
+fn named_rows(call: &Call<'_>) -> Vec<usize> {
+    let rows = call.table.rows();
+    if call.args.len() == 2 {
+        return (0..rows.len()).collect();
+    }
+    let mut named = Vec::new();
+    for word in call.args.from(2).iter() {
+        let found = rows.iter().position(|row| word.eq_ignore_ascii_case(row.full_name.as_bytes()));
+        let Some(at) = found else { continue };
+        let subcommands = rows[at].subcommands.clone();
+        named.push(at);
+        named.extend(usize::from(subcommands.start)..usize::from(subcommands.end));
+    }
+    named
+}
+
+fn latency_histogram(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let rows = named_rows(call);
+    let stats = &call.core.stats;
+    let shown: Vec<_> = rows.iter().filter_map(|row| Some((*row, stats.histogram(*row)?))).collect();
+    call.reply.map(shown.len());
+    for (row, histogram) in shown {
+        call.reply.bulk(call.table.rows()[row].full_name.as_bytes());
+        call.reply.map(2);
+        call.reply.bulk(b"calls");
+        call.reply.integer(histogram.total() as i64);
+        call.reply.bulk(b"histogram_usec");
+        let buckets: Vec<(u64, u64)> = histogram.cumulative_us().collect();
+        call.reply.map(buckets.len());
+        for (us, count) in buckets {
+            call.reply.integer(us as i64);
+            call.reply.integer(count as i64);
+        }
+    }
+    Ok(())
+}
+
+fn latency_graph(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let name = call.args.at(2);
+    let Some(event) = event(call, name) else {
+        let name = crate::commands::text(name);
+        let text = format!("ERR No samples available for event '{name}'");
+        return Err(Refusal::Owned(text.into()));
+    };
+    let text = graph::draw(&crate::commands::text(name), event, call.now.unix.as_seconds());
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
 fn latency_reset(call: &mut Call<'_>) -> Result<(), Refusal> {
     let events = &mut call.core.slow.events;
     let before = events.len();
@@ -308,6 +392,10 @@ fn latency_help(call: &mut Call<'_>) -> Result<(), Refusal> {
         &[
             "DOCTOR",
             "    Return a report for people.",
+            "GRAPH <event>",
+            "    Draw the samples of <event>.",
+            "HISTOGRAM [<command> ...]",
+            "    Return how many requests of the commands, or of all, were done within which time.",
             "HISTORY <event>",
             "    Return the samples of <event>: time and milliseconds.",
             "LATEST",

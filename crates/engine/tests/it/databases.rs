@@ -32,7 +32,7 @@ fn an_expired_key_in_the_other_database_makes_room() {
     assert_eq!(world.ask("move a 0"), ":1");
     assert_eq!(
         world.fed(),
-        "*1 $5 MULTI *2 $6 SELECT $1 0 *2 $3 DEL $1 a *2 $6 SELECT $1 1 *3 $4 move $1 a $1 0 *1 $4 EXEC"
+        "*2 $6 SELECT $1 0 *1 $5 MULTI *2 $3 DEL $1 a *2 $6 SELECT $1 1 *3 $4 move $1 a $1 0 *1 $4 EXEC"
     );
     assert_eq!(world.ask("select 0\n get a\n ttl a"), "+OK $3 new :-1");
 }

@@ -43,7 +43,6 @@ const NO_AOF: &str = "there is no append-only file yet";
 const NO_DISKLESS: &str = "a full synchronisation never goes through a file";
 const NO_PROPAGATION: &str = "a command that fails in the stream of a primary always ends the replication";
 const NO_SCRIPTS: &str = "scripts do not exist yet";
-const NO_LATENCY: &str = "latencies of commands are not kept yet";
 
 /// Declares the rows together with the constants of their places.
 macro_rules! directives {
@@ -267,6 +266,6 @@ directives! {
     SLOWLOG_LOG_SLOWER_THAN => Directive::works("slowlog-log-slower-than", integer(-1, i64::MAX), "10000").hostile("0");
     SLOWLOG_MAX_LEN => Directive::works("slowlog-max-len", integer(0, i64::MAX), "128").hostile("1");
     LATENCY_MONITOR_THRESHOLD => Directive::works("latency-monitor-threshold", integer(0, i64::MAX), "0").hostile("1");
-    LATENCY_TRACKING => Directive::no_effect("latency-tracking", Kind::Bool, "yes", NO_LATENCY);
-    LATENCY_TRACKING_INFO_PERCENTILES => Directive::no_effect("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9", NO_LATENCY);
+    LATENCY_TRACKING => Directive::works("latency-tracking", Kind::Bool, "yes");
+    LATENCY_TRACKING_INFO_PERCENTILES => Directive::works("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9");
 }

@@ -13,7 +13,8 @@ const PARTS: [char; 4] = ['_', 'o', '#', '#'];
 pub fn draw(name: &str, event: &Event, now: u64) -> String {
     let worst = event.samples.iter().map(|(_, ms)| *ms).max().unwrap_or(0);
     let least = event.samples.iter().map(|(_, ms)| *ms).min().unwrap_or(0);
-    let mut text = format!("{name} - high {worst} ms, low {least} ms (all time high {} ms)\n", event.worst_ms);
+    let mut text =
+        format!("{name} - high {worst} ms, low {least} ms (all time high {} ms)\n", event.worst_ms);
     text.push_str(&"-".repeat(80));
     text.push('\n');
     let span = (worst - least).max(1);
@@ -32,7 +33,8 @@ pub fn draw(name: &str, event: &Event, now: u64) -> String {
         text.push('\n');
     }
     text.push('\n');
-    let ages: alloc::vec::Vec<String> = event.samples.iter().map(|(at, _)| age(now.saturating_sub(*at))).collect();
+    let ages: alloc::vec::Vec<String> =
+        event.samples.iter().map(|(at, _)| age(now.saturating_sub(*at))).collect();
     let longest = ages.iter().map(String::len).max().unwrap_or(0);
     for line in 0..longest {
         for age in &ages {

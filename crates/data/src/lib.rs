@@ -16,6 +16,7 @@ mod entry;
 pub mod expire;
 pub mod garbage;
 pub mod hash;
+pub mod hyperloglog;
 pub mod keyspace;
 pub mod limits;
 pub mod list;

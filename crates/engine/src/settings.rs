@@ -38,6 +38,8 @@ pub struct Settings {
     pub debug: DebugCommand,
     /// `slowlog-log-slower-than`, `slowlog-max-len`, `latency-monitor-threshold`.
     pub slow: Thresholds,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_bytes_max: u64,
     /// `active-expire-effort`: 1 to 10.
     pub expire_effort: usize,
     /// `latency-tracking`.
@@ -106,6 +108,7 @@ impl Settings {
                 _ => DebugCommand::No,
             },
             slow: Thresholds::from_config(config),
+            hll_sparse_bytes_max: config.bytes(id::HLL_SPARSE_MAX_BYTES),
             expire_effort: count(id::ACTIVE_EXPIRE_EFFORT),
             tracks_latency: config.yes(id::LATENCY_TRACKING),
             tracked_max: Some(count(id::TRACKING_TABLE_MAX_KEYS))

@@ -12,6 +12,7 @@ pub mod debug;
 pub mod dump;
 pub mod expiry;
 pub mod hashes;
+pub mod hyperloglog;
 pub mod info;
 pub mod keys;
 pub mod lcs;
@@ -43,6 +44,7 @@ pub static GROUPS: &[&[Command]] = &[
     strings::COMMANDS,
     bitmaps::COMMANDS,
     bitfield::COMMANDS,
+    hyperloglog::COMMANDS,
     hashes::COMMANDS,
     sets::COMMANDS,
     set_algebra::COMMANDS,

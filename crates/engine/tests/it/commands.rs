@@ -185,3 +185,22 @@ fn bitfields() {
     world.ask("bitfield b set u8 0 0\n bitfield b set u8 0 0\n bitfield b get u8 0");
     assert_eq!(world.fed().matches("bitfield").count(), 1, "what changes nothing is not passed on");
 }
+
+#[test]
+fn hyperloglogs() {
+    check("pfadd h a b c\n pfcount h", ":3");
+    check("pfadd h", ":1");
+    check("pfadd h\n pfadd h", ":0");
+    check("pfadd h a b\n pfadd i b c\n pfcount h i no", ":3");
+    check("pfadd h a b\n pfadd i b c\n pfmerge j h i\n pfcount j", ":3");
+    check("pfadd h a\n pfdebug todense h\n pfdebug encoding h", "+dense");
+    check("pfadd h a\n pfdebug decode h", "$20 Z:12711 v:2,1 Z:3672");
+    check("set h 1\n pfcount h", "-WRONGTYPE Key is not a valid HyperLogLog string value.");
+    check("pfadd h a\n append h x\n pfcount h", "-INVALIDOBJ Corrupted HLL object detected");
+    check("pfselftest", "+OK");
+    let mut world = World::new();
+    world.ask("pfadd h a b");
+    world.fed();
+    assert_eq!(world.ask("pfcount h\n pfcount h"), ":2 :2");
+    assert_eq!(world.fed(), "*2 $7 pfcount $1 h", "what was computed is noted once, on replicas too");
+}

@@ -165,7 +165,7 @@ directives! {
     SET_MAX_LISTPACK_VALUE => Directive::works("set-max-listpack-value", memory(0, i64::MAX as u64), "64").hostile("0");
     ZSET_MAX_LISTPACK_ENTRIES => Directive::works("zset-max-listpack-entries", integer(0, i64::MAX), "128").alias("zset-max-ziplist-entries").hostile("0");
     ZSET_MAX_LISTPACK_VALUE => Directive::works("zset-max-listpack-value", memory(0, i64::MAX as u64), "64").alias("zset-max-ziplist-value").hostile("0");
-    HLL_SPARSE_MAX_BYTES => Directive::no_effect("hll-sparse-max-bytes", memory(0, i64::MAX as u64), "3000", NO_TYPE);
+    HLL_SPARSE_MAX_BYTES => Directive::works("hll-sparse-max-bytes", memory(0, i64::MAX as u64), "3000").hostile("0");
     STREAM_NODE_MAX_BYTES => Directive::works("stream-node-max-bytes", memory(0, i64::MAX as u64), "4096").hostile("1");
     STREAM_NODE_MAX_ENTRIES => Directive::works("stream-node-max-entries", integer(0, i64::MAX), "100").hostile("1");
     // Memory.

@@ -11,6 +11,7 @@ pub mod databases;
 pub mod debug;
 pub mod dump;
 pub mod expiry;
+pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod info;
@@ -50,6 +51,7 @@ pub static GROUPS: &[&[Command]] = &[
     set_algebra::COMMANDS,
     sorted_sets::COMMANDS,
     streams::COMMANDS,
+    geo::COMMANDS,
     keys::COMMANDS,
     databases::COMMANDS,
     lcs::COMMANDS,

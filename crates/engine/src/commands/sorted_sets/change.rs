@@ -17,7 +17,7 @@ const SCORE_NAN: Refusal = Refusal::Text("ERR resulting score is not a number (N
 
 /// Which scores ZADD may set.
 #[derive(Clone, Copy, Default)]
-struct Options {
+pub(in crate::commands) struct Options {
     /// NX: new members alone.
     only_new: bool,
     /// XX: members that are there alone.
@@ -48,8 +48,19 @@ impl Options {
         true
     }
 
+    /// Takes one option of GEOADD; false when it is none.
+    pub fn take_of_geo(&mut self, word: &[u8]) -> bool {
+        let is_one = [&b"nx"[..], b"xx", b"ch"].iter().any(|option| word.eq_ignore_ascii_case(option));
+        is_one && self.take(word)
+    }
+
+    /// NX with XX.
+    pub fn is_contradictory(self) -> bool {
+        self.only_new && self.only_present
+    }
+
     fn check(self, pairs: usize) -> Result<(), Refusal> {
-        if self.only_new && self.only_present {
+        if self.is_contradictory() {
             return Err(NX_WITH_XX);
         }
         if (self.only_up || self.only_down) && self.only_new || self.only_up && self.only_down {
@@ -104,6 +115,18 @@ fn add(call: &mut Call<'_>, options: Options, first: usize) -> Result<(), Refusa
     let first_score = score_at(0)?;
     let others: Vec<f64> = (2..pairs.len()).step_by(2).map(score_at).collect::<Result<_, _>>()?;
 
+    let scores = core::iter::once(first_score).chain(others).enumerate();
+    let scored = scores.map(|(at, score)| (score, pairs.at(at * 2 + 1)));
+    put(call, options, scored, Call::as_requested)
+}
+
+/// Gives members of the set at argument 1 scores, and replies; `pass_on` gives replicas what was changed.
+pub(in crate::commands) fn put<'a>(
+    call: &mut Call<'a>,
+    options: Options,
+    scored: impl Iterator<Item = (f64, &'a [u8])>,
+    pass_on: impl FnOnce(&mut Call<'a>),
+) -> Result<(), Refusal> {
     let growth = growth(call);
     let key = call.args.at(1);
     let mut entry = match call.keys.entry(key) {
@@ -120,9 +143,9 @@ fn add(call: &mut Call<'_>, options: Options, first: usize) -> Result<(), Refusa
     };
     let mut set = keys::change_in::<SortedSet>(&mut entry)?;
     let mut outcome = Outcome::default();
-    for (at, score) in core::iter::once(first_score).chain(others).enumerate() {
+    for (score, member) in scored {
         let mut is_nan = false;
-        set.change(pairs.at(at * 2 + 1), growth, |before| {
+        set.change(member, growth, |before| {
             let after = options.choose(before, score)?;
             is_nan = after.is_nan();
             if is_nan {
@@ -142,7 +165,7 @@ fn add(call: &mut Call<'_>, options: Options, first: usize) -> Result<(), Refusa
     }
     drop(set);
     if outcome.added + outcome.updated > 0 {
-        call.as_requested();
+        pass_on(call);
         call.changed(Class::SORTED_SET, if options.adds { "zincr" } else { "zadd" }, key);
     }
     match outcome.score {

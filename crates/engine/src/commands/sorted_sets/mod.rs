@@ -1,9 +1,9 @@
 //! Sorted sets: members with scores at one key. The table; the handlers stand in the rooms below.
 
-mod change;
+pub(super) mod change;
 mod combine;
 mod pop;
-pub(super) mod range;
+mod range;
 mod read;
 
 use crate::call::{Call, Class};

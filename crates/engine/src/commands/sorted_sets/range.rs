@@ -18,7 +18,7 @@ const SCORES_OF_NAMES: Refusal =
 
 /// Which members are meant.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::commands) enum Selector<'a> {
+pub(super) enum Selector<'a> {
     /// From one rank to another, both included; negative ones count from the end.
     Ranks(i64, i64),
     /// By score.
@@ -65,7 +65,7 @@ fn score_bound(text: &[u8]) -> Option<ScoreBound> {
 }
 
 /// A range of scores.
-pub(in crate::commands) fn score_range(min: &[u8], max: &[u8]) -> Result<ScoreRange, Refusal> {
+pub(super) fn score_range(min: &[u8], max: &[u8]) -> Result<ScoreRange, Refusal> {
     match (score_bound(min), score_bound(max)) {
         (Some(min), Some(max)) => Ok(ScoreRange { min, max }),
         _ => Err(BAD_SCORES),

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use base::number;
 use data::value::IntText;
-use data::{Kind, Set, SortedSet, SortedSetBuilder, ValueRef};
+use data::{Growth, Kind, Set, SortedSet, SortedSetBuilder, SortedSetLimits, ValueRef};
 use spec::Refusal;
 use wire::batch::Args;
 
@@ -46,8 +46,9 @@ impl Aggregate {
     fn join(self, one: f64, other: f64) -> f64 {
         match self {
             Aggregate::Sum => number_or_zero(one + other),
-            Aggregate::Min => one.min(other),
-            Aggregate::Max => one.max(other),
+            Aggregate::Min if other < one => other,
+            Aggregate::Max if other > one => other,
+            Aggregate::Min | Aggregate::Max => one,
         }
     }
 }
@@ -160,12 +161,12 @@ impl Input<'_> {
         number_or_zero(score * self.weight)
     }
 
-    /// The weighted score of a member.
+    /// The weighted score of a member. Zero times infinity is a NaN here, which makes any sum zero: as in the original.
     fn score(&self, member: &[u8]) -> Option<f64> {
         match self.source {
             Source::None => None,
-            Source::SortedSet(set) => set.score(member).map(|score| self.weighted(score)),
-            Source::Set(set) => set.contains(member).then(|| self.weighted(MEMBER_SCORE)),
+            Source::SortedSet(set) => set.score(member).map(|score| score * self.weight),
+            Source::Set(set) => set.contains(member).then_some(MEMBER_SCORE * self.weight),
         }
     }
 
@@ -266,22 +267,30 @@ fn look(call: &mut Call<'_>, query: &Query<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn result(call: &mut Call<'_>, query: &Query<'_>, operation: Operation) -> Result<SortedSet, Refusal> {
+fn result(
+    call: &mut Call<'_>,
+    query: &Query<'_>,
+    operation: Operation,
+    growth: Growth,
+) -> Result<SortedSet, Refusal> {
     look(call, query)?;
-    let builder = SortedSetBuilder::new(growth(call));
+    let builder = SortedSetBuilder::new(growth);
     Ok(combined(inputs(&call.keys, query), operation, query.aggregate, builder))
 }
 
 fn reply(call: &mut Call<'_>, operation: Operation) -> Result<(), Refusal> {
     let query = Query::parse(call, call.args.from(1), operation, Purpose::Reply)?;
-    let set = result(call, &query, operation)?;
+    // It is only shown: a small layout would be made for nothing.
+    let growth = Growth { limits: SortedSetLimits { entries: 0, value_bytes: 0 }, ..growth(call) };
+    let set = result(call, &query, operation, growth)?;
     say_all(&mut call.reply, set.len(), set.iter(), query.with_scores);
     Ok(())
 }
 
 fn store_result(call: &mut Call<'_>, operation: Operation) -> Result<(), Refusal> {
     let query = Query::parse(call, call.args.from(2), operation, Purpose::Store)?;
-    let set = result(call, &query, operation)?;
+    let growth = growth(call);
+    let set = result(call, &query, operation, growth)?;
     let name = call.name();
     store(call, call.args.at(1), set, name);
     Ok(())

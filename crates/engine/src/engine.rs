@@ -128,6 +128,7 @@ impl Engine {
                 hands_over: false,
                 pause: None,
                 moves: Moves::default(),
+                crowd_look_at: Time::START,
                 eviction,
                 peak_bytes: 0,
                 monitors: Vec::new(),
@@ -252,6 +253,14 @@ impl Engine {
         }
     }
 
+    /// What a connection has brought of a request that is not whole yet: bytes, and the memory that they pin.
+    pub fn on_unframed(&mut self, conn: ConnId, bytes: usize, memory_bytes: usize) {
+        if let Some(connection) = self.core.sessions.at_mut(conn) {
+            connection.inbox.unframed = (bytes, memory_bytes);
+            self.core.sessions.recount(conn.place() as u32);
+        }
+    }
+
     /// Figures of the world, for INFO.
     pub fn on_host(&mut self, facts: HostFacts) {
         self.core.host = facts;
@@ -266,7 +275,7 @@ impl Engine {
             self.release_held(place, safe, out);
         }
         let mut dirty = core::mem::take(&mut self.core.sessions.dirty);
-        for place in dirty.drain(..) {
+        for &place in &dirty {
             let Some(connection) = self.core.sessions.place_mut(place) else { continue };
             let conn = connection.session.conn;
             let outgoing = &mut connection.outgoing;
@@ -298,7 +307,9 @@ impl Engine {
                 self.core.sessions.held.push(place);
             }
         }
+        dirty.drain(..).for_each(|place| self.core.sessions.recount(place));
         self.core.sessions.dirty = dirty;
+        crate::crowd::thin_out(&mut self.core, now.mono, out);
     }
 
     /// Tells tracking clients of what changed outside of requests, and of what broadcasts have gathered.

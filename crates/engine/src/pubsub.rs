@@ -1,8 +1,9 @@
 //! Publish and subscribe: channels, patterns, and who listens to them.
 
+use crate::names::Names;
 use crate::session::Sessions;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use base::glob;
 use machine::{ConnId, Outbox};
@@ -12,17 +13,22 @@ use wire::reply::Reply;
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     /// Channels by name.
-    pub channels: BTreeSet<Box<[u8]>>,
+    pub channels: Names,
     /// Patterns.
-    pub patterns: BTreeSet<Box<[u8]>>,
+    pub patterns: Names,
     /// Sharded channels.
-    pub shards: BTreeSet<Box<[u8]>>,
+    pub shards: Names,
 }
 
 impl Subscriptions {
     /// Channels and patterns together.
     pub fn count(&self) -> usize {
         self.channels.len() + self.patterns.len()
+    }
+
+    /// Memory of all names.
+    pub fn memory_bytes(&self) -> usize {
+        self.channels.memory_bytes() + self.patterns.memory_bytes() + self.shards.memory_bytes()
     }
 
     /// True when nothing is listened to.

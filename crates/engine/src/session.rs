@@ -67,8 +67,8 @@ pub struct Session {
     pub tracking: Option<Box<Tracking>>,
     /// MONITOR: it is shown what all clients run.
     pub is_monitor: bool,
-    /// Memory of the names that it watches or listens to.
-    pub interest_bytes: usize,
+    /// Memory of the keys that it watches.
+    pub watched_bytes: usize,
     /// The journal offset after its last write, for WAIT.
     pub last_write: u64,
     /// When it connected.
@@ -123,7 +123,7 @@ impl Session {
             subscriptions: None,
             tracking: None,
             is_monitor: false,
-            interest_bytes: 0,
+            watched_bytes: 0,
             last_write: 0,
             created: now,
             active: now,
@@ -149,7 +149,9 @@ impl Session {
     pub fn memory_bytes(&self) -> usize {
         let texts = self.name.capacity() + self.library_name.capacity() + self.library_version.capacity();
         let multi = self.multi.as_ref().map_or(0, |multi| multi.memory_bytes());
-        texts + multi + self.interest_bytes
+        let subscriptions = self.subscriptions.as_ref().map_or(0, |all| all.memory_bytes());
+        let tracking = self.tracking.as_ref().map_or(0, |tracking| tracking.prefixes.memory_bytes());
+        texts + multi + subscriptions + tracking + self.watched_bytes
     }
 
     /// True when none of its requests may run now.
@@ -172,6 +174,8 @@ pub struct Inbox {
     pub next: usize,
     /// The batches after it.
     pub later: VecDeque<Batch>,
+    /// What it has brought of a request that is not whole: the bytes, and the memory that they pin.
+    pub unframed: (usize, usize),
 }
 
 impl Inbox {
@@ -202,10 +206,15 @@ impl Inbox {
         self.later.len()
     }
 
+    /// Bytes that have not run, as far as they pin memory of their own.
+    pub fn query_bytes(&self) -> usize {
+        self.memory_bytes() - self.unframed.1 + self.unframed.0
+    }
+
     /// Memory that it pins.
     pub fn memory_bytes(&self) -> usize {
         let current = self.batch.as_ref().map_or(0, Batch::memory_bytes);
-        current + self.later.iter().map(Batch::memory_bytes).sum::<usize>()
+        current + self.later.iter().map(Batch::memory_bytes).sum::<usize>() + self.unframed.1
     }
 }
 
@@ -254,7 +263,7 @@ pub struct Connection {
     pub is_ready: bool,
     /// The world was asked not to read from it.
     pub is_paused: bool,
-    /// What it has in `Sessions::memory_bytes`.
+    /// What it has in `Sessions::memory_bytes`. A connection that is to be closed counts nothing any more.
     pub counted_bytes: usize,
 }
 
@@ -431,7 +440,8 @@ impl Sessions {
 
 #[inline]
 fn recount(connection: &mut Connection, sum: &mut usize) {
-    let bytes = if connection.session.is_replica { 0 } else { connection.memory_bytes() };
+    let is_counted = !connection.session.is_replica && !connection.session.is_closing;
+    let bytes = if is_counted { connection.memory_bytes() } else { 0 };
     *sum = *sum - connection.counted_bytes + bytes;
     connection.counted_bytes = bytes;
 }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub is_protected: bool,
     /// `timeout`; zero: none.
     pub idle: Span,
+    /// `maxmemory-clients`, in bytes; the largest number: none.
+    pub clients_bytes_max: usize,
     /// `proto-max-bulk-len`.
     pub bulk_len_max: u64,
     /// `client-query-buffer-limit`.
@@ -72,6 +74,12 @@ pub struct OutputLimit {
     pub soft: Span,
 }
 
+/// `maxmemory-clients` as bytes: a percentage is one of `maxmemory`.
+fn clients_bytes_max(config: &Config) -> usize {
+    let bytes = config.bytes_or_share(id::MAXMEMORY_CLIENTS, config.bytes(id::MAXMEMORY));
+    if bytes == 0 { usize::MAX } else { usize::try_from(bytes).unwrap_or(usize::MAX) }
+}
+
 /// `databases`.
 pub fn databases(config: &Config) -> u32 {
     u32::try_from(config.count(id::DATABASES)).unwrap_or(u32::MAX)
@@ -91,6 +99,7 @@ impl Settings {
             clients_max: count(id::MAXCLIENTS),
             is_protected: config.yes(id::PROTECTED_MODE),
             idle: Span::seconds(config.count(id::TIMEOUT)),
+            clients_bytes_max: clients_bytes_max(config),
             bulk_len_max: config.bytes(id::PROTO_MAX_BULK_LEN),
             query_bytes_max: config.bytes(id::CLIENT_QUERY_BUFFER_LIMIT),
             limits: codec::limits(config),

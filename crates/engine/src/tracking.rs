@@ -8,6 +8,7 @@
 //! A key is forgotten when it changes: the client reads it again, or does not want to hear of it. What a request
 //! touches is told when it is done, behind its reply; broadcasts are told once a turn.
 
+use crate::names::Names;
 use crate::session::{Session, Sessions};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,7 @@ pub struct Tracking {
     /// The client that is told in its stead: its id and its connection.
     pub redirect: Option<(u64, ConnId)>,
     /// The prefixes of BCAST.
-    pub prefixes: BTreeSet<Box<[u8]>>,
+    pub prefixes: Names,
 }
 
 impl Tracking {

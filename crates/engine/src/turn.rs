@@ -207,6 +207,7 @@ impl Engine {
             }
         }
         outgoing.needed = self.shared.feed.offset;
+        session.watched_bytes = self.watch.memory_bytes(session.conn);
         self.end_batch(connection, out);
         let place = connection.session.conn.place() as u32;
         let outgoing = &mut connection.outgoing;

@@ -50,6 +50,7 @@ struct Watching {
     /// Each with whether its deadline had passed already when it was watched.
     keys: BTreeMap<(u32, Box<[u8]>), bool>,
     is_touched: bool,
+    bytes: usize,
 }
 
 impl Watch {
@@ -69,6 +70,11 @@ impl Watch {
         self.clients.get(&conn).map_or(0, |watching| watching.keys.len())
     }
 
+    /// Memory of the keys that a connection watches.
+    pub fn memory_bytes(&self, conn: ConnId) -> usize {
+        if self.is_empty() { 0 } else { self.clients.get(&conn).map_or(0, |watching| watching.bytes) }
+    }
+
     /// `conn` watches a key from now on. `was_expired`: its deadline has passed, though it is still there.
     pub fn add(&mut self, conn: ConnId, db: u32, key: &[u8], was_expired: bool) {
         let watching = self.clients.entry(conn).or_default();
@@ -76,6 +82,7 @@ impl Watch {
             return;
         }
         watching.keys.insert((db, key.into()), was_expired);
+        watching.bytes += key.len() + crate::names::NAME_BYTES;
         self.is_used = true;
         self.keys.entry((db, key.into())).or_default().push(conn);
     }

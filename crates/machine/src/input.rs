@@ -35,6 +35,9 @@ pub enum Input {
     },
     /// What each connection could not send yet, in bytes, where that changed: once per turn.
     Unsent(Vec<(ConnId, usize)>),
+    /// What connections have brought of requests that are not whole: the bytes, and the memory that they pin. Said
+    /// where the memory is worth counting and has changed.
+    Unframed(Vec<(ConnId, usize, usize)>),
     /// A disk operation with a `WriteId` ended.
     Disk(Disk),
     /// The bytes that a `DiskOp::Read` asked for; none at the end of the file.

@@ -96,7 +96,18 @@ impl Rest {
     pub(crate) fn fill(&self, now: Now, config: &spec::Config, facts: &mut spec::info::Facts) {
         self.journal.fill_info(now, config, facts);
         facts.replication.failover_state = "no-failover";
-        facts.memory.backlog_bytes = self.journal.facts(now).backlog_memory;
+        let journal = self.journal.facts(now);
+        // As the originals split one buffer: its first part is the backlog's, what replicas pin beyond that is theirs.
+        let total = journal.backlog_memory;
+        let pinned = if journal.replicas.is_empty() { 0 } else { total.saturating_sub(journal.backlog_bytes) };
+        let memory = &mut facts.memory;
+        memory.used_bytes += total;
+        memory.peak_bytes = memory.peak_bytes.max(memory.used_bytes);
+        memory.overhead_bytes += total;
+        memory.backlog_bytes = total - pinned;
+        memory.replication_bytes = total;
+        memory.replica_buffers_bytes = pinned;
+        memory.not_counted_bytes = pinned;
         facts.cluster.enabled = self.is_clustered;
         if let Some(cluster) = &self.cluster {
             facts.clients.cluster_links = cluster.link_count() as u64;

@@ -58,6 +58,11 @@ impl Node {
                     self.rest.journal.on_unsent(conn, bytes);
                 }
             }
+            Input::Unframed(connections) => {
+                for (conn, bytes, memory_bytes) in connections {
+                    self.engine.on_unframed(conn, bytes, memory_bytes);
+                }
+            }
             Input::Disk(disk) => self.on_disk(now, disk, out),
             Input::FileRead { file, result } => self.on_file_read(now, file, result, out),
             Input::Tick => {}

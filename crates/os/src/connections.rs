@@ -71,6 +71,10 @@ pub(crate) struct Connection {
     pub(crate) unsent_bytes: usize,
     /// What the machine was told of that.
     pub(crate) unsent_told: usize,
+    /// Memory of its unfinished request as the machine was told.
+    pub(crate) unframed_told: usize,
+    /// It stands in the list of those whose unfinished requests are told.
+    pub(crate) is_unframed_listed: bool,
     /// Ended, Flushing: the end if nothing more is sent until then.
     pub(crate) deadline: Time,
 }
@@ -121,6 +125,8 @@ impl Connection {
             head_sent: 0,
             unsent_bytes: 0,
             unsent_told: 0,
+            unframed_told: 0,
+            is_unframed_listed: false,
             deadline: Time::NEVER,
         }
     }

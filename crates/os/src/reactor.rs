@@ -44,6 +44,8 @@ const FACTS_EVERY: Span = Span::ms(100);
 pub(crate) const INBOUND: u32 = READABLE | EDGE;
 
 /// The low half of tokens that are no connection's: a place that no connection has.
+/// 16 KiB: an unfinished request that pins less memory is not told.
+const UNFRAMED_TOLD_MIN: usize = 16 << 10;
 const SPECIAL: u32 = u32::MAX;
 const DISK_TOKEN: u64 = special(0);
 const RESOLVED_TOKEN: u64 = special(1);
@@ -87,6 +89,8 @@ pub(crate) struct Reactor {
     resumed: Vec<ConnId>,
     /// Connections whose unsent bytes may have changed since the machine was told.
     changed: Vec<ConnId>,
+    /// Connections whose unfinished requests pin so much that the machine is told.
+    unframed: Vec<ConnId>,
     /// Connections in state `Ended` or `Flushing`.
     pub(crate) closing: Vec<ConnId>,
     /// Connections that are gone; the machine is told in the next turn.
@@ -146,6 +150,7 @@ impl Reactor {
             batches: Vec::new(),
             resumed: Vec::new(),
             changed: Vec::new(),
+            unframed: Vec::new(),
             closing: Vec::new(),
             dead: Vec::new(),
             buffers: Vec::new(),
@@ -174,6 +179,7 @@ impl Reactor {
         }
         self.tell_unsent();
         self.read_ready(pool);
+        self.tell_unframed();
         self.tell_batches();
         self.tell_closed();
         self.tell_time(now.mono, out);
@@ -337,6 +343,11 @@ impl Reactor {
         }
         let mut batch = pool.batch();
         let freed = connection.framer.feed(buffer, &mut batch);
+        let unframed = connection.framer.memory_bytes();
+        if unframed.max(connection.unframed_told) >= UNFRAMED_TOLD_MIN && !connection.is_unframed_listed {
+            connection.is_unframed_listed = true;
+            self.unframed.push(conn);
+        }
         if buffers.len() < READ_BUFFERS_MAX
             && freed.capacity() > 0
             && freed.capacity() <= ROOM_BYTES_MAX as usize
@@ -431,6 +442,23 @@ impl Reactor {
         if !unsent.is_empty() {
             self.inputs.push(Input::Unsent(unsent));
         }
+    }
+
+    fn tell_unframed(&mut self) {
+        if self.unframed.is_empty() {
+            return;
+        }
+        let mut unframed = Vec::with_capacity(self.unframed.len());
+        for conn in self.unframed.drain(..) {
+            let Some(connection) = self.connections.at_mut(conn) else { continue };
+            connection.is_unframed_listed = false;
+            if connection.state != State::Dead {
+                let memory_bytes = connection.framer.memory_bytes();
+                connection.unframed_told = memory_bytes;
+                unframed.push((conn, connection.framer.query_bytes(), memory_bytes));
+            }
+        }
+        self.inputs.push(Input::Unframed(unframed));
     }
 
     fn tell_batches(&mut self) {

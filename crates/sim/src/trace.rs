@@ -33,6 +33,7 @@ impl Trace {
             }
             Input::Closed { conn } => self.event(at_us, host, 13, u64::from(conn.index)),
             Input::Unsent(list) => self.event(at_us, host, 14, list.len() as u64),
+            Input::Unframed(list) => self.event(at_us, host, 21, list.len() as u64),
             Input::Disk(disk) => self.event(at_us, host, 15, disk.write.0),
             Input::FileRead { file, .. } => self.event(at_us, host, 16, file.0),
             Input::Tick => self.event(at_us, host, 17, 0),

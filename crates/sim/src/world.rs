@@ -927,7 +927,7 @@ fn place_in_turn(input: &Input) -> u8 {
         | Input::FileRead { .. }
         | Input::Answered { .. }
         | Input::Signal(_) => 0,
-        Input::Unsent(_) => 1,
+        Input::Unsent(_) | Input::Unframed(_) => 1,
         Input::Batches(_) => 2,
         Input::Closed { .. } => 3,
         Input::Host(_) => 4,

@@ -303,6 +303,15 @@ impl Config {
         *bytes
     }
 
+    /// A size in bytes, where a percentage is one of `whole`.
+    pub fn bytes_or_share(&self, id: DirectiveId, whole: u64) -> u64 {
+        match self.value(id) {
+            Value::Bytes(bytes) => *bytes,
+            Value::Percent(percent) => (u128::from(whole) * u128::from(*percent) / 100) as u64,
+            _ => self.mistyped(id),
+        }
+    }
+
     /// One of the words of the kind.
     pub fn choice(&self, id: DirectiveId) -> &'static str {
         let (Value::Choice(place), Kind::Choice(choices)) = (self.value(id), id.row().kind) else {

@@ -206,6 +206,14 @@ impl Framer {
         self.rest.len().saturating_sub(self.start as usize)
     }
 
+    /// As `unframed_bytes`, but of a request that is received into its last value those of that value alone.
+    pub fn query_bytes(&self) -> usize {
+        match self.part.as_ref().map(|part| part.place) {
+            Some(Place { at, bulk: Some(_), .. }) => self.rest.len().saturating_sub(at),
+            _ => self.unframed_bytes(),
+        }
+    }
+
     /// Bytes of memory that it holds on the heap.
     pub fn memory_bytes(&self) -> usize {
         let part = self.part.as_ref().map_or(0, |part| size_of::<Part>() + part.args.capacity() * 8);

@@ -302,11 +302,12 @@ impl Line<'_> {
             .map_or((0, 0, 0), |all| (all.channels.len(), all.patterns.len(), all.shards.len()));
         let multi = session.multi.as_ref().map_or(-1, |multi| multi.len() as i64);
         let multi_memory = session.multi.as_ref().map_or(0, |multi| multi.memory_bytes());
-        let inbox = self.buffers.map_or(0, |(inbox, _)| inbox.memory_bytes());
+        let inbox = self.buffers.map_or(0, |(inbox, _)| inbox.query_bytes());
         let pending = self.buffers.map_or(0, |(_, outgoing)| outgoing.pending());
         let held = self.buffers.map_or(0, |(_, outgoing)| outgoing.held.len());
         let command = session.last_row.map_or("NULL", |row| &*self.table.row(row).full_name);
-        let total = size_of::<Connection>() + inbox + pending + multi_memory;
+        let buffers = self.buffers.map_or(0, |(inbox, outgoing)| inbox.memory_bytes() + outgoing.memory_bytes());
+        let total = size_of::<Connection>() + buffers + session.memory_bytes();
         let (name, library) = (text(&session.name), text(&session.library_name));
         let done = writeln!(
             out,

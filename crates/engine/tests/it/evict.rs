@@ -168,3 +168,57 @@ fn small_integers_are_said_to_be_shared() {
     world.ask("config set maxmemory 1gb maxmemory-policy allkeys-lru");
     assert_eq!(world.ask("set a 1\n object refcount a"), "+OK :1");
 }
+
+#[test]
+fn clients_that_pin_most_are_closed_first() {
+    let mut world = World::with("maxmemory-clients 100kb", false);
+    world.ask("ping");
+    for client in 2..6 {
+        world.send(client, "ping");
+    }
+    world.turn();
+    let unframed = |world: &mut World, client: u32, bytes: usize| {
+        let conn = machine::ConnId::inbound(client, 0);
+        world.engine.on_unframed(conn, bytes, bytes);
+    };
+    unframed(&mut world, 2, 40 << 10);
+    unframed(&mut world, 3, 30 << 10);
+    world.turn();
+    assert!(world.closed.is_empty());
+    unframed(&mut world, 4, 50 << 10);
+    world.turn();
+    assert_eq!(world.closed, [4]);
+    assert!(world.ask("info stats").contains("evicted_clients:1 "));
+    // One that is exempt counts and stays.
+    world.send(5, "client no-evict on");
+    world.turn();
+    unframed(&mut world, 5, 80 << 10);
+    world.turn();
+    assert_eq!(world.closed, [4, 2, 3]);
+}
+
+#[test]
+fn names_and_queued_requests_count_as_a_client_s_memory() {
+    let long = "x".repeat(3_000);
+    for line in ["subscribe {}", "psubscribe {}", "ssubscribe {}", "watch {}", "client tracking on bcast prefix {}"] {
+        let mut world = World::with("maxmemory-clients 100kb", false);
+        world.send(1, "hello 3");
+        world.turn();
+        for at in 0..60 {
+            if world.closed.is_empty() {
+                world.send(1, &line.replace("{}", &format!("{at:03}{long}")));
+                world.turn();
+            }
+        }
+        assert_eq!(world.closed, [1], "{line}");
+    }
+    let mut world = World::with("maxmemory-clients 100kb", false);
+    world.ask("multi");
+    for _ in 0..60 {
+        if world.closed.is_empty() {
+            world.send(1, &format!("set a {long}"));
+            world.turn();
+        }
+    }
+    assert_eq!(world.closed, [1]);
+}

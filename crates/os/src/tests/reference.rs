@@ -172,6 +172,7 @@ impl Machine for Reference {
                     self.run(conn, now, out);
                 }
             }
+            Input::Unframed(_) => {}
             Input::Unsent(unsent) => {
                 for (conn, bytes) in unsent {
                     self.unsent_peak = self.unsent_peak.max(bytes);

@@ -126,7 +126,7 @@ impl Reference {
         let place = match input {
             Input::Opened { .. } | Input::Connected { .. } | Input::Disk(_) => 0,
             Input::FileRead { .. } | Input::Signal(_) | Input::Answered { .. } => 0,
-            Input::Unsent(_) => 1,
+            Input::Unsent(_) | Input::Unframed(_) => 1,
             Input::Batches(_) => 2,
             Input::Closed { .. } => 3,
             Input::Host(_) => 4,
@@ -168,6 +168,7 @@ impl Machine for Reference {
                     self.run(now, conn, out);
                 }
             }
+            Input::Unframed(_) => {}
             Input::Unsent(unsent) => {
                 for (conn, bytes) in unsent {
                     assert!(self.sessions.contains_key(&conn), "unsent bytes of an open connection");

@@ -15,7 +15,7 @@ use crate::watch::Watch;
 use crate::{Answer, Asked, Outside, Question, Shared};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use base::{Now, Random, Time};
+use base::{Now, Random};
 use data::KeyHash;
 use machine::{ConnId, HostFacts, Outbox};
 use spec::{Flags, Refusal};
@@ -56,8 +56,6 @@ pub struct Core {
     pub moves: Moves,
     /// Clients that are shown what all clients run.
     pub monitors: Vec<ConnId>,
-    /// When clients may be looked through again for those that pin most.
-    pub crowd_look_at: Time,
     /// What eviction keeps between its steps.
     pub eviction: Eviction,
     /// The most memory that the keyspace has had.

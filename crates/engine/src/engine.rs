@@ -32,6 +32,8 @@ pub struct Engine {
     pub(crate) plan: Vec<Planned>,
     /// The primary's stream as a connection: its transaction, its database.
     pub(crate) stream: Box<Connection>,
+    /// When clients may be looked through again for those that pin most.
+    pub(crate) crowd_look_at: Time,
     next_expiry: Time,
     next_sweep: Time,
 }
@@ -128,7 +130,6 @@ impl Engine {
                 hands_over: false,
                 pause: None,
                 moves: Moves::default(),
-                crowd_look_at: Time::START,
                 eviction,
                 peak_bytes: 0,
                 monitors: Vec::new(),
@@ -137,6 +138,7 @@ impl Engine {
             table,
             plan: Vec::new(),
             stream: Box::new(Connection::new(session)),
+            crowd_look_at: now.mono,
             next_expiry: now.mono,
             next_sweep: now.mono,
         }
@@ -235,8 +237,7 @@ impl Engine {
         self.core.sessions.recount(conn.place() as u32);
         let Some(connection) = self.core.sessions.at_mut(conn) else { return };
         if is_over_limit(settings, connection, now.mono) {
-            close_over_limit(connection, out);
-            self.core.stats.output_disconnections += 1;
+            self.cut_off_over_limit(now, conn, out);
             return;
         }
         if connection.session.is_replica {
@@ -278,10 +279,14 @@ impl Engine {
         for &place in &dirty {
             let Some(connection) = self.core.sessions.place_mut(place) else { continue };
             let conn = connection.session.conn;
-            let outgoing = &mut connection.outgoing;
-            if !core::mem::replace(&mut outgoing.is_listed, false) {
+            if !core::mem::replace(&mut connection.outgoing.is_listed, false) {
                 continue;
             }
+            if is_over_limit(&self.core.settings, connection, now.mono) {
+                self.cut_off_over_limit(now, conn, out);
+                continue;
+            }
+            let outgoing = &mut connection.outgoing;
             let bytes = core::mem::take(&mut outgoing.bytes);
             if outgoing.held.is_empty() && outgoing.needed <= safe {
                 if bytes.is_empty() {
@@ -299,17 +304,13 @@ impl Engine {
                 outgoing.held.push_back((bytes, outgoing.needed));
             }
             let was_held = core::mem::replace(&mut outgoing.is_held, true);
-            if is_over_limit(&self.core.settings, connection, now.mono) {
-                close_over_limit(connection, out);
-                self.core.stats.output_disconnections += 1;
-            }
             if !was_held {
                 self.core.sessions.held.push(place);
             }
         }
         dirty.drain(..).for_each(|place| self.core.sessions.recount(place));
         self.core.sessions.dirty = dirty;
-        crate::crowd::thin_out(&mut self.core, now.mono, out);
+        self.thin_out(now, out);
     }
 
     /// Tells tracking clients of what changed outside of requests, and of what broadcasts have gathered.
@@ -432,6 +433,7 @@ impl Engine {
     /// Closes idle clients and those that were over the soft output limit for too long.
     fn sweep(&mut self, now: Now, out: &mut Outbox) {
         let settings = &self.core.settings;
+        let mut over_limit = Vec::new();
         for connection in self.core.sessions.iter_mut() {
             let session = &connection.session;
             let may_idle =
@@ -441,10 +443,10 @@ impl Engine {
                 out.log(Level::Verbose, "Closing idle client");
                 out.close_now(session.conn);
             } else if is_over_limit(settings, connection, now.mono) {
-                close_over_limit(connection, out);
-                self.core.stats.output_disconnections += 1;
+                over_limit.push(connection.session.conn);
             }
         }
+        over_limit.into_iter().for_each(|conn| self.cut_off_over_limit(now, conn, out));
     }
 
     /// True when requests wait for `run`.
@@ -546,16 +548,4 @@ fn is_over_limit(settings: &Settings, connection: &mut Connection, now: Time) ->
     let since = if is_over_soft { *outgoing.over_soft_since.get_or_insert(now) } else { now };
     let is_over_hard = limit.hard_bytes > 0 && pending > limit.hard_bytes;
     is_over_hard || (is_over_soft && now.since(since) > limit.soft)
-}
-
-fn close_over_limit(connection: &mut Connection, out: &mut Outbox) {
-    let (id, conn) = (connection.session.id, connection.session.conn);
-    out.log(
-        Level::Warning,
-        alloc::format!("Client id={id} closed: it has not read its output (client-output-buffer-limit)"),
-    );
-    connection.session.is_closing = true;
-    connection.outgoing.held.clear();
-    connection.outgoing.held_bytes = 0;
-    out.close_now(conn);
 }

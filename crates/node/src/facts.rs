@@ -99,7 +99,8 @@ impl Rest {
         let journal = self.journal.facts(now);
         // As the originals split one buffer: its first part is the backlog's, what replicas pin beyond that is theirs.
         let total = journal.backlog_memory;
-        let pinned = if journal.replicas.is_empty() { 0 } else { total.saturating_sub(journal.backlog_bytes) };
+        let pinned =
+            if journal.replicas.is_empty() { 0 } else { total.saturating_sub(journal.backlog_bytes) };
         let memory = &mut facts.memory;
         memory.used_bytes += total;
         memory.peak_bytes = memory.peak_bytes.max(memory.used_bytes);

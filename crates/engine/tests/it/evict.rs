@@ -200,7 +200,9 @@ fn clients_that_pin_most_are_closed_first() {
 #[test]
 fn names_and_queued_requests_count_as_a_client_s_memory() {
     let long = "x".repeat(3_000);
-    for line in ["subscribe {}", "psubscribe {}", "ssubscribe {}", "watch {}", "client tracking on bcast prefix {}"] {
+    for line in
+        ["subscribe {}", "psubscribe {}", "ssubscribe {}", "watch {}", "client tracking on bcast prefix {}"]
+    {
         let mut world = World::with("maxmemory-clients 100kb", false);
         world.send(1, "hello 3");
         world.turn();

@@ -298,6 +298,11 @@ impl Cluster {
         self.make_primary(me);
         let slots: Vec<u16> = self.view.claims_of(old).iter().collect();
         slots.into_iter().for_each(|slot| self.view.set_owner(slot, Some(me)));
+        // The moves of our primary are ours now, as far as they are about these slots.
+        let view = &mut self.view;
+        let mine: Vec<u16> = view.me().slots.iter().collect();
+        view.migrating.retain(|slot, _| mine.binary_search(slot).is_ok());
+        view.importing.retain(|slot, source| mine.binary_search(slot).is_err() && *source != me);
         self.election.reset();
         self.reset_manual(turn);
         self.mark_changed();

@@ -271,6 +271,8 @@ pub trait Keys {
 pub struct Asker {
     /// The client is connected over TLS: it is shown TLS ports.
     pub is_tls: bool,
+    /// It is no client, but the stream of our primary.
+    pub is_stream: bool,
 }
 
 /// What this node is.

@@ -425,14 +425,33 @@ impl Cluster {
         Some(Endpoint { id: known.id, host, ip: known.ip.clone(), port, tls_port })
     }
 
-    /// Slots that move away from us, with their destinations (ASK redirection).
+    /// Slots that move away from us, with their destinations (ASK redirection). A replica serves none.
     pub fn migrating(&self) -> impl Iterator<Item = (u16, NodeIndex)> {
-        self.view.migrating.iter().map(|(slot, node)| (*slot, NodeIndex(*node)))
+        let is_primary = self.view.me().is_primary();
+        self.view.migrating.iter().filter(move |_| is_primary).map(|(slot, node)| (*slot, NodeIndex(*node)))
     }
 
     /// Slots that move to us, with their sources (ASKING is honoured).
     pub fn importing(&self) -> impl Iterator<Item = (u16, NodeIndex)> {
-        self.view.importing.iter().map(|(slot, node)| (*slot, NodeIndex(*node)))
+        let is_primary = self.view.me().is_primary();
+        self.view.importing.iter().filter(move |_| is_primary).map(|(slot, node)| (*slot, NodeIndex(*node)))
+    }
+
+    /// The slots on the move: the word of CLUSTER SETSLOT and the other node.
+    pub fn moves(&self) -> impl Iterator<Item = (u16, &'static str, Id)> {
+        let named = |word| move |(slot, node): (&u16, &u32)| (*slot, word, self.view.node(*node).id);
+        let migrating = self.view.migrating.iter().map(named("MIGRATING"));
+        migrating.chain(self.view.importing.iter().map(named("IMPORTING")))
+    }
+
+    /// A replica has got all data afresh: what it knew of its primary's moves may be out of date, and is told again.
+    pub fn forget_moves(&mut self) {
+        let has_some = !self.view.migrating.is_empty() || !self.view.importing.is_empty();
+        if has_some && !self.view.me().is_primary() {
+            self.view.migrating.clear();
+            self.view.importing.clear();
+            self.mark_changed();
+        }
     }
 
     /// Number of bus connections, in both directions.

@@ -23,6 +23,10 @@ const PATIENCE: Span = Span::seconds(5);
 /// The primary's clients are paused at most so long.
 const PAUSE: Span = Span::seconds(10);
 
+/// A primary that has not said that it has paused is asked again after so long: the link may only just have come up, or
+/// the primary may not have known yet whose replica asked.
+const ASK_AGAIN: Span = Span::ms(300);
+
 /// A manual failover in progress, on either side.
 #[derive(Debug, Default)]
 pub(crate) struct Manual {
@@ -32,6 +36,8 @@ pub(crate) struct Manual {
     replica: Option<u32>,
     /// On the replica: the offset at which the primary paused.
     offset: Option<u64>,
+    /// On the replica: when the primary was last asked to pause.
+    asked_at: Option<Time>,
     /// On the replica: the election may start, and is forced.
     pub(crate) can_start: bool,
 }
@@ -61,10 +67,16 @@ impl Cluster {
         self.reset_manual(turn);
         self.manual.until = Some(turn.now.mono + PATIENCE);
         self.manual.can_start = is_forced;
-        if !is_forced
-            && let Some(primary) = self.view.me().primary
+        if !is_forced {
+            self.ask_to_pause(turn);
+        }
+    }
+
+    fn ask_to_pause(&mut self, turn: &mut Turn<'_>) {
+        if let Some(primary) = self.view.me().primary
             && let Some(conn) = self.standing_link(primary)
         {
+            self.manual.asked_at = Some(turn.now.mono);
             let bytes = self.frame(Body::ManualStart, 0);
             self.send(turn, conn, Kind::ManualStart, bytes);
         }
@@ -83,12 +95,15 @@ impl Cluster {
         if !is_ours {
             return;
         }
-        self.reset_manual(turn);
-        self.manual.until = Some(turn.now.mono + PATIENCE);
-        self.manual.replica = Some(sender);
-        turn.acts.push(Act::PauseClients { until: turn.now.mono + PAUSE });
-        let id = self.view.node(sender).id;
-        turn.log(Level::Warning, format!("Manual failover requested by replica {id}."));
+        // Asked again, we answer again: the pause stands, and its end is that of the first time.
+        if self.manual.until.is_none() || self.manual.replica != Some(sender) {
+            self.reset_manual(turn);
+            self.manual.until = Some(turn.now.mono + PATIENCE);
+            self.manual.replica = Some(sender);
+            turn.acts.push(Act::PauseClients { until: turn.now.mono + PAUSE });
+            let id = self.view.node(sender).id;
+            turn.log(Level::Warning, format!("Manual failover requested by replica {id}."));
+        }
         if let Some(conn) = self.standing_link(sender) {
             self.send_ping(turn, conn, Kind::Ping);
         }
@@ -132,6 +147,11 @@ impl Cluster {
         } else if self.manual.waits_for_offset(self.facts.offset) {
             self.manual.can_start = true;
             turn.log(Level::Warning, "All master replication stream processed, manual failover can start.");
+        } else if !self.view.me().is_primary() && !self.manual.can_start && self.manual.offset.is_none() {
+            let is_due = |at: Time| turn.now.mono.since(at) >= ASK_AGAIN;
+            if self.manual.asked_at.is_none_or(is_due) {
+                self.ask_to_pause(turn);
+            }
         }
     }
 }

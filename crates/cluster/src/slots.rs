@@ -23,6 +23,7 @@ impl Cluster {
         }
         let (me, ours) = (self.view.me, self.view.primary_of(self.view.me));
         let mut lost = Vec::new();
+        let mut losers: Vec<u32> = Vec::new();
         let (mut claimed, mut taken) = (0_u32, 0_u32);
         for slot in slots.iter() {
             claimed += 1;
@@ -31,17 +32,23 @@ impl Cluster {
             if owner == Some(claimant) || !is_older {
                 continue;
             }
-            if self.view.importing.contains_key(&slot) {
-                self.view.importing.insert(slot, claimant);
+            if claimant == ours {
+                self.view.importing.remove(&slot);
+            } else if let Some(source) = self.view.importing.get_mut(&slot) {
+                *source = claimant;
             }
             if owner == Some(me) {
                 lost.push(slot);
+            }
+            if owner == Some(ours) {
                 self.view.migrating.remove(&slot);
             }
+            losers.extend(owner.filter(|owner| losers.last() != Some(owner)));
             taken += u32::from(owner == Some(ours));
             self.view.set_owner(slot, Some(claimant));
             self.mark_changed();
         }
+        self.retarget(turn, &losers, claimant);
         // A failover takes exactly our slots. Where the last slots were moved, following is a kind of migration.
         let is_exact = claimed == taken;
         let may_follow = self.settings.allows_migration || is_exact;
@@ -57,6 +64,23 @@ impl Cluster {
             self.follow(turn, claimant);
         } else if !lost.is_empty() {
             turn.acts.push(Act::KeepKeys(lost));
+        }
+    }
+
+    /// The target of a move was replaced by another node of its shard: the slot moves there.
+    fn retarget(&mut self, turn: &mut Turn<'_>, losers: &[u32], claimant: u32) {
+        let view = &mut self.view;
+        let shard = view.shard_of(claimant);
+        let is_heir = |node: u32| losers.contains(&node) && view.shard_of(node) == shard;
+        let slots: Vec<u16> =
+            view.migrating.iter().filter(|(_, node)| is_heir(**node)).map(|(slot, _)| *slot).collect();
+        for slot in slots {
+            view.migrating.insert(slot, claimant);
+            let id = view.node(claimant).id;
+            turn.log(
+                Level::Notice,
+                format!("Failover occurred in migration target. Slot {slot} is now being migrated to {id}"),
+            );
         }
     }
 

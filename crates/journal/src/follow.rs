@@ -75,10 +75,16 @@ enum Ask {
     Port,
     Ip,
     Capabilities,
+    /// Redis does not know it and says so: nothing is amiss.
+    Version,
     Psync,
     /// The announcement of the payload.
     Payload(Id, u64),
 }
+
+/// What a primary is told: the first version of Valkey whose replicas execute CLUSTER SETSLOT of the stream, and which gets
+/// snapshots in a version that is read here.
+const VERSION_LIKE: &[u8] = b"8.0.0";
 
 /// Why an attempt ends.
 enum Fault {
@@ -285,11 +291,11 @@ impl Follow {
                             format!("(Non critical) Master does not understand {ask:?}: {}", reply.text);
                         turn.out.log(Level::Notice, text);
                     }
-                    if ask == Ask::Capabilities {
-                        asked.push_back(Ask::Psync);
-                        let request = psync(position, turn);
-                        turn.out.send(conn, request);
-                    }
+                }
+                Ask::Version => {
+                    asked.push_back(Ask::Psync);
+                    let request = psync(position, turn);
+                    turn.out.send(conn, request);
                 }
                 Ask::Psync => mode = self.on_psync(conn, &reply, turn, events)?,
                 Ask::Payload(replid, offset) => {
@@ -609,6 +615,8 @@ fn on_ping(
     }
     bytes.extend_from_slice(&command(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]));
     asked.push_back(Ask::Capabilities);
+    bytes.extend_from_slice(&command(&[b"REPLCONF", b"version", VERSION_LIKE]));
+    asked.push_back(Ask::Version);
     turn.out.send(conn, bytes);
     Ok(())
 }

@@ -102,10 +102,10 @@ enum Shutdown {
 
 /// The ordered stream of writes and everything that reads or feeds it.
 pub struct Journal {
-    settings: Settings,
+    pub(crate) settings: Settings,
     random: Random,
     feed: Feed,
-    links: Links,
+    pub(crate) links: Links,
     gate: Gate,
     saver: Saver,
     follow: Option<Follow>,
@@ -326,11 +326,6 @@ impl Journal {
     /// True while a load runs.
     pub fn is_loading(&self) -> bool {
         self.boot.is_some() || self.follow.as_ref().is_some_and(Follow::is_loading)
-    }
-
-    /// Replicas in step whose lag is within `min-replicas-max-lag`.
-    pub fn good_replicas(&self, now: Now) -> u32 {
-        self.links.good(self.settings.min_replicas_max_lag, now)
     }
 
     // ----- commands of clients

@@ -33,6 +33,9 @@ const COLLECTED_BYTES_MAX: u64 = 1 << 30;
 /// 10 timeouts: so long may a replica load what it received without a sign of life that makes a request.
 const LOAD_TIMEOUTS: u64 = 10;
 
+/// Replicas of the originals execute CLUSTER SETSLOT of the stream from this version on (Valkey 8); before, it is an error.
+const SLOTS_SINCE: u64 = 8;
+
 /// What a connection said about itself before PSYNC.
 #[derive(Clone, Debug, Default)]
 struct Greeting {
@@ -41,6 +44,8 @@ struct Greeting {
     knows_eof: bool,
     knows_psync2: bool,
     is_rdb_only: bool,
+    /// Its version is such that it keeps the slots on the move in step with its primary.
+    knows_slots: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,12 +177,20 @@ pub(crate) struct Links {
     pub(crate) syncs: [u64; 3],
     /// Bytes put out for all links so far, this turn's aside.
     pub(crate) sent: u64,
+    /// How often a link came in step: who does is told what a snapshot does not hold.
+    pub(crate) joined: u64,
 }
 
 impl Links {
     /// True when there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.links.is_empty()
+    }
+
+    /// True when there are replicas and all of them execute CLUSTER SETSLOT.
+    pub(crate) fn know_slots(&self) -> bool {
+        let mut readers = self.links.iter().filter(|link| !link.greeting.is_rdb_only).peekable();
+        readers.peek().is_some() && readers.all(|link| link.greeting.knows_slots)
     }
 
     fn find(&mut self, conn: ConnId) -> Option<&mut Link> {
@@ -241,7 +254,11 @@ impl Links {
         } else if is("rdb-only") {
             let Some(wish) = number() else { return not_a_number() };
             greeting.is_rdb_only = wish == 1;
-        } else if !is("version") {
+        } else if is("version") {
+            let text = core::str::from_utf8(value).unwrap_or_default();
+            let major = text.split('.').next().and_then(|major| major.parse::<u64>().ok());
+            greeting.knows_slots = major.is_some_and(|major| major >= SLOTS_SINCE);
+        } else {
             let name = String::from_utf8_lossy(name).into_owned();
             return Replconf::Refused(format!("ERR Unrecognized REPLCONF option: {name}"));
         }
@@ -255,6 +272,7 @@ impl Links {
         if let State::Sent { .. } = link.state {
             link.state = State::Online;
             out.log(Level::Notice, format!("Synchronization with replica {} succeeded", link.name()));
+            self.joined += 1;
         }
     }
 
@@ -310,6 +328,7 @@ impl Links {
                 link.answer = format!("+CONTINUE{id}\r\n").into_bytes();
                 (link.state, link.cursor, link.acked) = (State::Online, position, position);
                 self.syncs[1] += 1;
+                self.joined += 1;
                 let text = format!("Partial resynchronization request from {name} accepted. ");
                 turn.out
                     .log(Level::Notice, format!("{text}Sending {} bytes of backlog.", feed.end - position));

@@ -11,6 +11,21 @@ use spec::info::{PrimaryLink, Replica};
 use wire::reply::Reply;
 
 impl Journal {
+    /// Replicas in step whose lag is within `min-replicas-max-lag`.
+    pub fn good_replicas(&self, now: Now) -> u32 {
+        self.links.good(self.settings.min_replicas_max_lag, now)
+    }
+
+    /// True when there are replicas and all of them execute CLUSTER SETSLOT: they said so by their version.
+    pub fn replicas_know_slots(&self) -> bool {
+        self.links.know_slots()
+    }
+
+    /// How often a replica came in step so far.
+    pub fn replicas_joined(&self) -> u64 {
+        self.links.joined
+    }
+
     /// Fills the fields of INFO that are the journal's: persistence, replication, and its counters of stats.
     pub fn fill_info(&self, now: Now, config: &spec::Config, info: &mut spec::Facts) {
         let facts = self.facts(now);

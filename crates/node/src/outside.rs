@@ -65,6 +65,8 @@ pub(crate) struct Rest {
     pub(crate) asks: Asks,
     /// The role that the host was told last: a replica.
     pub(crate) role_told: Option<bool>,
+    /// How many replicas had come in step when the slots on the move were last told.
+    pub(crate) joined_told: u64,
 }
 
 /// A shutdown that is under way.
@@ -101,6 +103,7 @@ impl Rest {
             settings_changed: false,
             asks: Asks::default(),
             role_told: None,
+            joined_told: 0,
         }
     }
 
@@ -183,7 +186,8 @@ impl Rest {
             return Answer::Done;
         };
         let keys = replication::KeysOf(&asked.shared.keyspace);
-        let asker = cluster::Asker::default();
+        // Clients come in; what goes out and asks is the link to our primary.
+        let asker = cluster::Asker { is_stream: asked.conn.is_outbound(), ..Default::default() };
         cluster.ask(asked.now, args, asker, &keys, reply, &mut self.cluster_acts);
         self.yielding()
     }

@@ -5,6 +5,7 @@ use crate::outside::shutdown_refused;
 use crate::settings;
 use alloc::format;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use base::Now;
 use data::Keyspace;
 use journal::{Act, Journal, Source, StreamApplied, Turn};
@@ -61,12 +62,34 @@ impl Node {
         shared.standing.is_replica = journal.primary().is_some();
         shared.standing.link_up = journal.primary().is_none() || journal.is_linked();
         shared.standing.save_failed = journal.stops_writes();
+        shared.standing.replicas_know_slots = journal.replicas_know_slots();
         let wanted = settings::replicas_to_write(&shared.config);
         shared.standing.lacks_replicas =
             wanted > 0 && journal.primary().is_none() && journal.good_replicas(now) < wanted;
         if was_primary && shared.standing.is_replica {
             self.engine.end_waits();
         }
+    }
+
+    /// A replica that comes in step gets the state of the slots on the move, which no snapshot holds.
+    pub(crate) fn tell_moves(&mut self) {
+        let (journal, feed) = (&self.rest.journal, &mut self.engine.shared.feed);
+        let joined = journal.replicas_joined();
+        if core::mem::replace(&mut self.rest.joined_told, joined) == joined
+            || !feed.enabled
+            || !journal.replicas_know_slots()
+        {
+            return;
+        }
+        let Some(cluster) = &self.rest.cluster else { return };
+        let mut bytes = Vec::new();
+        for (slot, word, node) in cluster.moves() {
+            let (slot, node) = (alloc::format!("{slot}"), alloc::format!("{node}"));
+            let words: [&[u8]; 5] =
+                [b"CLUSTER", b"SETSLOT", slot.as_bytes(), word.as_bytes(), node.as_bytes()];
+            wire::request(&mut bytes, &words);
+        }
+        feed.append_raw(&bytes);
     }
 
     fn settle_journal(&mut self, now: Now, out: &mut Outbox) -> bool {
@@ -89,19 +112,7 @@ impl Node {
             }
             Act::LoadEnded(Source::File, result) => self.loaded(now, result, out),
             Act::LoadEnded(Source::Reload, result) => self.reloaded(result, out),
-            Act::LoadEnded(Source::Primary, result) => {
-                self.engine.shared.standing.loading = false;
-                self.engine.apply_reset();
-                match result {
-                    Ok(loaded) => {
-                        self.engine.set_apply_db(loaded.stream_db);
-                        let text =
-                            format!("PRIMARY <-> REPLICA sync: Finished with success, {} keys", loaded.keys);
-                        out.log(Level::Notice, text);
-                    }
-                    Err(text) => out.log(Level::Warning, format!("PRIMARY <-> REPLICA sync failed: {text}")),
-                }
-            }
+            Act::LoadEnded(Source::Primary, result) => self.synchronised(result, out),
             Act::SelectAgain => self.engine.shared.feed.forget_selection(),
             Act::StreamBatch { conn: _, batch } => {
                 let mut told = StreamApplied::default();
@@ -145,6 +156,23 @@ impl Node {
                     self.engine.unblock(asker, |reply| reply.error(shutdown_refused()));
                 }
             }
+        }
+    }
+
+    /// A full synchronisation has ended.
+    fn synchronised(&mut self, result: Result<journal::Loaded, alloc::string::String>, out: &mut Outbox) {
+        self.engine.shared.standing.loading = false;
+        self.engine.apply_reset();
+        match result {
+            Ok(loaded) => {
+                self.engine.set_apply_db(loaded.stream_db);
+                let text = format!("PRIMARY <-> REPLICA sync: Finished with success, {} keys", loaded.keys);
+                out.log(Level::Notice, text);
+                if let Some(cluster) = &mut self.rest.cluster {
+                    cluster.forget_moves();
+                }
+            }
+            Err(text) => out.log(Level::Warning, format!("PRIMARY <-> REPLICA sync failed: {text}")),
         }
     }
 

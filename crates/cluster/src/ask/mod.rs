@@ -64,7 +64,7 @@ static TABLE: &[Row] = &[
     Row { name: "reset", arity: (0, 1), run: Cluster::ask_reset },
     Row { name: "saveconfig", arity: (0, 0), run: Cluster::ask_save_config },
     Row { name: "set-config-epoch", arity: (1, 1), run: Cluster::ask_set_config_epoch },
-    Row { name: "setslot", arity: (2, 3), run: Cluster::ask_set_slot },
+    Row { name: "setslot", arity: (2, 5), run: Cluster::ask_set_slot },
     Row { name: "shards", arity: (0, 0), run: Cluster::ask_shards },
     Row { name: "slot-stats", arity: (2, ANY), run: Cluster::ask_slot_stats },
     Row { name: "slaves", arity: (1, 1), run: Cluster::ask_replicas },

@@ -67,6 +67,13 @@ impl Cluster {
     }
 
     pub(super) fn ask_set_slot(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
+        if ask.asker.is_stream {
+            self.repeat_set_slot(ask);
+            return Ok(());
+        }
+        if ask.args.len() > 3 {
+            return Err("ERR wrong number of arguments for 'cluster|setslot' command".into());
+        }
         if !self.view.me().is_primary() {
             return Err("ERR Please use SETSLOT only with masters.".into());
         }
@@ -89,6 +96,38 @@ impl Cluster {
         self.mark_changed();
         ask.reply.ok();
         Ok(())
+    }
+
+    /// What our primary has done, we do: it has checked it. Valkey's stream has its TIMEOUT behind, which was for the client.
+    fn repeat_set_slot(&mut self, ask: &mut Question<'_, '_>) {
+        ask.reply.ok();
+        let Ok(slot) = slot(ask.args.at(0)) else { return };
+        let action = ask.args.at(1).to_ascii_lowercase();
+        let other = ask.args.get(2).and_then(|id| self.known(id).ok());
+        let ours = self.view.primary_of(self.view.me);
+        match (action.as_slice(), other) {
+            (b"migrating", Some(target)) => {
+                self.view.migrating.insert(slot, target);
+            }
+            (b"importing", Some(source)) => {
+                self.view.importing.insert(slot, source);
+            }
+            (b"stable", _) => {
+                self.view.migrating.remove(&slot);
+                self.view.importing.remove(&slot);
+            }
+            (b"node", Some(owner)) => {
+                self.view.set_owner(slot, Some(owner));
+                if owner == ours {
+                    self.view.importing.remove(&slot);
+                } else {
+                    self.view.migrating.remove(&slot);
+                }
+            }
+            // A node that is not known here yet.
+            (_, _) => {}
+        }
+        self.mark_changed();
     }
 
     fn set_migrating(&mut self, slot: u16, id: &[u8]) -> Answer {

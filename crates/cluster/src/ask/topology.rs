@@ -89,7 +89,8 @@ impl Cluster {
         let Some(primary) = self.view.me().primary else {
             return Err("ERR I'm a replica but my master is unknown to me".into());
         };
-        let is_up = !self.view.node(primary).is_failed() && self.standing_link(primary).is_some();
+        // A link that is only coming up is enough: the primary is asked as soon as it stands.
+        let is_up = !self.view.node(primary).is_failed() && self.view.node(primary).link.is_some();
         if !is_forced && !is_up {
             return Err("ERR Master is down or failed, please use CLUSTER FAILOVER FORCE".into());
         }

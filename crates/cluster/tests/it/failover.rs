@@ -1,7 +1,7 @@
 //! Failovers: after a kill, after a cut, and by the operator's hand.
 
 use crate::world::World;
-use base::Span;
+use base::{Id, Span};
 use cluster::{Facts, Role};
 
 #[test]
@@ -265,4 +265,64 @@ fn a_primary_with_keys_does_not_follow_who_took_its_last_slot() {
         assert_eq!(world.is_primary(0), has_keys);
         assert_eq!(world.ask(0, "CLUSTER NODES").contains(&format!("[7-<-{to}]")), has_keys);
     }
+}
+
+/// Both ends of a move fail over while it goes on: the replicas that take over know of it, and each end hears who the
+/// other is now.
+#[test]
+fn a_move_outlives_failovers_of_both_ends() {
+    for dies_first in [0, 1] {
+        let mut world = World::cluster(41, 6);
+        let (source, target) = (world.id(0), world.id(1));
+        world.set_slot(1, &[4], &format!("7 IMPORTING {source}"));
+        world.set_slot(0, &[3], &format!("7 MIGRATING {target}"));
+        // A move that ends is no move any more at a replica either.
+        world.set_slot(0, &[3], &format!("8 MIGRATING {target}"));
+        world.set_slot(0, &[3], "8 STABLE");
+        for node in [dies_first, 1 - dies_first] {
+            world.kill(node);
+            world.run_until(Span::seconds(10), "the replica leads", |world| world.is_primary(node + 3));
+            world.start(node, Facts::default());
+            world.run_until(Span::seconds(20), "all are content", |world| {
+                !world.is_primary(node) && World::is_settled(world)
+            });
+        }
+        let moves = |world: &World, node: usize| -> Vec<(u16, &'static str, Id)> {
+            world.host(node).cluster.moves().collect()
+        };
+        assert_eq!(moves(&world, 3), [(7, "MIGRATING", world.id(4))], "{dies_first}");
+        assert_eq!(moves(&world, 4), [(7, "IMPORTING", world.id(3))], "{dies_first}");
+        assert!(moves(&world, 0).is_empty() && moves(&world, 1).is_empty());
+        let id = world.id(4);
+        world.set_slot(4, &[1], &format!("7 NODE {id}"));
+        world.set_slot(3, &[0], &format!("7 NODE {id}"));
+        world.run_until(Span::seconds(10), "all see the new owner", |world| {
+            (0..6).all(|node| {
+                let cluster = &world.host(node).cluster;
+                let owner = cluster.owner(7).and_then(|owner| cluster.endpoint(owner));
+                cluster.moves().count() == 0 && owner.is_some_and(|owner| owner.id == id)
+            })
+        });
+        assert!(world.violations.is_empty(), "{:?}", world.violations);
+    }
+}
+
+/// Right after a replica's start its link to the primary is only coming up, or what it sends is lost: the primary is asked
+/// to pause until it says that it has.
+#[test]
+fn a_manual_failover_right_after_a_start_succeeds() {
+    let mut world = World::cluster(43, 6);
+    world.kill(3);
+    world.run(Span::ms(300));
+    world.start(3, Facts { is_link_up: true, ..Facts::default() });
+    assert_eq!(world.ask(3, "CLUSTER FAILOVER"), "+OK\r\n");
+    world.run_until(Span::seconds(2), "the replica leads", |world| world.is_primary(3));
+
+    world.run_until(Span::seconds(5), "the former primary follows", |world| !world.is_primary(0));
+    world.cut_one_way(0, 3);
+    assert_eq!(world.ask(0, "CLUSTER FAILOVER"), "+OK\r\n");
+    world.run(Span::ms(500));
+    world.heal();
+    world.run_until(Span::seconds(4), "the former primary leads", |world| world.is_primary(0));
+    assert!(world.violations.is_empty(), "{:?}", world.violations);
 }

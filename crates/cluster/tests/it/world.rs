@@ -246,6 +246,20 @@ impl World {
     }
 
     pub fn ask(&mut self, node: usize, line: &str) -> String {
+        self.ask_as(node, line, Asker::default())
+    }
+
+    /// A primary executes CLUSTER SETSLOT and its stream carries it to the replicas.
+    pub fn set_slot(&mut self, primary: usize, replicas: &[usize], line: &str) {
+        let line = format!("CLUSTER SETSLOT {line}");
+        assert_eq!(self.ask(primary, &line), "+OK\r\n");
+        for &replica in replicas {
+            let asker = Asker { is_stream: true, ..Asker::default() };
+            assert_eq!(self.ask_as(replica, &line, asker), "+OK\r\n");
+        }
+    }
+
+    fn ask_as(&mut self, node: usize, line: &str, asker: Asker) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let batch: Batch = [words.as_slice()].into_iter().collect();
         let mut out = vec![];
@@ -253,7 +267,7 @@ impl World {
         let now = self.now();
         let host = self.hosts[node].as_mut().expect("the node runs");
         let mut reply = Reply::new(&mut out, false);
-        host.cluster.ask(now, batch.request(0), Asker::default(), &NoKeys, &mut reply, &mut acts);
+        host.cluster.ask(now, batch.request(0), asker, &NoKeys, &mut reply, &mut acts);
         self.carry_out(node, acts);
         String::from_utf8(out).unwrap()
     }
@@ -365,19 +379,19 @@ impl World {
                 let to = to.parse::<std::net::Ipv4Addr>().map_or(0, |ip| ip.octets()[3]);
                 host.followed = Some(to.into());
             }
-            Act::Promote => {
-                host.followed = None;
-                host.promotions += 1;
-            }
+            Act::Promote => (host.followed, host.promotions) = (None, host.promotions + 1),
             Act::PauseClients { .. } => host.paused = true,
             Act::ResumeClients => host.paused = false,
             Act::Log { text, .. } => host.logs.push(text),
-            Act::KeepKeys(slots) => {
-                let kept: Vec<u16> = slots.into_iter().filter(|slot| host.populated.contains(slot)).collect();
-                self.event(node, Event::KeysKept { slots: &kept });
-            }
+            Act::KeepKeys(slots) => self.tell_kept(node, &slots),
             Act::RoutesChanged | Act::Deliver { .. } | Act::FlushData => {}
         }
+    }
+
+    fn tell_kept(&mut self, node: usize, slots: &[u16]) {
+        let populated = self.host(node).populated.clone();
+        let kept: Vec<u16> = slots.iter().copied().filter(|slot| populated.contains(slot)).collect();
+        self.event(node, Event::KeysKept { slots: &kept });
     }
 
     /// Sends what waits for nothing any more.

@@ -99,7 +99,7 @@ impl Script {
     /// Through the handshake, up to the announced payload.
     fn reach_payload(&mut self) {
         self.hears(b"+PONG\r\n");
-        self.hears(b"+OK\r\n+OK\r\n+OK\r\n");
+        self.hears(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
         self.hears(format!("\n+FULLRESYNC {REPLID} 7\r\n").as_bytes());
         self.hears(format!("\n\n$EOF:{MARK}\r\n").as_bytes());
         self.said.clear();
@@ -131,9 +131,9 @@ fn the_handshake_is_that_of_the_originals() {
     assert_eq!(
         script.said(),
         "*2 $4 AUTH $6 secret *3 $8 REPLCONF $14 listening-port $4 6379 \
-         *5 $8 REPLCONF $4 capa $3 eof $4 capa $6 psync2 "
+         *5 $8 REPLCONF $4 capa $3 eof $4 capa $6 psync2 *3 $8 REPLCONF $7 version $5 8.0.0 "
     );
-    script.hears(b"+OK\r\n-ERR what?\r\n+OK\r\n");
+    script.hears(b"+OK\r\n-ERR what?\r\n+OK\r\n-ERR Unrecognized REPLCONF option: version\r\n");
     assert!(script.said().starts_with("*3 $5 PSYNC $40 "));
     script.hears(format!("+FULLRESYNC {REPLID} 7\r\n$EOF:{MARK}\r\n").as_bytes());
     script.hears(&[snapshot(&["a", "b"]), MARK.as_bytes().to_vec()].concat());
@@ -194,7 +194,7 @@ fn a_payload_of_known_length_may_be_followed_by_the_stream() {
     for cut in [1, 10, set.len()] {
         let mut script = Script::new();
         script.hears(b"+PONG\r\n");
-        script.hears(b"+OK\r\n+OK\r\n+OK\r\n");
+        script.hears(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
         let payload = snapshot(&["a"]);
         script.hears(format!("+FULLRESYNC {REPLID} 7\r\n").as_bytes());
         script.hears(format!("${}\r\n", payload.len()).as_bytes());
@@ -236,7 +236,7 @@ fn a_silent_primary_is_given_up_in_every_phase() {
 fn a_waiting_primary_that_gives_signs_of_life_is_not_given_up() {
     let mut script = Script::new();
     script.hears(b"+PONG\r\n");
-    script.hears(b"+OK\r\n+OK\r\n+OK\r\n");
+    script.hears(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
     for _ in 0..100 {
         script.pass(Span::seconds(1));
         script.hears(b"\n");

@@ -25,7 +25,7 @@ class Values:
     def key(self, kind):
         # One in twelve is another type's: WRONGTYPE is a reply, too.
         if self.random.random() < 0.08:
-            kind = self.pick("slezhxbpg")
+            kind = self.pick("slehxbpy" if kind == "y" else "slezhxbpg")
         return f"{kind}{self.random.randrange(4)}".encode()
 
     def s(self):
@@ -51,6 +51,10 @@ class Values:
 
     def p(self):
         return self.key("p")
+
+    def y(self):
+        """A sorted set of equal scores: ranges by bytes of others are not defined."""
+        return self.key("y")
 
     def g(self):
         return self.key("g")
@@ -79,7 +83,7 @@ class Values:
         return b"%d" % self.random.randrange(-8, 9) if self.random.random() < 0.95 else self.integer()
 
     def offset(self):
-        return b"%d" % self.random.randrange(0, 300) if self.random.random() < 0.95 else self.pick([b"-1", b"4294967295", b"4294967296", b"x", b"536870912"])
+        return b"%d" % self.random.randrange(0, 300) if self.random.random() < 0.95 else self.pick([b"-1", b"4294967296", b"x", b"536870912"])
 
     def short(self):
         return b"%d" % self.random.randrange(0, 40) if self.random.random() < 0.95 else self.pick([b"-1", b"-40", b"536870912", b"x", b""])
@@ -251,12 +255,12 @@ REDIS = {
     "zset": [
         (8, "ZADD {z} ?NX|XX ?GT|LT ?CH {score},{element}*"), (1, "ZADD {z} ?NX|XX ?GT|LT INCR {score} {element}"), (2, "ZINCRBY {z} {score} {element}"), (2, "ZREM {z} {element}*"),
         (1, "ZCARD {z}"), (2, "ZSCORE {z} {element}"), (1, "ZMSCORE {z} {element}*"), (1, "ZRANK {z} {element}"), (1, "ZREVRANK {z} {element}"), (2, "ZCOUNT {z} {min} {max}"),
-        (1, "ZLEXCOUNT {z} {lexmin} {lexmax}"), (3, "ZRANGE {z} {index} {index} ?REV ?WITHSCORES"), (2, "ZRANGE {z} {min} {max} BYSCORE ?REV ?LIMIT,{index},{count} ?WITHSCORES"),
-        (1, "ZRANGE {z} {lexmin} {lexmax} BYLEX ?REV ?LIMIT,{index},{count}"), (1, "ZRANGE {z} {index} {index} ?BYSCORE|BYLEX ?LIMIT,{index},{count} ?WITHSCORES"),
+        (1, "ZLEXCOUNT {y} {lexmin} {lexmax}"), (3, "ZRANGE {z} {index} {index} ?REV ?WITHSCORES"), (2, "ZRANGE {z} {min} {max} BYSCORE ?REV ?LIMIT,{index},{count} ?WITHSCORES"),
+        (1, "ZRANGE {y} {lexmin} {lexmax} BYLEX ?REV ?LIMIT,{index},{count}"), (1, "ZRANGE {z} {index} {index} ?BYSCORE ?LIMIT,{index},{count} ?WITHSCORES"), (3, "ZADD {y} 0,{element}*"),
         (1, "ZRANGESTORE {z} {z} {index} {index} ?REV"), (1, "ZRANGESTORE {z} {z} {min} {max} BYSCORE ?LIMIT,{index},{count}"), (1, "ZREVRANGE {z} {index} {index} ?WITHSCORES"),
         (2, "ZRANGEBYSCORE {z} {min} {max} ?WITHSCORES ?LIMIT,{index},{count}"), (1, "ZREVRANGEBYSCORE {z} {max} {min} ?WITHSCORES ?LIMIT,{index},{count}"),
-        (1, "ZRANGEBYLEX {z} {lexmin} {lexmax} ?LIMIT,{index},{count}"), (1, "ZREVRANGEBYLEX {z} {lexmax} {lexmin} ?LIMIT,{index},{count}"),
-        (1, "ZREMRANGEBYRANK {z} {index} {index}"), (1, "ZREMRANGEBYSCORE {z} {min} {max}"), (1, "ZREMRANGEBYLEX {z} {lexmin} {lexmax}"),
+        (1, "ZRANGEBYLEX {y} {lexmin} {lexmax} ?LIMIT,{index},{count}"), (1, "ZREVRANGEBYLEX {y} {lexmax} {lexmin} ?LIMIT,{index},{count}"),
+        (1, "ZREMRANGEBYRANK {z} {index} {index}"), (1, "ZREMRANGEBYSCORE {z} {min} {max}"), (1, "ZREMRANGEBYLEX {y} {lexmin} {lexmax}"),
         (1, "ZUNION {numkeys} {ez} {ez} ?WEIGHTS,{weight},{weight} ?AGGREGATE,SUM|AGGREGATE,MIN|AGGREGATE,MAX ?WITHSCORES"),
         (1, "ZINTER {numkeys} {ez} {ez} ?WEIGHTS,{weight},{weight} ?AGGREGATE,SUM|AGGREGATE,MIN|AGGREGATE,MAX ?WITHSCORES"), (1, "ZDIFF {numkeys} {ez} {ez} ?WITHSCORES"),
         (1, "ZUNIONSTORE {z} {numkeys} {ez} {ez} ?WEIGHTS,{weight},{weight} ?AGGREGATE,SUM|AGGREGATE,MIN|AGGREGATE,MAX"),
@@ -302,6 +306,10 @@ NEWER = {
 }
 
 
+# Commands that choose at random unless they are asked for more than there is.
+RANDOM = {"SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"}
+
+
 class Generator:
     """Commands from a seed, out of the families that are asked for."""
 
@@ -324,7 +332,7 @@ class Generator:
         words = []
         for token in template:
             self.expand(token, words)
-        if self.random.random() < 0.01:
+        if self.random.random() < 0.01 and template[0] not in RANDOM:
             # A word too many, or one too few.
             if self.random.random() < 0.5 or len(words) < 2:
                 words.append(self.values.v())

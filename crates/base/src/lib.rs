@@ -10,6 +10,7 @@ pub mod crc64;
 pub mod geohash;
 pub mod glob;
 pub mod id;
+pub mod lzf;
 pub mod number;
 pub mod random;
 pub mod sha256;

@@ -4,6 +4,7 @@ pub use crate::hash::HashLimits;
 pub use crate::set::SetLimits;
 pub use crate::sorted_set::SortedSetLimits;
 pub use crate::stream::StreamLimits;
+pub use crate::list::ListLimits;
 
 /// Those of all types, as the directives of the same names have them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,4 +17,6 @@ pub struct Limits {
     pub stream: StreamLimits,
     /// `zset-max-listpack-entries`, `zset-max-listpack-value`.
     pub sorted_set: SortedSetLimits,
+    /// `list-max-listpack-size`, `list-compress-depth`.
+    pub list: ListLimits,
 }

@@ -17,8 +17,8 @@ use crate::value::{StrRef, integer_of};
 use alloc::vec::Vec;
 pub use append::Appender;
 
-const HEADER: usize = 6;
-const END: u8 = 0xff;
+pub(crate) const HEADER: usize = 6;
+pub(crate) const END: u8 = 0xff;
 /// The element count that means "count them".
 const COUNT_UNKNOWN: u16 = u16::MAX;
 
@@ -214,7 +214,7 @@ impl<'a> Iterator for Iter<'a> {
 
 /// The element at the start of `bytes` with the length of encoding and payload; `None` at the end, or when it is cut off.
 #[inline]
-fn decode(bytes: &[u8]) -> Option<(StrRef<'_>, usize)> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<(StrRef<'_>, usize)> {
     let &first = bytes.first()?;
     let string = |start: usize, len: usize| {
         let end = start.checked_add(len)?;
@@ -248,7 +248,7 @@ fn decode(bytes: &[u8]) -> Option<(StrRef<'_>, usize)> {
 }
 
 /// The encoding bytes of an element (up to nine, with an integer's payload), their number, and the string's payload.
-fn encoding(text: &[u8]) -> ([u8; 9], usize, &[u8]) {
+pub(crate) fn encoding(text: &[u8]) -> ([u8; 9], usize, &[u8]) {
     let mut out = [0; 9];
     if let Some(number) = integer_of(text) {
         let len = match number {
@@ -300,7 +300,7 @@ fn encoding(text: &[u8]) -> ([u8; 9], usize, &[u8]) {
 ///
 /// The bounds are the original's own: 16383 takes three bytes already.
 #[inline]
-fn back_length(len: usize) -> ([u8; 5], usize) {
+pub(crate) fn back_length(len: usize) -> ([u8; 5], usize) {
     let count = match len {
         0..=127 => 1,
         128..=16_382 => 2,
@@ -316,8 +316,8 @@ fn back_length(len: usize) -> ([u8; 5], usize) {
     (out, count)
 }
 
-/// Checks every byte of a listpack.
-fn check(bytes: &[u8]) -> Result<(), Malformed> {
+/// Checks every byte of a listpack; returns how many elements it has.
+pub(crate) fn check(bytes: &[u8]) -> Result<usize, Malformed> {
     let header = bytes.get(..HEADER).ok_or(Malformed)?;
     let total = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
     if total as usize != bytes.len() || bytes.len() < HEADER + 1 {
@@ -337,7 +337,7 @@ fn check(bytes: &[u8]) -> Result<(), Malformed> {
     }
     let stated = u16::from_le_bytes([header[4], header[5]]);
     let is_counted = stated == COUNT_UNKNOWN || usize::from(stated) == count;
-    if at == bytes.len() - 1 && bytes[at] == END && is_counted { Ok(()) } else { Err(Malformed) }
+    if at == bytes.len() - 1 && bytes[at] == END && is_counted { Ok(count) } else { Err(Malformed) }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub mod batch;
 pub mod bus;
 pub mod framer;
 pub mod listpack;
-pub mod lzf;
+pub use base::lzf;
 pub mod nodes_conf;
 pub mod rdb;
 pub mod reply;

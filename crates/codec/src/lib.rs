@@ -14,7 +14,9 @@ mod stream;
 mod string;
 
 use alloc::vec::Vec;
-use data::{HashKey, HashLimits, Limits, SetLimits, SortedSetLimits, StreamLimits, Value, ValueRef};
+use data::{
+    HashKey, HashLimits, Limits, ListLimits, SetLimits, SortedSetLimits, StreamLimits, Value, ValueRef,
+};
 use spec::Config;
 use spec::directive::id;
 use wire::rdb;
@@ -31,6 +33,11 @@ pub fn limits(config: &Config) -> Limits {
         hash: HashLimits {
             entries: count(id::HASH_MAX_LISTPACK_ENTRIES),
             value_bytes: size(id::HASH_MAX_LISTPACK_VALUE),
+        },
+        list: ListLimits {
+            fill: config.integer(id::LIST_MAX_LISTPACK_SIZE),
+            compress_depth: count(id::LIST_COMPRESS_DEPTH),
+            ..ListLimits::default()
         },
         set: SetLimits {
             intset_entries: count(id::SET_MAX_INTSET_ENTRIES),
@@ -100,6 +107,8 @@ pub fn held(value: rdb::Value, key: HashKey, limits: &Limits) -> Result<Value, F
         rdb::Value::Set(members) => set::of_members(&members, key, limits.set),
         rdb::Value::SetIntset(bytes) => set::of_intset(bytes, key, limits.set),
         rdb::Value::SetListpack(bytes) => set::of_listpack(bytes, key, limits.set),
+        rdb::Value::List(elements) => Ok(list::of_elements(&elements, &limits.list)),
+        rdb::Value::ListNodes(nodes) => list::of_nodes(nodes, &limits.list),
         rdb::Value::Stream(parts) => stream::of_parts(*parts),
         rdb::Value::SortedSet(scored) => sorted_set::of_scored(&scored, key, limits.sorted_set),
         rdb::Value::SortedSetListpack(bytes) => sorted_set::of_listpack(bytes, key, limits.sorted_set),
@@ -111,7 +120,7 @@ pub fn copy(value: ValueRef<'_>, key: HashKey) -> Value {
     match value {
         ValueRef::Str(text) => string::copy(text),
         ValueRef::Hash(value) => hash::copy(value, key),
-        ValueRef::List(value) => list::copy(value, key),
+        ValueRef::List(value) => list::copy(value),
         ValueRef::Set(value) => set::copy(value),
         ValueRef::SortedSet(value) => sorted_set::copy(value, key),
         ValueRef::Stream(value) => stream::copy(value),
@@ -141,6 +150,10 @@ pub fn cost(value: &rdb::Value) -> usize {
         rdb::Value::SetIntset(bytes) | rdb::Value::SetListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
         rdb::Value::Hash(pairs) => pairs.len() / 8,
         rdb::Value::Set(members) => members.len() / 8,
+        rdb::Value::List(elements) => elements.len() / 8,
+        rdb::Value::ListNodes(nodes) => {
+            nodes.iter().map(|node| node.bytes().len()).sum::<usize>() / BYTES_PER_UNIT
+        }
         rdb::Value::Stream(stream) => stream.len_bytes() / BYTES_PER_UNIT,
         rdb::Value::SortedSetListpack(bytes) => bytes.len() / BYTES_PER_UNIT,
         rdb::Value::SortedSet(scored) => scored.len() / 8,

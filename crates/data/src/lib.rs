@@ -40,7 +40,7 @@ pub use garbage::Detached;
 pub use hash::{Hash, HashLimits};
 pub use keyspace::{DbFigures, KeyHash, Keyspace};
 pub use limits::Limits;
-pub use list::List;
+pub use list::{List, ListLimits};
 pub use place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
 pub use sample::Among;
 pub use set::{Set, SetLimits};

@@ -1,10 +1,10 @@
 //! Limits: up to which size a collection stays in its small layout.
 
 pub use crate::hash::HashLimits;
+pub use crate::list::ListLimits;
 pub use crate::set::SetLimits;
 pub use crate::sorted_set::SortedSetLimits;
 pub use crate::stream::StreamLimits;
-pub use crate::list::ListLimits;
 
 /// Those of all types, as the directives of the same names have them.
 #[derive(Clone, Copy, Debug, Default)]

@@ -16,8 +16,8 @@
 //! What a handler must do:
 //! - parse and refuse everything first, the timeout included: [`deadline_of_seconds`], [`deadline_of_ms`];
 //! - look at its keys in their order and take what there is; its effect is the form that does not block (LPOP, not BLPOP);
-//! - if there is nothing, call [`Call::await_keys`] and return. Within a transaction that answers at once, as if the time
-//!   were over.
+//! - if there is nothing, call [`Call::await_keys`] and return. Within a transaction that answers at once:
+//!   `Awaited::nothing`.
 //! - report what it changed with `call.changed`, as everyone does: nothing else makes a key ready.
 //!
 //! Sorted sets wait with `Awaited::of(Kind::SortedSet)`. Streams: one write wakes all readers in turn, for none takes
@@ -45,20 +45,20 @@ pub struct Awaited {
     pub kind: Kind,
     /// Run again also when a key is gone, or holds another type than it did.
     pub minds_end: bool,
-    /// What is answered when the time is over.
+    /// What is answered where waiting is not possible. When the time is over that is the null array, always.
     pub nothing: Nothing,
     /// The request that is run again, where it is not the one that was sent.
     pub again: Option<Batch>,
 }
 
 impl Awaited {
-    /// A value of this type; when the time is over the answer is the null array.
+    /// A value of this type; where waiting is not possible the answer is the null array.
     pub fn of(kind: Kind) -> Awaited {
         Awaited { kind, minds_end: false, nothing: Nothing::Array, again: None }
     }
 }
 
-/// The answer to one who waited in vain. RESP3 knows one null alone.
+/// The answer to one who can not wait. RESP3 knows one null alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nothing {
     /// The null array.
@@ -288,7 +288,7 @@ impl Blocking {
 
 impl Call<'_> {
     /// The client waits until one of `keys` holds something for it, or until `deadline`. Nothing may be in the reply.
-    /// Where waiting is not possible (a transaction, the primary's stream) the answer is that of a time that is over.
+    /// Where waiting is not possible (a transaction, the primary's stream) the answer is `awaited.nothing`.
     pub fn await_keys<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>, awaited: Awaited, deadline: Time) {
         if self.in_exec || self.session.is_stream {
             awaited.nothing.say(&mut self.reply);

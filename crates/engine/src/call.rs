@@ -58,6 +58,8 @@ pub struct Core {
     pub monitors: Vec<ConnId>,
     /// What eviction keeps between its steps.
     pub eviction: Eviction,
+    /// From how many bytes on an element of a list lies on its own (DEBUG QUICKLIST-PACKED-THRESHOLD).
+    pub plain_bytes: usize,
     /// The most memory that the keyspace has had.
     pub peak_bytes: u64,
 }
@@ -127,6 +129,8 @@ impl Class {
     pub const STRING: Class = Class(1 << 1);
     /// `s`.
     pub const SET: Class = Class(1 << 3);
+    /// `l`.
+    pub const LIST: Class = Class(1 << 2);
     /// `h`.
     pub const HASH: Class = Class(1 << 4);
     /// `z`.

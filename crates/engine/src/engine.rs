@@ -131,6 +131,7 @@ impl Engine {
                 pause: None,
                 moves: Moves::default(),
                 eviction,
+                plain_bytes: data::ListLimits::PLAIN_BYTES_USUAL,
                 peak_bytes: 0,
                 monitors: Vec::new(),
             },

@@ -142,8 +142,7 @@ impl Engine {
 
 /// Ends a client's wait as if its time were over. False when it waits for no key.
 pub fn say_nothing(core: &mut Core, watch: &mut Watch, conn: ConnId) -> bool {
-    let Some(nothing) = watch.blocking.wait_of(conn).map(|wait| wait.awaited.nothing) else { return false };
-    end_wait(core, watch, conn, |reply| nothing.say(reply))
+    watch.blocking.wait_of(conn).is_some() && end_wait(core, watch, conn, |reply| reply.null_array())
 }
 
 /// Ends a client's wait with an error. False when it waits for no key.

@@ -15,6 +15,7 @@ mod cursor;
 mod decoder;
 pub mod encoder;
 mod error;
+mod list;
 pub mod payload;
 mod set;
 mod sorted_set;
@@ -25,6 +26,7 @@ mod value;
 pub use check::{Checker, Report};
 pub use decoder::{Decoder, Item};
 pub use error::RdbError;
+pub use list::ListNode;
 pub use sorted_set::Scored;
 pub use stream::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending, StreamVersion};
 pub use texts::Texts;
@@ -58,6 +60,8 @@ mod opcode {
 pub mod kind {
     /// A string.
     pub const STRING: u8 = 0;
+    /// A list, element by element.
+    pub const LIST: u8 = 1;
     /// A set, member by member.
     pub const SET: u8 = 2;
     /// A sorted set, member by member, the scores as texts (before Redis 4).
@@ -68,16 +72,22 @@ pub mod kind {
     pub const SORTED_SET_2: u8 = 5;
     /// A hash in a zipmap (Redis 2.2).
     pub const HASH_ZIPMAP: u8 = 9;
+    /// A list in one ziplist (before Redis 3.2).
+    pub const LIST_ZIPLIST: u8 = 10;
     /// A set of integers in one string.
     pub const SET_INTSET: u8 = 11;
     /// A sorted set in a ziplist.
     pub const SORTED_SET_ZIPLIST: u8 = 12;
     /// A hash in a ziplist.
     pub const HASH_ZIPLIST: u8 = 13;
+    /// A list of ziplists (Redis 3.2).
+    pub const LIST_QUICKLIST: u8 = 14;
     /// A stream (Redis 5).
     pub const STREAM_LISTPACKS: u8 = 15;
     /// A hash in a listpack (Redis 7).
     pub const HASH_LISTPACK: u8 = 16;
+    /// A list of listpacks and of elements on their own (Redis 7).
+    pub const LIST_QUICKLIST_2: u8 = 18;
     /// A stream with counts of entries (Redis 7.0).
     pub const STREAM_LISTPACKS_2: u8 = 19;
     /// A stream with one more time for each consumer (Redis 7.2).
@@ -91,18 +101,19 @@ pub mod kind {
     /// True for the types that this program can hold.
     pub(super) fn is_held(byte: u8) -> bool {
         let of_sets = matches!(byte, SET | SET_INTSET | SET_LISTPACK);
+        let of_lists = matches!(byte, LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2);
         let of_hashes = matches!(byte, HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK);
         let of_streams = matches!(byte, STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3);
         let of_sorted_sets =
             matches!(byte, SORTED_SET | SORTED_SET_2 | SORTED_SET_ZIPLIST | SORTED_SET_LISTPACK);
-        byte == STRING || of_sets || of_hashes || of_sorted_sets || of_streams
+        byte == STRING || of_lists || of_sets || of_hashes || of_sorted_sets || of_streams
     }
 
     /// The name of a type byte, those included that this program can not hold.
     pub(super) fn name(byte: u8) -> Option<&'static str> {
         Some(match byte {
             STRING => "string",
-            1 => "list",
+            LIST => "list",
             SET => "set",
             SORTED_SET => "sorted set",
             HASH => "hash",
@@ -110,15 +121,15 @@ pub mod kind {
             6 => "module (before 4.0)",
             7 => "module",
             HASH_ZIPMAP => "hash (zipmap)",
-            10 => "list (ziplist)",
+            LIST_ZIPLIST => "list (ziplist)",
             SET_INTSET => "set (intset)",
             SORTED_SET_ZIPLIST => "sorted set (ziplist)",
             HASH_ZIPLIST => "hash (ziplist)",
-            14 => "list (quicklist)",
+            LIST_QUICKLIST => "list (quicklist)",
             STREAM_LISTPACKS => "stream (listpacks)",
             HASH_LISTPACK => "hash (listpack)",
             SORTED_SET_LISTPACK => "sorted set (listpack)",
-            18 => "list (quicklist 2)",
+            LIST_QUICKLIST_2 => "list (quicklist 2)",
             STREAM_LISTPACKS_2 => "stream (listpacks 2)",
             SET_LISTPACK => "set (listpack)",
             STREAM_LISTPACKS_3 => "stream (listpacks 3)",

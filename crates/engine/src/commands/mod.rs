@@ -17,6 +17,7 @@ pub mod hyperloglog;
 pub mod info;
 pub mod keys;
 pub mod lcs;
+pub mod lists;
 pub mod migrate;
 pub mod monitor;
 pub mod pause;
@@ -52,6 +53,7 @@ pub static GROUPS: &[&[Command]] = &[
     sorted_sets::COMMANDS,
     streams::COMMANDS,
     geo::COMMANDS,
+    lists::COMMANDS,
     keys::COMMANDS,
     databases::COMMANDS,
     lcs::COMMANDS,

@@ -1,6 +1,7 @@
 //! The engine through its public interface: requests in, replies and effects out.
 
 mod apply;
+mod blocking;
 mod clients;
 mod cluster;
 mod commands;
@@ -10,6 +11,7 @@ mod evict;
 mod feed;
 mod golden;
 mod hostile;
+mod lists;
 mod moves;
 mod pause;
 mod sets;

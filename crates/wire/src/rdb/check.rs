@@ -18,6 +18,8 @@ pub struct Report {
     pub strings: u64,
     /// Keys that hold a hash.
     pub hashes: u64,
+    /// Keys that hold a list.
+    pub lists: u64,
     /// Keys that hold a set.
     pub sets: u64,
     /// Keys that hold a stream.
@@ -85,6 +87,7 @@ impl Checker {
                     Value::String(_) | Value::Integer(_) => report.strings += 1,
                     Value::HashListpack(_) | Value::Hash(_) => report.hashes += 1,
                     Value::Set(_) | Value::SetIntset(_) | Value::SetListpack(_) => report.sets += 1,
+                    Value::List(_) | Value::ListNodes(_) => report.lists += 1,
                     Value::Stream(_) => report.streams += 1,
                     Value::SortedSet(_) | Value::SortedSetListpack(_) => report.sorted_sets += 1,
                 }

@@ -11,6 +11,7 @@
 //! and a long string keeps its place in `Filling`: no byte is looked at twice but those of one small piece.
 //! Invariant: memory grows with bytes that have arrived, never with a length that a header claims.
 
+mod list;
 mod stream;
 
 use alloc::boxed::Box;
@@ -24,9 +25,10 @@ use super::sorted_set::Scored;
 use super::stream::StreamVersion;
 use super::texts::Texts;
 use super::value::{self, Flaw, Pairs, Value};
-use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, opcode, set, sorted_set};
+use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, list as lists, opcode, set, sorted_set};
 use crate::listpack::Element;
 use crate::lzf;
+use list::ListReader;
 use stream::StreamReader;
 
 /// 5: the first version that ends with a checksum.
@@ -105,6 +107,7 @@ enum State {
     Texts { key: Vec<u8>, kind: u8, count: u64, texts: Texts },
     Stream { key: Vec<u8>, reader: Box<StreamReader> },
     Scored { key: Vec<u8>, kind: u8, count: u64, scored: Scored },
+    List { key: Vec<u8>, reader: ListReader },
     Checksum,
     Ended,
     Failed(RdbError),
@@ -198,6 +201,8 @@ impl Decoder {
         let state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
+            kind::LIST | kind::LIST_QUICKLIST => State::Count { key, kind },
+            kind::LIST_QUICKLIST_2 => State::List { key, reader: ListReader::default() },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
                 Some(version) => State::Stream { key, reader: StreamReader::new(version) },
                 None => State::Flat { key, kind },
@@ -273,6 +278,7 @@ impl Decoder {
             State::Texts { texts, .. } => texts.memory_bytes(),
             State::Stream { reader, .. } => reader.memory_bytes(),
             State::Scored { scored, .. } => scored.memory_bytes(),
+            State::List { reader, .. } => reader.memory_bytes(),
             _ => 0,
         };
         self.window.capacity() + filling + value
@@ -307,6 +313,7 @@ impl Decoder {
             State::Texts { .. } => self.texts(),
             State::Stream { .. } => self.stream(),
             State::Scored { .. } => self.scored(),
+            State::List { .. } => self.list(),
             State::Checksum => self.checksum(),
             State::Ended => Ok(None),
             State::Failed(ref error) => Err(Stop::Error(error.clone())),
@@ -410,6 +417,8 @@ impl Decoder {
         self.state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
+            kind::LIST | kind::LIST_QUICKLIST => State::Count { key, kind },
+            kind::LIST_QUICKLIST_2 => State::List { key, reader: ListReader::default() },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
                 Some(version) => State::Stream { key, reader: StreamReader::new(version) },
                 None => State::Flat { key, kind },
@@ -444,6 +453,7 @@ impl Decoder {
                     kind::SET_LISTPACK => set::from_listpack(blob),
                     kind::SORTED_SET_ZIPLIST => sorted_set::from_ziplist(&blob),
                     kind::SORTED_SET_LISTPACK => sorted_set::from_listpack(blob),
+                    kind::LIST_ZIPLIST => lists::from_ziplists([&*blob].into_iter()),
                     _ => value::from_listpack(blob),
                 };
                 match value {
@@ -491,7 +501,18 @@ impl Decoder {
                 }
             }
         }
-        let value = if kind == kind::HASH { Value::Hash(Pairs::of(texts)) } else { Value::Set(texts) };
+        let value = match kind {
+            kind::HASH => Value::Hash(Pairs::of(texts)),
+            kind::SET => Value::Set(texts),
+            kind::LIST_QUICKLIST => match lists::from_ziplists(texts.iter()) {
+                Ok(value) => value,
+                Err(Flaw::Empty) => return Ok(Some(self.empty(key))),
+                Err(Flaw::Bad(error)) => {
+                    return Err(RdbError::BadFlat { key, at: self.at(), error }.into());
+                }
+            },
+            _ => Value::List(texts),
+        };
         Ok(Some(self.keyed(key, value)))
     }
 

@@ -86,9 +86,13 @@ pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
                 out.extend_from_slice(&score.to_le_bytes());
             }
         }
-        Value::Set(members) => {
-            length(out, members.len() as u64);
-            members.iter().for_each(|member| string(out, member, packing));
+        Value::Set(texts) | Value::List(texts) => {
+            length(out, texts.len() as u64);
+            texts.iter().for_each(|text| string(out, text, packing));
+        }
+        Value::ListNodes(nodes) => {
+            length(out, nodes.len() as u64);
+            nodes.iter().for_each(|node| node.write(out, packing));
         }
         Value::Stream(stream) => stream.write(out, packing),
         Value::Hash(pairs) => {
@@ -100,6 +104,8 @@ pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
         }
     }
 }
+
+pub use super::list::{write_packed as list_packed, write_plain as list_plain};
 
 /// The end. `before` is the checksum of all bytes of the file that are not in `out` (`out` holds the file's last
 /// bytes, and only such); with `None` the file says that it has no checksum (`rdbchecksum no`).

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::kind;
+use super::list::ListNode;
 use super::sorted_set::Scored;
 use super::stream::Stream;
 use super::texts::Texts;
@@ -29,6 +30,10 @@ pub enum Value {
     SetIntset(Vec<u8>),
     /// A set in one listpack, which is sound; as for `Set` no member may come twice.
     SetListpack(Vec<u8>),
+    /// The elements of a list, at least one.
+    List(Texts),
+    /// The nodes of a list, at least one.
+    ListNodes(Vec<ListNode>),
     /// A stream, its nodes unchecked.
     Stream(Box<Stream>),
     /// The members of a sorted set, at least one. As for `Set`, the plain encoding may have one twice.
@@ -47,6 +52,8 @@ impl Value {
             Value::Set(_) => kind::SET,
             Value::SetIntset(_) => kind::SET_INTSET,
             Value::SetListpack(_) => kind::SET_LISTPACK,
+            Value::List(_) => kind::LIST,
+            Value::ListNodes(_) => kind::LIST_QUICKLIST_2,
             Value::Stream(stream) => stream.version.kind(),
             Value::SortedSet(_) => kind::SORTED_SET_2,
             Value::SortedSetListpack(_) => kind::SORTED_SET_LISTPACK,

@@ -68,19 +68,16 @@ fn the_time_of_a_wait_ends() {
 
 #[test]
 fn a_key_becomes_ready_in_many_ways() {
-    let ways = [
-        "rename from k",
-        "copy from k",
-        "move k 0",
-        "swapdb 0 1",
-        "linsert k before x y\n lmove from k left left",
-        "restore k 0 \"\\x12\\x01\\x02\\t\\t\\x00\\x00\\x00\\x01\\x00\\x01\\x01\\xff\\n\\x00\\xa1\\xb7\\x11\\xbe\\xb7\\xb3\\xef\\xef\"",
-    ];
-    for way in &ways[..5] {
+    let ways =
+        ["rename from k", "copy from k", "move k 0", "swapdb 0 1", "rpush other 1\n restore k 0 PAYLOAD"];
+    for way in ways {
         let mut world = World::new();
         world.ask("rpush from 1\n select 1\n rpush k 1\n select 0");
         world.send(2, "blpop k 0");
         world.turn();
+        // As DUMP has a list of one element `1` in Redis 7.0.
+        let payload = "\"\\x12\\x01\\x02\\t\\t\\x00\\x00\\x00\\x01\\x00\\x01\\x01\\xff\\n\\x00\\x10\\x82\\x8f\\x92\\t\\xb3\\xf4F\"";
+        let way = way.replace("PAYLOAD", payload);
         let move_from_there = if way.starts_with("move") { "select 1\n" } else { "" };
         world.ask(&format!("{move_from_there}{way}"));
         assert_eq!(world.read(2), "*2 $1 k $1 1", "{way}");

@@ -181,7 +181,7 @@ fn push_reference(distance: usize, len: usize, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::Random;
+    use crate::Random;
 
     #[track_caller]
     fn round_trip(plain: &[u8]) -> Option<usize> {

@@ -315,6 +315,11 @@ impl Keyspace {
         tables.map(|table| table.overhead() as u64).sum::<u64>() + self.heads
     }
 
+    /// The part of `overhead_bytes` that belongs to one database, its head aside.
+    pub fn table_bytes(&self, db: u32) -> u64 {
+        self.databases[db as usize].tables.iter().map(|table| table.overhead() as u64).sum()
+    }
+
     /// Counts the flat arrays of tables' heads, which come with a database's first key and go with all of them.
     #[cold]
     fn count_heads(&mut self) {

@@ -214,6 +214,7 @@ impl Engine {
             return Ok(());
         }
         connection.session.active = now.mono;
+        connection.session.read_bytes = batch.memory_bytes();
         connection.inbox.push(batch);
         let is_full = connection.inbox.waiting() >= WAITING_BATCHES_MAX;
         if is_full && !core::mem::replace(&mut connection.is_paused, true) {

@@ -75,6 +75,8 @@ pub struct Session {
     pub created: Time,
     /// When its last request ran.
     pub active: Time,
+    /// What the batch that it sent last took.
+    pub read_bytes: usize,
     /// The command that it ran last.
     pub last_row: Option<RowIndex>,
     /// Invariant: true only if nothing of the session itself can make admission refuse or queue a request.
@@ -127,6 +129,7 @@ impl Session {
             last_write: 0,
             created: now,
             active: now,
+            read_bytes: 0,
             last_row: None,
             is_plain: false,
         }

@@ -1,4 +1,4 @@
-//! Slow: which requests took long (SLOWLOG), and when the worst of them were (LATENCY).
+//! Slow: which requests took long (SLOWLOG) or were large (COMMANDLOG), and when the worst of them were (LATENCY).
 //!
 //! A reading of the meter costs a quarter of a GET, so not every request gets one. What a request costs is bounded by
 //! its row where that is *brief* (one key, few arguments, no walk over a value): such requests share a reading with
@@ -46,6 +46,14 @@ pub struct Thresholds {
     pub entries_max: usize,
     /// `latency-monitor-threshold`.
     pub latency: u64,
+    /// `commandlog-request-larger-than`, in bytes; the largest number: none.
+    pub request_bytes: usize,
+    /// `commandlog-large-request-max-len`.
+    pub requests_max: usize,
+    /// `commandlog-reply-larger-than`, in bytes; the largest number: none.
+    pub reply_bytes: usize,
+    /// `commandlog-large-reply-max-len`.
+    pub replies_max: usize,
     /// Every request is measured alone.
     pub is_close: bool,
 }
@@ -55,24 +63,42 @@ impl Thresholds {
     pub fn from_config(config: &Config) -> Thresholds {
         let slowlog_us = config.integer(id::SLOWLOG_LOG_SLOWER_THAN);
         let latency_ms = config.count(id::LATENCY_MONITOR_THRESHOLD);
+        let count = |id| usize::try_from(config.count(id)).unwrap_or(usize::MAX);
+        // Below zero: never.
+        let bytes = |id| usize::try_from(config.integer(id)).unwrap_or(usize::MAX);
         Thresholds {
             slowlog: u64::try_from(slowlog_us).map_or(u64::MAX, |us| us.saturating_mul(1_000)),
-            entries_max: usize::try_from(config.count(id::SLOWLOG_MAX_LEN)).unwrap_or(usize::MAX),
+            entries_max: count(id::SLOWLOG_MAX_LEN),
+            request_bytes: bytes(id::COMMANDLOG_REQUEST_LARGER_THAN),
+            requests_max: count(id::COMMANDLOG_LARGE_REQUEST_MAX_LEN),
+            reply_bytes: bytes(id::COMMANDLOG_REPLY_LARGER_THAN),
+            replies_max: count(id::COMMANDLOG_LARGE_REPLY_MAX_LEN),
             latency: if latency_ms == 0 { u64::MAX } else { latency_ms.saturating_mul(1_000_000) },
             is_close: (0..CLOSE_US).contains(&slowlog_us) || latency_ms > 0,
         }
     }
 }
 
-/// A request that took long.
+/// Why a request is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It took long.
+    Slow,
+    /// It was large.
+    LargeRequest,
+    /// Its reply was large.
+    LargeReply,
+}
+
+/// A request that is noted.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Counts up over the process' life.
     pub id: u64,
     /// When it ran.
     pub at: Unix,
-    /// How long.
-    pub us: u64,
+    /// How long, in microseconds, or how large, in bytes.
+    pub amount: u64,
     /// Its arguments, cut.
     pub args: Vec<Vec<u8>>,
     /// Whose it was: `ip:port`.
@@ -90,16 +116,38 @@ pub struct Event {
     pub worst_ms: u64,
 }
 
-/// The log and the samples.
+/// The requests that are noted for one reason.
 #[derive(Debug, Default)]
-pub struct Slow {
+pub struct Log {
     /// The newest first.
     pub entries: VecDeque<Entry>,
+    next_id: u64,
+}
+
+impl Log {
+    fn push(&mut self, entries_max: usize, amount: u64, row: &Row, args: Args<'_>, session: &Session, now: Now) {
+        self.entries.push_front(Entry {
+            id: self.next_id,
+            at: now.unix,
+            amount,
+            args: shown(&redacted(row, args)),
+            client: session.peer.remote.to_string(),
+            name: session.name.clone(),
+        });
+        self.next_id += 1;
+        self.entries.truncate(entries_max);
+    }
+}
+
+/// The logs and the samples.
+#[derive(Debug, Default)]
+pub struct Slow {
+    /// By [`Kind`].
+    pub logs: [Log; 3],
     /// By event.
     pub events: BTreeMap<&'static str, Event>,
     /// Ticks that the running request will stand still after the turn (DEBUG SLEEP): they are its own.
     pub stalls: u64,
-    next_id: u64,
 }
 
 impl Slow {
@@ -120,16 +168,31 @@ impl Slow {
         if ticks < thresholds.slowlog || row.spec().flags.has(Flags::SKIP_SLOWLOG) {
             return;
         }
-        self.entries.push_front(Entry {
-            id: self.next_id,
-            at: now.unix,
-            us: ticks / 1_000,
-            args: shown(&redacted(row, args)),
-            client: session.peer.remote.to_string(),
-            name: session.name.clone(),
-        });
-        self.next_id += 1;
-        self.entries.truncate(thresholds.entries_max);
+        self.logs[Kind::Slow as usize].push(thresholds.entries_max, ticks / 1_000, row, args, session, now);
+    }
+
+    /// Notes a request where it or its reply is large.
+    #[cold]
+    pub fn note_sizes(
+        &mut self,
+        thresholds: Thresholds,
+        (request_bytes, reply_bytes): (usize, usize),
+        row: &Row,
+        args: Args<'_>,
+        session: &Session,
+        now: Now,
+    ) {
+        if row.spec().flags.has(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        if request_bytes > thresholds.request_bytes {
+            let log = &mut self.logs[Kind::LargeRequest as usize];
+            log.push(thresholds.requests_max, request_bytes as u64, row, args, session, now);
+        }
+        if reply_bytes > thresholds.reply_bytes {
+            let log = &mut self.logs[Kind::LargeReply as usize];
+            log.push(thresholds.replies_max, reply_bytes as u64, row, args, session, now);
+        }
     }
 
     fn sample(&mut self, event: &'static str, second: u64, ms: u64) {
@@ -196,4 +259,10 @@ fn shown(args: &[&[u8]]) -> Vec<Vec<u8>> {
         shown.push(format!("... ({} more arguments)", args.len() - kept).into_bytes());
     }
     shown
+}
+
+/// Bytes of a request on the wire.
+pub fn wire_len(args: Args<'_>) -> usize {
+    let header = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 4;
+    header(args.len()) + args.iter().map(|arg| header(arg.len()) + arg.len() + 2).sum::<usize>()
 }

@@ -9,7 +9,8 @@ use crate::call::{Flow, Stage};
 use crate::engine::{Applied, ApplyError, UNREAD_BYTES_MAX, requests_mode, resume};
 use crate::keys::is_due;
 use crate::routes::{MYSELF, NOBODY, Routes};
-use crate::session::{Connection, Replies};
+use crate::session::{Connection, Replies, Session};
+use crate::slow::wire_len;
 use crate::table::{Found, RowIndex, Table};
 use crate::tracking::Runner;
 use crate::{Engine, Outside, Ran};
@@ -179,6 +180,8 @@ impl Engine {
         };
         let mut flow = Flow::Next;
         if let Some(batch) = &inbox.batch {
+            // A large request may be in it: each is looked at.
+            let is_open = is_open && batch.memory_bytes() <= stage.core.settings.slow.request_bytes;
             for index in plan {
                 if let Some(ahead) = self.plan.get(index + ENTRIES_AHEAD) {
                     ahead.prefetch_entry(&stage.shared.keyspace);
@@ -519,10 +522,14 @@ impl Stage<'_> {
         self.core.stats.ran(row, || out.ticks());
         self.shared.feed.begin_unit();
         let before = self.shared.feed.offset;
+        let mark = bytes.len();
         let mut call = self.call(session, bytes, args, row, first);
         call.perform();
         let flow = call.flow;
         self.shared.feed.end_unit();
+        if bytes.len() - mark > self.core.settings.slow.reply_bytes {
+            self.note_sizes(session, args, row, bytes.len() - mark);
+        }
         if self.shared.feed.offset != before {
             session.last_write = self.shared.feed.offset;
         }
@@ -530,6 +537,13 @@ impl Stage<'_> {
             self.tell_of_changes(session, bytes);
         }
         flow
+    }
+
+    /// Notes a request where it or its reply is large.
+    #[cold]
+    fn note_sizes(&mut self, session: &Session, args: Args<'_>, row: RowIndex, reply_bytes: usize) {
+        let (thresholds, sizes) = (self.core.settings.slow, (wire_len(args), reply_bytes));
+        self.core.slow.note_sizes(thresholds, sizes, self.table.row(row), args, session, self.now);
     }
 
     /// Tells tracking clients of what the request has changed.
@@ -614,6 +628,8 @@ impl Stage<'_> {
             session.is_asking = false;
             session.settle();
         }
+        // PSYNC has sent away what stood before it.
+        self.note_sizes(session, args, row, bytes.len().saturating_sub(mark));
         // What a client listens to is told whatever it wants to hear otherwise, and so is that it listens.
         let is_push = bytes.get(mark).is_some_and(|kind| *kind != b'-')
             && self.table.row(row).spec().name.ends_with("subscribe");

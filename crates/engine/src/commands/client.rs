@@ -1,19 +1,24 @@
 //! CLIENT: who is connected, and what a client wants of its connection.
 
 use crate::call::Call;
+use crate::commands::clients::Filter;
 use crate::commands::{container, help, pause, text, tracking};
 use crate::session::{Connection, Inbox, Outgoing, Replies, Session};
+use crate::slow::wire_len;
 use crate::table::{Command, Table};
 use crate::tracking::Tracking;
 use crate::watch::Watch;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::Time;
-use base::number;
 use core::fmt::Write;
 use machine::{ConnId, Listener};
 use spec::command::{Acl, Arity, Flags, Group};
 use spec::{Refusal, Spec};
+use wire::batch::Args;
+
+/// 2 s: what was read longer ago is no longer shown as a connection's.
+const READ_OF_LATE_S: u64 = 2;
 
 pub static COMMANDS: &[Command] = &[Command {
     spec: Spec {
@@ -216,13 +221,14 @@ pub enum Class {
 }
 
 impl Class {
-    fn named(word: &[u8]) -> Option<Option<Class>> {
+    /// The class that a request names; none within for the link to the primary.
+    pub fn named(word: &[u8]) -> Option<Option<Class>> {
         match word.to_ascii_lowercase().as_slice() {
             b"normal" => Some(Some(Class::Normal)),
             b"slave" | b"replica" => Some(Some(Class::Replica)),
             b"pubsub" => Some(Some(Class::PubSub)),
             // The link to the primary is none of the engine's clients.
-            b"master" => Some(None),
+            b"master" | b"primary" => Some(None),
             _ => None,
         }
     }
@@ -289,12 +295,14 @@ struct Line<'a> {
     table: &'a Table,
     watch: &'a Watch,
     now: Time,
+    /// The request that runs, of its connection alone.
+    request: Option<Args<'a>>,
 }
 
 impl Line<'_> {
     fn write(&self, out: &mut String) {
         let session = self.session;
-        let flags = self.flags();
+        let flags = flags_of(session, self.watch);
         let since = |time: Time| self.now.since(time).as_seconds();
         let (channels, patterns, shards) = session
             .subscriptions
@@ -303,6 +311,12 @@ impl Line<'_> {
         let multi = session.multi.as_ref().map_or(-1, |multi| multi.len() as i64);
         let multi_memory = session.multi.as_ref().map_or(0, |multi| multi.memory_bytes());
         let inbox = self.buffers.map_or(0, |(inbox, _)| inbox.query_bytes());
+        // What is read lies in buffers of a pool: shown is what a connection has had of them of late.
+        let is_recent = since(session.active) < READ_OF_LATE_S;
+        let read_bytes = if is_recent { session.read_bytes.saturating_sub(inbox) } else { 0 };
+        let query = self.request.map_or(inbox, wire_len);
+        let args: usize = self.request.map_or(0, |args| args.iter().map(<[u8]>::len).sum());
+        let reply_bytes = self.buffers.map_or(0, |(_, outgoing)| outgoing.bytes.capacity());
         let pending = self.buffers.map_or(0, |(_, outgoing)| outgoing.pending());
         let held = self.buffers.map_or(0, |(_, outgoing)| outgoing.held.len());
         let command = session.last_row.map_or("NULL", |row| &*self.table.row(row).full_name);
@@ -313,8 +327,8 @@ impl Line<'_> {
         let done = writeln!(
             out,
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags} db={} sub={channels} \
-             psub={patterns} ssub={shards} multi={multi} qbuf={inbox} qbuf-free=0 argv-mem=0 multi-mem={multi_memory} \
-             rbs=0 rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
+             psub={patterns} ssub={shards} multi={multi} qbuf={query} qbuf-free={read_bytes} argv-mem={args} \
+             multi-mem={multi_memory} rbs={reply_bytes} rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
              user=default redir={} resp={} lib-name={library} lib-ver={}",
             session.id,
             session.peer.remote,
@@ -330,31 +344,31 @@ impl Line<'_> {
         );
         done.expect("a string takes all text");
     }
+}
 
-    fn flags(&self) -> String {
-        let session = self.session;
-        let watches = self.watch.count(session.conn) > 0;
-        let is_touched = watches && self.watch.is_broken(session.conn, |_, _| false);
-        let tracks = |has: fn(&Tracking) -> bool| session.tracking.as_deref().is_some_and(has);
-        let letters = [
-            (session.is_monitor, 'O'),
-            (session.is_replica, 'S'),
-            (session.is_subscribed(), 'P'),
-            (session.multi.is_some(), 'x'),
-            (session.is_blocked || session.is_held, 'b'),
-            (is_touched, 'd'),
-            (session.is_closing, 'c'),
-            (session.tracking.is_some(), 't'),
-            (tracks(|tracking| tracking.is_redirect_broken), 'R'),
-            (tracks(|tracking| tracking.is_broadcast), 'B'),
-            (session.listener == Listener::Unix, 'U'),
-            (session.is_readonly, 'r'),
-            (session.no_evict, 'e'),
-            (session.no_touch, 'T'),
-        ];
-        let flags: String = letters.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| *letter).collect();
-        if flags.is_empty() { "N".to_string() } else { flags }
-    }
+/// The letters of what is special about a client.
+pub fn flags_of(session: &Session, watch: &Watch) -> String {
+    let watches = watch.count(session.conn) > 0;
+    let is_touched = watches && watch.is_broken(session.conn, |_, _| false);
+    let tracks = |has: fn(&Tracking) -> bool| session.tracking.as_deref().is_some_and(has);
+    let letters = [
+        (session.is_monitor, 'O'),
+        (session.is_replica, 'S'),
+        (session.is_subscribed(), 'P'),
+        (session.multi.is_some(), 'x'),
+        (session.is_blocked || session.is_held, 'b'),
+        (is_touched, 'd'),
+        (session.is_closing, 'c'),
+        (session.tracking.is_some(), 't'),
+        (tracks(|tracking| tracking.is_redirect_broken), 'R'),
+        (tracks(|tracking| tracking.is_broadcast), 'B'),
+        (session.listener == Listener::Unix, 'U'),
+        (session.is_readonly, 'r'),
+        (session.no_evict, 'e'),
+        (session.no_touch, 'T'),
+    ];
+    let flags: String = letters.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| *letter).collect();
+    if flags.is_empty() { "N".to_string() } else { flags }
 }
 
 /// Lines of all connections that `wanted` accepts, in order of their ids.
@@ -366,8 +380,10 @@ fn lines(call: &Call<'_>, wanted: impl Fn(&Session) -> bool) -> String {
         table,
         watch,
         now,
+        request: None,
     });
-    let own = Line { session: call.session, buffers: None, table, watch, now };
+    let request = Some(call.args);
+    let own = Line { session: call.session, buffers: None, table, watch, now, request };
     let mut lines: Vec<Line<'_>> =
         others.chain([own]).filter(|line| !line.session.is_stream && wanted(line.session)).collect();
     lines.sort_by_key(|line| line.session.id);
@@ -379,20 +395,12 @@ fn lines(call: &Call<'_>, wanted: impl Fn(&Session) -> bool) -> String {
 }
 
 fn client_list(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let list = match call.args.get(2) {
-        None => lines(call, |_| true),
-        Some(word) if call.args.len() == 4 && word.eq_ignore_ascii_case(b"type") => {
-            let class = Class::named(call.args.at(3))
-                .ok_or_else(|| Refusal::UnknownClientType(text(call.args.at(3))))?;
-            lines(call, |session| class == Some(class_of(session)))
-        }
-        Some(word) if call.args.len() > 3 && word.eq_ignore_ascii_case(b"id") => {
-            let ids: Option<Vec<i64>> = call.args.from(3).iter().map(number::parse_i64).collect();
-            let ids = ids.ok_or(Refusal::InvalidClientId)?;
-            lines(call, |session| ids.contains(&(session.id as i64)))
-        }
-        Some(_) => return Err(Refusal::Syntax),
-    };
+    let filter = Filter::parse(call, call.args.from(2), &Refusal::InvalidClientId)?;
+    let (own, watch, now) = (call.session.id, &*call.keys.watch, call.now.mono);
+    let skips_me = filter.skips_me.unwrap_or(false);
+    let list = lines(call, |session| {
+        filter.accepts(session, watch, now) && !(skips_me && session.id == own)
+    });
     call.reply.verbatim("txt", list.as_bytes());
     Ok(())
 }
@@ -404,66 +412,20 @@ fn client_info(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whom CLIENT KILL is to close.
-struct Victims<'a> {
-    id: Option<u64>,
-    class: Option<Option<Class>>,
-    remote: Option<&'a [u8]>,
-    local: Option<&'a [u8]>,
-    skip_me: bool,
-}
-
-impl<'a> Victims<'a> {
-    fn parse(args: wire::batch::Args<'a>) -> Result<Victims<'a>, Refusal> {
-        let mut victims = Victims { id: None, class: None, remote: None, local: None, skip_me: true };
-        let args: Vec<&[u8]> = args.iter().collect();
-        for pair in args.chunks(2) {
-            let &[word, value] = pair else { return Err(Refusal::Syntax) };
-            match word.to_ascii_lowercase().as_slice() {
-                b"id" => {
-                    let id = number::parse_i64(value).filter(|id| *id > 0);
-                    victims.id = Some(id.ok_or(Refusal::ClientIdNotPositive)? as u64);
-                }
-                b"type" => {
-                    let class = Class::named(value);
-                    victims.class = Some(class.ok_or_else(|| Refusal::UnknownClientType(text(value)))?);
-                }
-                b"addr" => victims.remote = Some(value),
-                b"laddr" => victims.local = Some(value),
-                b"user" if value == b"default" => {}
-                b"user" => return Err(Refusal::NoSuchUser(text(value))),
-                b"skipme" if value.eq_ignore_ascii_case(b"yes") => victims.skip_me = true,
-                b"skipme" if value.eq_ignore_ascii_case(b"no") => victims.skip_me = false,
-                _ => return Err(Refusal::Syntax),
-            }
-        }
-        Ok(victims)
-    }
-
-    fn has(&self, session: &Session) -> bool {
-        let is_at = |wanted: Option<&[u8]>, address: &machine::Address| {
-            wanted.is_none_or(|wanted| address.to_string().as_bytes() == wanted)
-        };
-        self.id.is_none_or(|id| id == session.id)
-            && self.class.is_none_or(|class| class == Some(class_of(session)))
-            && is_at(self.remote, &session.peer.remote)
-            && is_at(self.local, &session.peer.local)
-    }
-}
-
 fn client_kill(call: &mut Call<'_>) -> Result<(), Refusal> {
     let is_old_form = call.args.len() == 3;
-    let victims = if is_old_form {
-        let remote = Some(call.args.at(2));
-        Victims { id: None, class: None, remote, local: None, skip_me: false }
+    let args = call.args;
+    let filter = if is_old_form {
+        Filter::at(args.at(2))
     } else {
-        Victims::parse(call.args.from(2))?
+        Filter::parse(call, args.from(2), &Refusal::ClientIdNotPositive)?
     };
+    let (watch, now) = (&*call.keys.watch, call.now.mono);
     let others: Vec<ConnId> = call
         .core
         .sessions
         .iter_mut()
-        .filter(|other| !other.session.is_closing && victims.has(&other.session))
+        .filter(|other| !other.session.is_closing && filter.accepts(&other.session, watch, now))
         .map(|other| {
             other.session.is_closing = true;
             other.session.conn
@@ -473,7 +435,7 @@ fn client_kill(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.out.close_now(*conn);
     }
     let mut killed = others.len();
-    if !victims.skip_me && victims.has(call.session) {
+    if !filter.skips_me.unwrap_or(true) && filter.accepts(call.session, watch, now) {
         call.session.is_closing = true;
         killed += 1;
     }
@@ -535,9 +497,10 @@ fn client_help(call: &mut Call<'_>) -> Result<(), Refusal> {
             "KILL <ip:port>",
             "    Close the connection from <ip:port>.",
             "KILL <option> <value> [<option> <value> ...]",
-            "    Close the connections that all options describe: ADDR, LADDR, TYPE, USER, ID; SKIPME (yes|no).",
-            "LIST [TYPE <class> | ID <id> ...]",
-            "    List connections.",
+            "    Close the connections that all options describe: ID <id> [<id> ...], ADDR, LADDR, IP, TYPE, USER, NAME,",
+            "    LIB-NAME, LIB-VER, FLAGS, DB, CAPA, each also with NOT- before it; MAXAGE, IDLE; SKIPME (yes|no).",
+            "LIST [<option> <value> ...]",
+            "    List the connections that all options describe: those of KILL.",
             "NO-EVICT (ON|OFF)",
             "    Protect the connection from client eviction.",
             "NO-TOUCH (ON|OFF)",

@@ -3,8 +3,10 @@
 pub mod bitfield;
 pub mod bitmaps;
 pub mod client;
+pub mod clients;
 pub mod cluster;
 pub mod command;
+pub mod commandlog;
 pub mod config;
 pub mod connection;
 pub mod databases;
@@ -18,6 +20,8 @@ pub mod info;
 pub mod keys;
 pub mod lcs;
 pub mod lists;
+pub mod lolwut;
+pub mod memory;
 pub mod migrate;
 pub mod monitor;
 pub mod pause;
@@ -69,6 +73,9 @@ pub static GROUPS: &[&[Command]] = &[
     debug::COMMANDS,
     slowlog::COMMANDS,
     monitor::COMMANDS,
+    memory::COMMANDS,
+    commandlog::COMMANDS,
+    lolwut::COMMANDS,
     config::COMMANDS,
     replication::COMMANDS,
     cluster::COMMANDS,

@@ -1,12 +1,11 @@
 //! The server: INFO, SHUTDOWN, DEBUG, MEMORY, and what concerns snapshots.
 
 use crate::call::Call;
-use crate::commands::{container, help, info};
+use crate::commands::info;
 use crate::table::Command;
 use crate::{Question, Shutdown};
 use alloc::vec::Vec;
-use base::number;
-use spec::command::{Access, Acl, Arity, Flags, Group, Keys};
+use spec::command::{Acl, Arity, Flags, Group};
 use spec::info::{Facts, Sections};
 use spec::{Refusal, Spec};
 
@@ -47,18 +46,6 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         spec: Spec {
-            name: "memory",
-            summary: "Shows how memory is used.",
-            since: "4.0.0",
-            group: Group::Server,
-            arity: Arity::AtLeast(2),
-            ..Spec::USUAL
-        },
-        run: container,
-        subcommands: MEMORY,
-    },
-    Command {
-        spec: Spec {
             name: "save",
             summary: "Saves a snapshot while everyone waits.",
             group: Group::Server,
@@ -95,38 +82,6 @@ pub static COMMANDS: &[Command] = &[
             ..Spec::USUAL
         },
         run: lastsave,
-        subcommands: &[],
-    },
-];
-
-static MEMORY: &[Command] = &[
-    Command {
-        spec: Spec {
-            name: "usage",
-            summary: "Returns the memory of a key with its value.",
-            since: "4.0.0",
-            group: Group::Server,
-            cost: "O(N)",
-            syntax: "key [SAMPLES count]",
-            arity: Arity::AtLeast(3),
-            flags: Flags::READONLY,
-            keys: Keys::One { at: 2, access: Access::LOOK },
-            ..Spec::USUAL
-        },
-        run: memory_usage,
-        subcommands: &[],
-    },
-    Command {
-        spec: Spec {
-            name: "help",
-            summary: "Lists the subcommands.",
-            since: "4.0.0",
-            group: Group::Server,
-            arity: Arity::Exactly(2),
-            flags: Flags::LOADING.and(Flags::STALE),
-            ..Spec::USUAL
-        },
-        run: memory_help,
         subcommands: &[],
     },
 ];
@@ -176,29 +131,4 @@ fn bgsave(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn lastsave(call: &mut Call<'_>) -> Result<(), Refusal> {
     call.ask(Question::Lastsave)
-}
-
-fn memory_usage(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let options: Vec<&[u8]> = call.args.from(3).iter().collect();
-    for pair in options.chunks(2) {
-        // Sizes are exact here: samples are read, and nothing needs them.
-        let &[word, count] = pair else { return Err(Refusal::Syntax) };
-        if !word.eq_ignore_ascii_case(b"samples") {
-            return Err(Refusal::Syntax);
-        }
-        if number::parse_i64(count).ok_or(Refusal::NotInteger)? < 0 {
-            return Err(Refusal::Syntax);
-        }
-    }
-    match call.keys.peek(call.args.at(2)).map(|entry| entry.memory_bytes()) {
-        Some(bytes) => call.reply.integer(bytes as i64),
-        None => call.reply.null(),
-    }
-    Ok(())
-}
-
-fn memory_help(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let lines = ["USAGE <key> [SAMPLES <count>]", "    Return the memory of <key> with its value, in bytes."];
-    help(call, "MEMORY", &lines);
-    Ok(())
 }

@@ -4,7 +4,7 @@ mod graph;
 
 use crate::call::Call;
 use crate::commands::{container, help};
-use crate::slow::Event;
+use crate::slow::{Event, Kind};
 use crate::table::Command;
 use alloc::format;
 use alloc::string::String;
@@ -213,7 +213,7 @@ static LATENCY: &[Command] = &[
 fn slowlog_get(call: &mut Call<'_>) -> Result<(), Refusal> {
     /// 10: entries that a request without a count gets.
     const COUNT_USUAL: usize = 10;
-    let all = call.core.slow.entries.len();
+    let all = call.core.slow.logs[Kind::Slow as usize].entries.len();
     let count = match call.args.len() {
         2 => COUNT_USUAL,
         3 => match number::parse_i64(call.args.at(2)) {
@@ -223,27 +223,33 @@ fn slowlog_get(call: &mut Call<'_>) -> Result<(), Refusal> {
         },
         _ => return Err(Refusal::subcommand_or_arity("SLOWLOG", call.args.at(1))),
     };
-    call.reply.array(count.min(all));
-    for entry in call.core.slow.entries.iter().take(count) {
+    show(call, Kind::Slow, count);
+    Ok(())
+}
+
+/// The newest entries of a log.
+pub fn show(call: &mut Call<'_>, kind: Kind, count: usize) {
+    let entries = &call.core.slow.logs[kind as usize].entries;
+    call.reply.array(count.min(entries.len()));
+    for entry in entries.iter().take(count) {
         call.reply.array(6);
         call.reply.integer(entry.id as i64);
         call.reply.integer(entry.at.as_seconds() as i64);
-        call.reply.integer(entry.us as i64);
+        call.reply.integer(entry.amount as i64);
         call.reply.array(entry.args.len());
         entry.args.iter().for_each(|arg| call.reply.bulk(arg));
         call.reply.bulk(entry.client.as_bytes());
         call.reply.bulk(&entry.name);
     }
-    Ok(())
 }
 
 fn slowlog_len(call: &mut Call<'_>) -> Result<(), Refusal> {
-    call.reply.integer(call.core.slow.entries.len() as i64);
+    call.reply.integer(call.core.slow.logs[Kind::Slow as usize].entries.len() as i64);
     Ok(())
 }
 
 fn slowlog_reset(call: &mut Call<'_>) -> Result<(), Refusal> {
-    call.core.slow.entries.clear();
+    call.core.slow.logs[Kind::Slow as usize].entries.clear();
     call.reply.ok();
     Ok(())
 }

@@ -262,8 +262,12 @@ directives! {
     CLUSTER_BLACKLIST_TTL => Directive::works("cluster-blacklist-ttl", integer(0, i64::MAX), "60");
     // Scripts and statistics.
     BUSY_REPLY_THRESHOLD => Directive::no_effect("busy-reply-threshold", integer(0, i64::MAX), "5000", NO_SCRIPTS).alias("lua-time-limit");
-    SLOWLOG_LOG_SLOWER_THAN => Directive::works("slowlog-log-slower-than", integer(-1, i64::MAX), "10000").hostile("0");
-    SLOWLOG_MAX_LEN => Directive::works("slowlog-max-len", integer(0, i64::MAX), "128").hostile("1");
+    SLOWLOG_LOG_SLOWER_THAN => Directive::works("slowlog-log-slower-than", integer(-1, i64::MAX), "10000").alias("commandlog-execution-slower-than").hostile("0");
+    SLOWLOG_MAX_LEN => Directive::works("slowlog-max-len", integer(0, i64::MAX), "128").alias("commandlog-slow-execution-max-len").hostile("1");
+    COMMANDLOG_REQUEST_LARGER_THAN => Directive::works("commandlog-request-larger-than", integer(-1, i64::MAX), "1048576").hostile("0");
+    COMMANDLOG_LARGE_REQUEST_MAX_LEN => Directive::works("commandlog-large-request-max-len", integer(0, i64::MAX), "128");
+    COMMANDLOG_REPLY_LARGER_THAN => Directive::works("commandlog-reply-larger-than", integer(-1, i64::MAX), "1048576").hostile("0");
+    COMMANDLOG_LARGE_REPLY_MAX_LEN => Directive::works("commandlog-large-reply-max-len", integer(0, i64::MAX), "128");
     LATENCY_MONITOR_THRESHOLD => Directive::works("latency-monitor-threshold", integer(0, i64::MAX), "0").hostile("1");
     LATENCY_TRACKING => Directive::works("latency-tracking", Kind::Bool, "yes");
     LATENCY_TRACKING_INFO_PERCENTILES => Directive::works("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9");

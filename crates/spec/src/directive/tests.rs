@@ -12,7 +12,13 @@ const ORIGINAL: &str = include_str!("../../tests/golden/config-7.0.15.txt");
 const NOT_WORKING: &str = include_str!("../../tests/golden/directives-not-working.txt");
 
 /// Directives that 7.0.15 does not list: newer, or hidden there too.
-const BEYOND_ORIGINAL: [&str; 13] = [
+const BEYOND_ORIGINAL: [&str; 19] = [
+    "commandlog-execution-slower-than",
+    "commandlog-slow-execution-max-len",
+    "commandlog-request-larger-than",
+    "commandlog-large-request-max-len",
+    "commandlog-reply-larger-than",
+    "commandlog-large-reply-max-len",
     "max-new-connections-per-cycle",
     "max-new-tls-connections-per-cycle",
     "locale-collate",

@@ -125,7 +125,15 @@ pub struct Log {
 }
 
 impl Log {
-    fn push(&mut self, entries_max: usize, amount: u64, row: &Row, args: Args<'_>, session: &Session, now: Now) {
+    fn push(
+        &mut self,
+        entries_max: usize,
+        amount: u64,
+        row: &Row,
+        args: Args<'_>,
+        session: &Session,
+        now: Now,
+    ) {
         self.entries.push_front(Entry {
             id: self.next_id,
             at: now.unix,

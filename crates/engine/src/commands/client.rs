@@ -398,9 +398,7 @@ fn client_list(call: &mut Call<'_>) -> Result<(), Refusal> {
     let filter = Filter::parse(call, call.args.from(2), &Refusal::InvalidClientId)?;
     let (own, watch, now) = (call.session.id, &*call.keys.watch, call.now.mono);
     let skips_me = filter.skips_me.unwrap_or(false);
-    let list = lines(call, |session| {
-        filter.accepts(session, watch, now) && !(skips_me && session.id == own)
-    });
+    let list = lines(call, |session| filter.accepts(session, watch, now) && !(skips_me && session.id == own));
     call.reply.verbatim("txt", list.as_bytes());
     Ok(())
 }

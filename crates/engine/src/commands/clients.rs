@@ -71,7 +71,9 @@ impl<'a> Filter<'a> {
                     let mut ids = Vec::new();
                     ids.push(id(value).filter(|id| *id > 0).ok_or_else(|| bad_id.clone())?);
                     while let Some(number) = args.get(at).and_then(number::parse_i64) {
-                        ids.push(u64::try_from(number).ok().filter(|id| *id > 0).ok_or_else(|| bad_id.clone())?);
+                        ids.push(
+                            u64::try_from(number).ok().filter(|id| *id > 0).ok_or_else(|| bad_id.clone())?,
+                        );
                         at += 1;
                     }
                     Fact::Ids(ids)
@@ -103,7 +105,10 @@ impl<'a> Filter<'a> {
 fn seconds(value: &[u8], name: &str) -> Result<u64, Refusal> {
     let refuse = |what: &str| Refusal::Owned(format!("ERR {name} {what}").into());
     let seconds = number::parse_i64(value).ok_or_else(|| refuse("is not an integer or out of range"))?;
-    u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).ok_or_else(|| refuse("should be greater than 0"))
+    u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| refuse("should be greater than 0"))
 }
 
 /// The filters that may also be turned round.
@@ -112,9 +117,7 @@ fn fact<'a>(call: &Call<'_>, name: &[u8], value: &'a [u8]) -> Result<Fact<'a>, R
         Refusal::Owned(format!("ERR Unknown {what} found in the provided filter: {}", text(value)).into())
     };
     Ok(match name {
-        b"type" => {
-            Fact::Class(Class::named(value).ok_or_else(|| Refusal::UnknownClientType(text(value)))?)
-        }
+        b"type" => Fact::Class(Class::named(value).ok_or_else(|| Refusal::UnknownClientType(text(value)))?),
         b"user" if value == b"default" => Fact::DefaultUser,
         b"user" => return Err(Refusal::NoSuchUser(text(value))),
         b"addr" => Fact::Remote(value),
@@ -128,8 +131,8 @@ fn fact<'a>(call: &Call<'_>, name: &[u8], value: &'a [u8]) -> Result<Fact<'a>, R
         b"capa" if value.iter().all(|letter| *letter == b'r') => Fact::Capable,
         b"capa" => return Err(unknown("capa")),
         b"db" => {
-            let db = number::parse_i64(value)
-                .ok_or(Refusal::Text("ERR DB is not an integer or out of range"))?;
+            let db =
+                number::parse_i64(value).ok_or(Refusal::Text("ERR DB is not an integer or out of range"))?;
             let databases = call.keys.shared.keyspace.databases();
             let db = u32::try_from(db).ok().filter(|db| *db < databases).ok_or_else(|| {
                 let text = format!("ERR DB number should be between 0 and {}", databases - 1);

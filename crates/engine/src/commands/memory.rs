@@ -216,23 +216,29 @@ fn findings(facts: &Facts) -> Vec<String> {
             memory.peak_bytes, memory.used_bytes
         ));
     }
-    let is_wasteful = |one: u64, other: u64, share: f64| {
-        ratio(one, other) > share && one.saturating_sub(other) > 10 * MIB
-    };
+    let is_wasteful =
+        |one: u64, other: u64, share: f64| ratio(one, other) > share && one.saturating_sub(other) > 10 * MIB;
     if is_wasteful(memory.active_bytes, memory.allocated_bytes, 1.1) {
         found.push("Fragmentation: the allocator's pages are not full. A restart of a replica and a failover pack them anew.".into());
     }
     if is_wasteful(memory.resident_bytes, memory.active_bytes, 1.1) {
-        found.push("Allocator: it keeps pages that nothing uses. It gives them back by itself within seconds.".into());
+        found.push(
+            "Allocator: it keeps pages that nothing uses. It gives them back by itself within seconds."
+                .into(),
+        );
     }
     if is_wasteful(memory.rss_bytes, memory.resident_bytes, 1.1) {
         found.push("Process: it has much memory beside the allocator's.".into());
     }
     if memory.client_buffers_bytes > memory.used_bytes / 4 && memory.client_buffers_bytes > 10 * MIB {
-        found.push("Clients: their buffers take over a quarter of the memory. CLIENT LIST shows whose.".into());
+        found.push(
+            "Clients: their buffers take over a quarter of the memory. CLIENT LIST shows whose.".into(),
+        );
     }
     if memory.replica_buffers_bytes > 10 * MIB {
-        found.push("Replicas: much waits to be read by them. A slow link or a slow replica may be the cause.".into());
+        found.push(
+            "Replicas: much waits to be read by them. A slow link or a slow replica may be the cause.".into(),
+        );
     }
     found
 }

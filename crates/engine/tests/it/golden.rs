@@ -11,10 +11,19 @@ const ORIGINAL: &str = include_str!("../golden/commands-7.0.15.txt");
 
 /// Commands of Redis 7.2 that 7.0 does not have.
 /// ZRANK and ZREVRANK take one more argument there.
-const NEWER: [&str; 11] =
-    [
-    "commandlog", "commandlog|get", "commandlog|len", "commandlog|reset", "commandlog|help",
-    "zrank", "zrevrank", "client|no-touch", "client|setinfo", "cluster|myshardid", "cluster|slot-stats"];
+const NEWER: [&str; 11] = [
+    "commandlog",
+    "commandlog|get",
+    "commandlog|len",
+    "commandlog|reset",
+    "commandlog|help",
+    "zrank",
+    "zrevrank",
+    "client|no-touch",
+    "client|setinfo",
+    "cluster|myshardid",
+    "cluster|slot-stats",
+];
 
 /// Commands that take more than those of 7.2.
 const EXTENDED: [&str; 1] = ["bitop"];

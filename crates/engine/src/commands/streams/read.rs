@@ -177,11 +177,11 @@ pub fn xreadgroup(call: &mut Call<'_>) -> Result<(), Refusal> {
     for (key, id) in options.keys.iter().zip(options.ids.iter()) {
         let is_retried = call.is_retried();
         let stream = match call.keys.read(key) {
-            Some(entry) => Some(keys::of::<Stream>(&entry)?),
-            None if is_retried => {
+            Some(entry) if !is_retried || entry.kind() == Kind::Stream => Some(keys::of::<Stream>(&entry)?),
+            _ if is_retried => {
                 return Err(Refusal::Text("UNBLOCKED the stream key no longer exists"));
             }
-            None => None,
+            _ => None,
         };
         if stream.and_then(|stream| stream.groups().group(group)).is_none() {
             return Err(no_group_to_read(key, group, is_retried));
@@ -195,7 +195,10 @@ pub fn xreadgroup(call: &mut Call<'_>) -> Result<(), Refusal> {
                 ));
             }
             b">" => Start::New,
-            id => Start::Behind(strict_id(id, 0)?),
+            id => match strict_id(id, 0)? {
+                StreamId::MAX => Start::New,
+                id => Start::Behind(id),
+            },
         });
     }
     let list = Late::open(&mut call.reply);

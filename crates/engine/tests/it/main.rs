@@ -15,7 +15,7 @@ mod lists;
 mod moves;
 mod pause;
 mod sets;
-mod sharded;
 mod slow;
+mod streams;
 mod tracking;
 mod world;

@@ -20,7 +20,7 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::STREAM,
             tips: &["nondeterministic_output"],
             keys: Keys::Specs(&[KeySpec {
-                notes: "UPDATE instead of INSERT because of the optional trimming feature",
+                notes: "It updates rather than inserts: it may trim as well.",
                 access: Access::UPDATE,
                 begin: Begin::Index(1),
                 find: Find::Range { last: 0, step: 1, limit: 0 },
@@ -179,7 +179,6 @@ pub static COMMANDS: &[Command] = &[
             summary: "Holds the commands about consumer groups.",
             since: "5.0.0",
             group: Group::Stream,
-            cost: "Depends on subcommand.",
             arity: Arity::AtLeast(2),
             ..Spec::USUAL
         },
@@ -357,7 +356,6 @@ pub static COMMANDS: &[Command] = &[
             summary: "Holds the commands that describe streams.",
             since: "5.0.0",
             group: Group::Stream,
-            cost: "Depends on subcommand.",
             arity: Arity::AtLeast(2),
             ..Spec::USUAL
         },
@@ -369,7 +367,7 @@ pub static COMMANDS: &[Command] = &[
                     summary: "Describes a stream.",
                     since: "5.0.0",
                     group: Group::Stream,
-                    cost: "O(N) with FULL",
+                    cost: "O(N)",
                     syntax: "key [FULL [COUNT count]]",
                     arity: Arity::AtLeast(3),
                     flags: Flags::READONLY,

@@ -2,7 +2,7 @@
 
 use crate::database::{Database, SLOTS};
 use crate::expire::Expired;
-use crate::garbage::{Detached, Garbage};
+use crate::garbage::{Detached, Garbage, GarbageFigures};
 use crate::memory::{prefetch, size_class};
 use crate::place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
 use crate::snapshot::{Encode, Progress, Snapshot, SnapshotBudget};
@@ -300,7 +300,7 @@ impl Keyspace {
 
     /// All memory of keys, values and tables, in the allocator's size classes. Exact after every operation.
     pub fn used_bytes(&self) -> u64 {
-        self.live_bytes() + self.garbage.bytes()
+        self.live_bytes() + self.garbage.figures().bytes
     }
 
     /// The part of `used_bytes` that does not wait to be freed.
@@ -327,9 +327,9 @@ impl Keyspace {
         self.heads = self.databases.iter().map(heads).sum();
     }
 
-    /// The part of `used_bytes` that waits to be freed by `free_slice`.
-    pub fn garbage_bytes(&self) -> u64 {
-        self.garbage.bytes()
+    /// What waits to be freed by `free_slice`, and what it has freed so far.
+    pub fn garbage(&self) -> GarbageFigures {
+        self.garbage.figures()
     }
 
     /// Marks this moment: the snapshot will hold exactly what is in the keyspace now.

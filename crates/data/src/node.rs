@@ -2,6 +2,9 @@
 //! of a set, which need no header, another.
 
 use crate::entry::RawEntry;
+use crate::garbage::is_large_among_many;
+use crate::value::Value;
+use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::ptr::NonNull;
 
@@ -29,6 +32,13 @@ pub(crate) trait Node: Copy + Debug {
 
     /// Frees it.
     fn free(self);
+
+    /// As `free`, but what would take long goes to `large` instead. Returns how many allocations were freed, about.
+    fn free_small(self, large: &mut Vec<Value>) -> usize {
+        let _ = large;
+        self.free();
+        1
+    }
 }
 
 impl Node for RawEntry {
@@ -65,5 +75,17 @@ impl Node for RawEntry {
     #[inline]
     fn free(self) {
         RawEntry::free(self);
+    }
+
+    #[inline]
+    fn free_small(self, large: &mut Vec<Value>) -> usize {
+        match self.free_keeping_large() {
+            None => 1,
+            Some(value) if is_large_among_many(&value) => {
+                large.push(value);
+                1
+            }
+            Some(value) => 1 + value.free_effort(),
+        }
     }
 }

@@ -17,8 +17,10 @@ use crate::entry::RawEntry;
 use crate::memory::size_class;
 use crate::node::Node;
 use crate::segment::{BUCKET_WORDS, BUCKETS_MAX, Place, Segment, Word, fitting, larger, tag_of};
+use crate::value::Value;
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 use base::Random;
 use base::siphash::siphash13;
 use core::marker::PhantomData;
@@ -572,13 +574,23 @@ impl<E: Node> Table<E> {
     /// Frees whole segments from the end of the directory on, until some `budget` entries are freed; `left` is how many
     /// places are left (at first `places()`). False when nothing is left. The table is good for nothing else after it.
     pub fn free_slice(&mut self, left: &mut usize, budget: &mut usize) -> bool {
+        self.free_slice_keeping(left, budget, &mut Vec::new())
+    }
+
+    /// As `free_slice`; values that would take long go to `large`.
+    pub fn free_slice_keeping(
+        &mut self,
+        left: &mut usize,
+        budget: &mut usize,
+        large: &mut Vec<Value>,
+    ) -> bool {
         while *left > 0 {
             if *budget == 0 {
                 return true;
             }
             let Some(segment) = self.segment_at(*left - 1) else { return false };
             let start = self.span(*left - 1, segment).start;
-            *budget = budget.saturating_sub(free_segment::<E>(segment).max(1));
+            *budget = budget.saturating_sub(free_segment::<E>(segment, large).max(1));
             if self.depth == 0 {
                 self.root = Segment::NONE;
             } else {
@@ -599,12 +611,11 @@ impl Table {
     }
 }
 
-/// Frees a segment with its entries; returns how many they were.
-fn free_segment<E: Node>(segment: Segment) -> usize {
+/// Frees a segment with its entries; returns how many allocations they were.
+fn free_segment<E: Node>(segment: Segment, large: &mut Vec<Value>) -> usize {
     let mut freed = 0;
     visit_prefetched(segment, |word| {
-        word.node::<E>().free();
-        freed += 1;
+        freed += word.node::<E>().free_small(large);
     });
     segment.free_words();
     freed
@@ -613,7 +624,7 @@ fn free_segment<E: Node>(segment: Segment) -> usize {
 impl<E: Node> Drop for Table<E> {
     fn drop(&mut self) {
         for (_, segment) in self.segments() {
-            free_segment::<E>(segment);
+            free_segment::<E>(segment, &mut Vec::new());
         }
     }
 }

@@ -92,6 +92,8 @@ const SWEEP_EVERY: Span = Span::seconds(1);
 const EXPIRY_BUDGET: usize = 512;
 /// 4,096: allocations that one tick frees of what was emptied or unlinked.
 const FREE_BUDGET: usize = 4_096;
+/// 1 GiB: of so much that waits a tick frees twice as much.
+const MUCH_GARBAGE_BYTES: u64 = 1 << 30;
 /// 4: batches that wait on a session before its connection is not read any more.
 const WAITING_BATCHES_MAX: usize = 4;
 /// 16 MiB: a client with so much unread output runs no further request, and is not read.
@@ -418,7 +420,7 @@ impl Engine {
             return now.mono + EXPIRY_EVERY;
         }
         self.watch.copies.shrink(self.core.settings.tracked_max);
-        let has_garbage = self.shared.keyspace.free_slice(FREE_BUDGET);
+        let has_garbage = self.shared.keyspace.free_slice(self.free_budget());
         let has_garbage = self.evict_more(now, out) || has_garbage;
         if now.mono >= self.next_expiry {
             let has_more = self.expire_actively(now, out);
@@ -464,6 +466,16 @@ impl Engine {
     /// The configuration was changed from outside (a rewrite of `replicaof`, for example): derived values follow.
     pub fn on_config(&mut self) {
         self.core.configure(&mut self.shared);
+    }
+
+    /// Allocations that this tick frees. More where so much waits, or counts against `maxmemory`, that the memory is
+    /// worth some hundred microseconds.
+    fn free_budget(&self) -> usize {
+        let waiting = self.shared.keyspace.garbage().bytes;
+        let limit = self.core.settings.eviction.limit_bytes;
+        let is_pressed =
+            waiting > MUCH_GARBAGE_BYTES || (waiting > 0 && self.shared.keyspace.used_bytes() > limit);
+        if is_pressed { 2 * FREE_BUDGET } else { FREE_BUDGET }
     }
 
     /// Goes on with an eviction that a request has begun, or that a lower `maxmemory` asks for. True when there is

@@ -44,6 +44,8 @@ pub struct Stats {
     pub evicted: u64,
     /// Clients that were closed for the memory that they pinned.
     pub evicted_clients: u64,
+    /// What was freed in slices before the counters were set back.
+    pub freed_before: u64,
     /// Lookups of reads that found their key.
     pub hits: u64,
     /// Lookups of reads that did not.

@@ -59,7 +59,7 @@ fn flushing_empties_and_frees() {
     world.model.clear();
     world.check();
     std::thread::spawn(move || drop(all)).join().unwrap();
-    assert_eq!(world.space.used_bytes(), world.space.garbage_bytes());
+    assert_eq!(world.space.used_bytes(), world.space.garbage().bytes);
 }
 
 #[test]

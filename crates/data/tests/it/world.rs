@@ -196,7 +196,7 @@ impl World {
             assert_eq!(self.space.len(db), len as u64);
         }
         assert!(state == self.model);
-        overhead += self.space.garbage_bytes();
+        overhead += self.space.garbage().bytes;
         assert_eq!(self.space.used_bytes(), entries + overhead);
         for (name, _) in self.model.iter().take(scaled(200)) {
             let hash = self.space.hash(&name.1);

@@ -73,6 +73,9 @@ fn memory(call: &Call<'_>, facts: &mut Facts) {
     memory.peak_bytes = call.core.peak_bytes.max(memory.used_bytes);
     memory.overhead_bytes = keyspace.overhead_bytes() + buffers as u64;
     memory.client_buffers_bytes = buffers as u64;
+    let garbage = keyspace.garbage();
+    memory.lazyfree_pending = garbage.waiting;
+    memory.lazyfreed = garbage.freed.saturating_sub(call.core.stats.freed_before);
     memory.rss_bytes = host.rss_bytes;
     memory.system_bytes = host.memory_total_bytes;
     [memory.allocated_bytes, memory.active_bytes, memory.resident_bytes] = host.allocator;

@@ -265,7 +265,7 @@ fn memory_malloc_stats(call: &mut Call<'_>) -> Result<(), Refusal> {
     let text = format!(
         "allocated: {allocated}\nactive: {active}\nresident: {resident}\nkeyspace: {}\nwaits to be freed: {}\n",
         keyspace.used_bytes(),
-        keyspace.garbage_bytes()
+        keyspace.garbage().bytes
     );
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())

@@ -223,6 +223,12 @@ impl Segment {
         Segment(self.0.map_addr(|bits| if mark { bits | MARK } else { bits & !MARK }))
     }
 
+    /// Its depth; none for no segment.
+    #[inline(always)]
+    pub fn depth_or_none(self) -> Option<u32> {
+        if self.is_none() { None } else { Some(self.depth()) }
+    }
+
     /// Memory of the segment, in size classes.
     pub fn memory(self) -> usize {
         if self.is_none() { 0 } else { size_class(self.buckets() * BUCKET_BYTES) }

@@ -86,8 +86,8 @@ impl Intset {
     }
 
     /// All in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = i64> {
-        self.bytes.get(HEADER..).unwrap_or_default().chunks_exact(self.width()).map(read)
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { bytes: self.bytes.get(HEADER..).unwrap_or_default(), width: self.width() }
     }
 
     /// The rank of an integer, or the one that it would have.
@@ -169,6 +169,24 @@ impl Intset {
     fn count(&mut self) {
         let len = u32::try_from(self.len()).expect("the caller bounds an intset far below 2^32");
         self.bytes[4..HEADER].copy_from_slice(&len.to_le_bytes());
+    }
+}
+
+/// The integers of an intset in ascending order.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    bytes: &'a [u8],
+    width: usize,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = i64;
+
+    #[inline]
+    fn next(&mut self) -> Option<i64> {
+        let (first, rest) = self.bytes.split_at_checked(self.width)?;
+        self.bytes = rest;
+        Some(read(first))
     }
 }
 

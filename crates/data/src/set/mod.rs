@@ -10,20 +10,23 @@
 
 mod intset;
 mod member;
+mod members;
 
 pub use intset::Intset;
+pub use members::Members;
 
 use crate::collection::Collection;
 use crate::listpack::{Listpack, Malformed};
 use crate::memory::size_class;
 use crate::node::Node;
 use crate::scan::{Budget, Position};
-use crate::table::{HashKey, PREFETCH_AHEAD, Table};
+use crate::table::{HashKey, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef, integer_of};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 use member::Member;
+use members::{Found, Source, Walk};
 
 /// Up to which size a set stays in a small layout.
 #[derive(Clone, Copy, Debug)]
@@ -240,16 +243,52 @@ impl Set {
     }
 
     /// All members.
-    pub fn iter(&self) -> impl Iterator<Item = StrRef<'_>> {
-        let (ints, list, table) = match &self.body {
-            Body::Ints(ints) => (Some(ints), None, None),
-            Body::List(list) => (None, Some(list), None),
-            Body::Table(table) | Body::Dying(table, _) => (None, None, Some(table)),
+    #[inline]
+    pub fn iter(&self) -> Members<'_> {
+        Members(match &self.body {
+            Body::Ints(ints) => Source::Ints(ints.iter()),
+            Body::List(list) => Source::List(list.iter()),
+            Body::Table(table) | Body::Dying(table, _) => Source::Table(Walk::new(table)),
+        })
+    }
+
+    /// Visits the members that are in all `others` (`is_shared`), or in none of them, until `visit` says false.
+    pub fn compare<'a>(
+        &'a self,
+        others: &[&Set],
+        is_shared: bool,
+        mut visit: impl FnMut(StrRef<'a>) -> bool,
+    ) {
+        let Body::Table(table) = &self.body else {
+            let is_chosen = |member| others.iter().all(|other| other.has(member) == is_shared);
+            for member in self.iter() {
+                if is_chosen(member) && !visit(member) {
+                    return;
+                }
+            }
+            return;
         };
-        let ints = ints.into_iter().flat_map(|ints| ints.iter().map(StrRef::Int));
-        let list = list.into_iter().flat_map(Listpack::iter);
-        let table = table.into_iter().flat_map(|table| walk(table));
-        ints.chain(list).chain(table)
+        for found in Walk::new(table) {
+            let is_chosen = others.iter().all(|other| other.has_found(&found, self.key) == is_shared);
+            if is_chosen && !visit(StrRef::Bytes(found.key)) {
+                return;
+            }
+        }
+    }
+
+    /// As `has`, for a member of a table of which a part of the hash is known.
+    #[inline]
+    fn has_found(&self, found: &Found<'_>, key: HashKey) -> bool {
+        if let Body::Table(table) = &self.body
+            && self.key.0 == key.0
+        {
+            return match table.segment(found.hash).depth_or_none() {
+                None => false,
+                Some(depth) if depth <= found.depth => table.find(found.hash, found.key).is_some(),
+                Some(_) => table.find(key.hash(found.key), found.key).is_some(),
+            };
+        }
+        self.has(StrRef::Bytes(found.key))
     }
 
     /// Visits some members after `cursor` (0: from the start); returns the next cursor, 0 at the end. A member that is there
@@ -473,24 +512,6 @@ fn insert_in_table(table: &mut Table<Member>, key: HashKey, hash: u64, text: &[u
     }
     table.insert(hash, Member::new(text), key, false);
     true
-}
-
-/// The members of a table, each brought into the cache before its turn.
-fn walk(table: &Table<Member>) -> impl Iterator<Item = StrRef<'_>> {
-    let mut words = table.segments().flat_map(|(_, segment)| segment.iter());
-    let mut ahead: [Option<Member>; PREFETCH_AHEAD] = [None; PREFETCH_AHEAD];
-    let mut pull = move || {
-        let member: Member = words.next()?.node();
-        member.prefetch();
-        Some(member)
-    };
-    ahead.fill_with(&mut pull);
-    let mut at = 0;
-    core::iter::from_fn(move || {
-        let member = core::mem::replace(&mut ahead[at], pull())?;
-        at = (at + 1) % PREFETCH_AHEAD;
-        Some(StrRef::Bytes(member.key()))
-    })
 }
 
 #[cfg(test)]

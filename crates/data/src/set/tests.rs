@@ -111,6 +111,40 @@ fn layouts_change_at_the_limits() {
 }
 
 #[test]
+fn sets_are_compared() {
+    let mut random = Random::new(17);
+    for round in 0..scaled(120) {
+        let sizes = [3, 15, 60, 700, 3_000];
+        let set = |random: &mut Random| {
+            let (mut set, mut model) = (Set::new(KEY), BTreeSet::new());
+            let kind = 2 + random.below(2);
+            let size = sizes[random.below(if round % 10 == 0 { 5 } else { 4 }) as usize];
+            for _ in 0..size {
+                let member = match kind {
+                    2 => format!("m{}", random.below(size * 2)),
+                    _ => format!("{}", random.below(size * 2)),
+                };
+                set.insert(member.as_bytes(), LIMITS);
+                model.insert(member.into_bytes());
+            }
+            (set, model)
+        };
+        let (one, two, three) = (set(&mut random), set(&mut random), set(&mut random));
+        for is_shared in [true, false] {
+            let mut found = BTreeSet::new();
+            one.0.compare(&[&two.0, &three.0], is_shared, |member| found.insert(member.to_vec()));
+            let expected: BTreeSet<Vec<u8>> = one
+                .1
+                .iter()
+                .filter(|member| [&two.1, &three.1].iter().all(|other| other.contains(*member) == is_shared))
+                .cloned()
+                .collect();
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
 fn many_members_come_in_batches() {
     let mut random = Random::new(5);
     let (mut set, mut model) = (Set::new(KEY), BTreeSet::new());

@@ -1,14 +1,15 @@
 //! A keyspace beside its model, and random operations on both.
 
 use base::Random;
-use data::{Entry, HashLimits, Keyspace, Value, ValueRef};
-use std::collections::BTreeMap;
+use data::{Entry, HashLimits, Keyspace, Set, SetLimits, Value, ValueRef};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
     Str(Vec<u8>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    Set(BTreeSet<Vec<u8>>),
 }
 
 /// Database and key.
@@ -23,6 +24,7 @@ pub fn held(value: ValueRef<'_>) -> Held {
         ValueRef::Hash(hash) => {
             Held::Hash(hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
         }
+        ValueRef::Set(set) => Held::Set(set.iter().map(|member| member.to_vec()).collect()),
         other => unreachable!("no such value is made here: {other:?}"),
     }
 }
@@ -33,6 +35,7 @@ pub fn scaled(count: usize) -> usize {
 }
 
 const LIMITS: HashLimits = HashLimits { entries: 6, value_bytes: 20 };
+const SET_LIMITS: SetLimits = SetLimits { intset_entries: 9, listpack_entries: 6, value_bytes: 20 };
 
 /// The two side by side.
 pub struct World {
@@ -111,6 +114,14 @@ impl World {
                         self.model.insert(name, (Held::Hash([(b"first".to_vec(), text)].into()), None));
                         return;
                     }
+                    11 | 12 => {
+                        let mut set = Set::new(self.space.hash_key());
+                        set.insert(&text, SET_LIMITS);
+                        let entry = self.space.entry(name.0, &name.1, hash);
+                        let Entry::Vacant(entry) = entry else { unreachable!("it was vacant just now") };
+                        entry.insert(set.into(), deadline);
+                        Held::Set([text].into())
+                    }
                     _ => return,
                 };
                 self.model.insert(name, (value, deadline));
@@ -162,6 +173,22 @@ impl World {
                         let is_new = fields.insert(field.clone(), text.clone()).is_none();
                         assert_eq!(hash.set(&field, &text, LIMITS), is_new);
                         assert_eq!(hash.field(&field).unwrap().to_vec(), text);
+                    }
+                }
+            }
+            (7..13, Held::Set(members)) => {
+                let mut set = entry.change_in::<Set>().unwrap();
+                for _ in 0..6 {
+                    let member = match self.random.below(3) {
+                        0 => format!("{}", self.random.below(30)),
+                        1 => format!("member {}", self.random.below(30)),
+                        _ => "x".repeat(self.random.below(30) as usize),
+                    };
+                    let member = member.into_bytes();
+                    if self.random.chance(1, 4) {
+                        assert_eq!(set.remove(&member), members.remove(&member));
+                    } else {
+                        assert_eq!(set.insert(&member, SET_LIMITS), members.insert(member));
                     }
                 }
             }

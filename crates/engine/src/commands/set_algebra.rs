@@ -203,11 +203,7 @@ fn intersect<'k>(sets: &mut [&'k Set], mut visit: impl FnMut(StrRef<'k>) -> bool
     let Some((&smallest, others)) = sets.split_first() else { return };
     // The same key may be named twice.
     let others: Vec<&Set> = others.iter().copied().filter(|other| !core::ptr::eq(*other, smallest)).collect();
-    for member in smallest.iter() {
-        if others.iter().all(|other| other.has(member)) && !visit(member) {
-            return;
-        }
-    }
+    smallest.compare(&others, true, &mut visit);
 }
 
 /// All of them, or nothing where one is missing.
@@ -283,9 +279,7 @@ fn sunion(call: &mut Call<'_>) -> Result<(), Refusal> {
     sets.sort_by_key(|set| core::cmp::Reverse(set.len()));
     let mut found = Found::new(&call.reply);
     for (at, set) in sets.iter().enumerate() {
-        for member in set.iter().filter(|member| !sets[..at].iter().any(|earlier| earlier.has(*member))) {
-            found.add(member);
-        }
+        set.compare(&sets[..at], false, |member| found.add(member));
     }
     found.answer(&mut call.reply);
     Ok(())
@@ -351,9 +345,7 @@ fn sdiff(call: &mut Call<'_>) -> Result<(), Refusal> {
         Difference::Nothing => {}
         Difference::Taken(rest) => return answer_all(&mut call.reply, &rest),
         Difference::Looked(first, others) => {
-            for member in first.iter().filter(|member| !others.iter().any(|other| other.has(*member))) {
-                found.add(member);
-            }
+            first.compare(&others, false, |member| found.add(member));
         }
     }
     found.answer(&mut call.reply);
@@ -369,8 +361,11 @@ fn sdiffstore(call: &mut Call<'_>) -> Result<(), Refusal> {
         Difference::Nothing => {}
         Difference::Taken(rest) => result = rest,
         Difference::Looked(first, others) => {
-            let kept = first.iter().filter(|member| !others.iter().any(|other| other.has(*member)));
-            result.extend(kept, limits);
+            let mut room = Default::default();
+            first.compare(&others, false, |member| {
+                result.insert(member.bytes(&mut room), limits);
+                true
+            });
         }
     }
     store(call, result, "sdiffstore")

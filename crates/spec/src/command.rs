@@ -469,6 +469,13 @@ impl Keys {
                     Some(at) => at + 1,
                     None => continue,
                 },
+                // Only SORT writes to a key that no rule finds.
+                Begin::Unknown if spec.access.has(Access::OW) => {
+                    if let Some(at) = stored(len, &arg) {
+                        found(at, spec.access);
+                    }
+                    continue;
+                }
                 Begin::Unknown => continue,
             };
             let (first, last, step) = match spec.find {
@@ -530,6 +537,24 @@ fn migrated<'a>(len: usize, arg: impl Fn(usize) -> &'a [u8]) -> core::ops::Range
         };
     }
     3..len.min(4)
+}
+
+/// The place of the key that SORT stores at: that of the last STORE.
+fn stored<'a>(len: usize, arg: &impl Fn(usize) -> &'a [u8]) -> Option<usize> {
+    let (mut at, mut found) = (2, None);
+    while at < len {
+        let is = |word: &str| arg(at).eq_ignore_ascii_case(word.as_bytes());
+        at += match () {
+            () if is("limit") => 3,
+            () if is("get") || is("by") => 2,
+            () if is("store") && at + 1 < len => {
+                found = Some(at + 1);
+                2
+            }
+            () => 1,
+        };
+    }
+    found
 }
 
 fn decimal(text: &[u8]) -> Option<usize> {
@@ -642,6 +667,16 @@ mod tests {
         assert_eq!(places(keys, "migrate host port  0 1000 auth keys keys a"), [9]);
         assert_eq!(places(keys, "migrate host port key 0 1000 keys a"), []);
         assert_eq!(places(keys, "migrate host"), []);
+    }
+
+    #[test]
+    fn sort_stores_at_a_key() {
+        const UNKNOWN: KeySpec =
+            KeySpec { notes: "", access: Access::OVERWRITE, begin: Begin::Unknown, find: Find::Unknown };
+        let keys = Keys::Specs(&[UNKNOWN]);
+        assert_eq!(places(keys, "sort a by store get store limit 0 1 store b desc"), [9]);
+        assert_eq!(places(keys, "sort a store b store c"), [5]);
+        assert_eq!(places(keys, "sort a by x store"), []);
     }
 
     #[test]

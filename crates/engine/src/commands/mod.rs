@@ -32,6 +32,7 @@ pub mod set_algebra;
 pub mod sets;
 pub mod sharded;
 pub mod slowlog;
+pub mod sort;
 pub mod sorted_sets;
 pub mod streams;
 pub mod strings;
@@ -53,6 +54,7 @@ pub static GROUPS: &[&[Command]] = &[
     hyperloglog::COMMANDS,
     hashes::COMMANDS,
     sets::COMMANDS,
+    sort::COMMANDS,
     set_algebra::COMMANDS,
     sorted_sets::COMMANDS,
     streams::COMMANDS,

@@ -17,5 +17,6 @@ mod pause;
 mod sets;
 mod slow;
 mod streams;
+mod sort;
 mod tracking;
 mod world;

@@ -16,7 +16,7 @@ mod moves;
 mod pause;
 mod sets;
 mod slow;
-mod streams;
 mod sort;
+mod streams;
 mod tracking;
 mod world;

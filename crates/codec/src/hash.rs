@@ -2,12 +2,16 @@
 
 use crate::Flaw;
 use alloc::vec::Vec;
-use data::{Hash, HashKey, HashLimits, Value};
+use data::{FieldDeadline, Hash, HashKey, HashLimits, Value};
 use wire::rdb::encoder::{self, Packing};
 use wire::rdb::{self, Pairs};
 
 pub(crate) fn kind(hash: &Hash) -> u8 {
-    if hash.listpack_bytes().is_some() { rdb::kind::HASH_LISTPACK } else { rdb::kind::HASH }
+    match hash.listpack_bytes() {
+        Some(_) => rdb::kind::HASH_LISTPACK,
+        None if hash.has_deadlines() => rdb::kind::HASH_2,
+        None => rdb::kind::HASH,
+    }
 }
 
 pub(crate) fn body(out: &mut Vec<u8>, hash: &Hash, packing: Packing) {
@@ -16,9 +20,13 @@ pub(crate) fn body(out: &mut Vec<u8>, hash: &Hash, packing: Packing) {
     }
     encoder::length(out, hash.len() as u64);
     let (mut field_room, mut value_room) = Default::default();
-    for (field, value) in hash.iter() {
+    let with_deadlines = hash.has_deadlines();
+    for (field, value, deadline) in hash.iter_with_deadlines() {
         encoder::string(out, field.bytes(&mut field_room), packing);
         encoder::string(out, value.bytes(&mut value_room), packing);
+        if with_deadlines {
+            encoder::field_deadline(out, deadline);
+        }
     }
 }
 
@@ -29,11 +37,12 @@ pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: HashLimits) -> R
 
 pub(crate) fn of_pairs(pairs: &Pairs, key: HashKey, limits: HashLimits) -> Result<Value, Flaw> {
     let mut hash = Hash::new(key);
-    if pairs.iter().all(|(field, value)| hash.set(field, value, limits)) {
-        Ok(hash.into())
-    } else {
-        Err("a field of a hash comes twice")
-    }
+    let mut deadlines = pairs.deadlines().iter();
+    let all_new = pairs.iter().all(|(field, value)| match deadlines.next() {
+        Some(Some(deadline)) => hash.set_with_deadline(field, value, FieldDeadline::At(*deadline), limits),
+        Some(None) | None => hash.set(field, value, limits),
+    });
+    if all_new { Ok(hash.into()) } else { Err("a field of a hash comes twice") }
 }
 
 pub(crate) fn copy(hash: &Hash, key: HashKey) -> Value {
@@ -46,8 +55,10 @@ pub(crate) fn copy(hash: &Hash, key: HashKey) -> Value {
     }
     let mut copy = Hash::new(key);
     let (mut field_room, mut value_room) = Default::default();
-    for (field, value) in hash.iter() {
-        copy.set(field.bytes(&mut field_room), value.bytes(&mut value_room), TABLE);
+    for (field, value, deadline) in hash.iter_with_deadlines() {
+        let deadline = deadline.map_or(FieldDeadline::Clear, FieldDeadline::At);
+        let (field, value) = (field.bytes(&mut field_room), value.bytes(&mut value_room));
+        copy.set_with_deadline(field, value, deadline, TABLE);
     }
     copy.into()
 }

@@ -1,11 +1,11 @@
 //! Collection: what all values have in common that are no strings.
 
+use crate::database::Database;
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::stream::Stream;
-use crate::table::Table;
 use crate::value::{Encoding, Kind, Value, ValueRef};
 use alloc::boxed::Box;
 use core::fmt::Debug;
@@ -27,6 +27,11 @@ pub trait Collection: Sized + Debug {
 
     /// Its layout.
     fn encoding(&self) -> Encoding;
+
+    /// A lower bound of the deadlines of its parts, in units of active expiry; none where no part has one.
+    fn bound(&self) -> Option<u32> {
+        None
+    }
 
     /// How many allocations dropping it frees, about: what decides whether it is freed in slices.
     fn free_effort(&self) -> usize;
@@ -113,17 +118,27 @@ fn boxed_memory<T: Collection>(collection: &T) -> usize {
 #[derive(Debug)]
 pub struct Mut<'a, T: Collection> {
     collection: &'a mut T,
-    /// The table that the key is in.
-    table: &'a mut Table,
+    /// The key.
+    key: &'a [u8],
+    /// The database that the key is in, and the number of its table there.
+    database: &'a mut Database,
+    slot: usize,
     /// The keyspace's count.
     used: &'a mut u64,
     before: usize,
+    bound_before: Option<u32>,
 }
 
 impl<'a, T: Collection> Mut<'a, T> {
-    pub(crate) fn new(collection: &'a mut T, table: &'a mut Table, used: &'a mut u64) -> Mut<'a, T> {
-        let before = collection.memory_bytes();
-        Mut { collection, table, used, before }
+    pub(crate) fn new(
+        collection: &'a mut T,
+        key: &'a [u8],
+        database: &'a mut Database,
+        slot: usize,
+        used: &'a mut u64,
+    ) -> Mut<'a, T> {
+        let (before, bound_before) = (collection.memory_bytes(), collection.bound());
+        Mut { collection, key, database, slot, used, before, bound_before }
     }
 }
 
@@ -143,7 +158,8 @@ impl<T: Collection> core::ops::DerefMut for Mut<'_, T> {
 impl<T: Collection> Drop for Mut<'_, T> {
     fn drop(&mut self) {
         let after = self.collection.memory_bytes();
-        self.table.count_memory(self.before, after);
+        self.database.tables[self.slot].count_memory(self.before, after);
         *self.used = *self.used - self.before as u64 + after as u64;
+        self.database.note_bound(self.key, self.bound_before, self.collection.bound());
     }
 }

@@ -7,6 +7,8 @@ use crate::entry::RawEntry;
 use crate::expire::{ExpireRound, units};
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use base::Random;
 
@@ -46,6 +48,8 @@ pub(crate) struct Database {
     table_deadlines: Vec<Deadlines>,
     /// Where active expiry stands.
     pub round: ExpireRound,
+    /// The keys whose values have parts with deadlines, by the bound of these.
+    bounds: BTreeSet<(u32, Box<[u8]>)>,
 }
 
 impl Database {
@@ -107,6 +111,34 @@ impl Database {
             let group = &mut self.group_due[table / GROUP];
             *group = (*group).min(due);
         }
+    }
+
+    /// The bound of the deadlines of a value's parts changed, came or went.
+    #[inline]
+    pub fn note_bound(&mut self, key: &[u8], old: Option<u32>, new: Option<u32>) {
+        if old != new {
+            self.move_bound(key, old, new);
+        }
+    }
+
+    #[cold]
+    fn move_bound(&mut self, key: &[u8], old: Option<u32>, new: Option<u32>) {
+        let mut name = Box::from(key);
+        if let Some(old) = old
+            && let Some((_, kept)) = self.bounds.take(&(old, name))
+        {
+            name = kept;
+        } else {
+            name = key.into();
+        }
+        if let Some(new) = new {
+            self.bounds.insert((new, name));
+        }
+    }
+
+    /// Keys whose values have parts with deadlines.
+    pub fn bounds(&self) -> &BTreeSet<(u32, Box<[u8]>)> {
+        &self.bounds
     }
 
     /// The next table with keys, at `from` or after it.
@@ -204,6 +236,8 @@ impl Database {
             return None;
         }
         let taken = core::mem::take(&mut self.tables[table]);
+        let is_other = |key: &[u8]| self.tables.len() > 1 && usize::from(base::crc16::slot_of(key)) != table;
+        self.bounds.retain(|(_, key)| is_other(key));
         self.count_out(table, taken.len() as u64);
         match self.table_deadlines.get_mut(table).map(core::mem::take) {
             Some(gone) => {

@@ -317,6 +317,18 @@ impl RawEntry {
         Some(unsafe { &mut *self.boxed() })
     }
 
+    /// The bound of the deadlines of the value's parts; see `Collection::bound`.
+    #[inline]
+    pub fn bound(self) -> Option<u32> {
+        if self.meta() & TYPE != HASH {
+            return None;
+        }
+        match self.value() {
+            ValueRef::Hash(hash) => hash.bound(),
+            _ => None,
+        }
+    }
+
     /// The layout's name.
     pub fn encoding(self) -> Encoding {
         match self.value() {

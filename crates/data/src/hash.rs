@@ -1,11 +1,15 @@
 //! Hash: fields with values. Small ones are a listpack, larger ones a table with one allocation per field.
 
+mod volatile;
+
+pub use volatile::{FieldDeadline, FieldsAt};
+
 use crate::collection::Collection;
 use crate::entry::{Payload, RawEntry};
 use crate::listpack::{Listpack, Malformed};
 use crate::memory::size_class;
 use crate::scan::{Budget, Position};
-use crate::table::{HashKey, Table};
+use crate::table::{HashKey, NEVER, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -35,6 +39,10 @@ const LISTPACK_BYTES_MAX: usize = 1 << 30;
 pub struct Hash {
     body: Body,
     key: HashKey,
+    /// Fields with a deadline.
+    volatile: u32,
+    /// A lower bound of their deadlines, in units of active expiry.
+    due: u32,
 }
 
 #[derive(Debug)]
@@ -50,7 +58,7 @@ enum Body {
 impl Hash {
     /// A hash without fields. `key` is the keyspace's (`Keyspace::hash_key`): a large hash hashes its fields with it.
     pub fn new(key: HashKey) -> Hash {
-        Hash { body: Body::List(Listpack::new()), key }
+        Hash { body: Body::List(Listpack::new()), key, volatile: 0, due: NEVER }
     }
 
     /// A hash from a listpack of fields and values (a dump's): checked, without repeated fields. It becomes a table where
@@ -61,7 +69,7 @@ impl Hash {
         if count % 2 != 0 {
             return Err(Malformed);
         }
-        let hash = Hash { body: Body::List(list), key };
+        let hash = Hash { body: Body::List(list), ..Hash::new(key) };
         // Two fields of one hash of 64 bits under a secret key are the same field.
         let mut hashes: Vec<u64> =
             hash.iter().map(|(field, _)| key.hash(field.bytes(&mut IntText::default()))).collect();
@@ -73,7 +81,7 @@ impl Hash {
         let is_small = count / 2 <= limits.entries
             && hash.iter().all(|(field, value)| is_text_small(field) && is_text_small(value));
         let body = if is_small { hash.body } else { Body::Table(Box::new(hash.to_table())) };
-        Ok(Hash { body, key })
+        Ok(Hash { body, ..Hash::new(key) })
     }
 
     /// How many fields.
@@ -125,9 +133,7 @@ impl Hash {
             }
             self.body = Body::Table(Box::new(self.to_table()));
         }
-        let key = self.key;
-        let Body::Table(table) = &mut self.body else { unreachable!("a listpack was converted above") };
-        set_in_table(table, key, field, value)
+        self.set_in_table(field, value, FieldDeadline::Clear)
     }
 
     /// Removes a field; false when there is none.
@@ -144,7 +150,10 @@ impl Hash {
                 let hash = self.key.hash(field);
                 match table.find(hash, field) {
                     Some(place) => {
-                        table.remove(hash, place).free();
+                        let entry = table.remove(hash, place);
+                        let had = entry.has_deadline();
+                        entry.free();
+                        self.count_deadline(had, None);
                         true
                     }
                     None => false,
@@ -251,6 +260,10 @@ impl Collection for Hash {
             Body::List(_) => Encoding::Listpack,
             Body::Table(_) | Body::Dying(..) => Encoding::Hashtable,
         }
+    }
+
+    fn bound(&self) -> Option<u32> {
+        Hash::bound(self)
     }
 
     fn free_effort(&self) -> usize {

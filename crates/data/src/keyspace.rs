@@ -298,6 +298,17 @@ impl Keyspace {
         self.databases[db as usize].expire_slice(self.key, now_ms, budget, &mut due)
     }
 
+    /// A key of a database whose value may have parts that are due ([`Hash::expire`] finds out), if there is one.
+    pub fn next_due_parts(&self, db: u32, now_ms: u64) -> Option<&[u8]> {
+        let (bound, key) = self.databases[db as usize].bounds().first()?;
+        (*bound < crate::expire::units(now_ms)).then_some(&**key)
+    }
+
+    /// Keys of a database whose values have parts with deadlines.
+    pub fn keys_with_volatile_parts(&self, db: u32) -> u64 {
+        self.databases[db as usize].bounds().len() as u64
+    }
+
     /// All memory of keys, values and tables, in the allocator's size classes. Exact after every operation.
     pub fn used_bytes(&self) -> u64 {
         self.live_bytes() + self.garbage.figures().bytes

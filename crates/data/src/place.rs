@@ -151,7 +151,7 @@ impl<'a> OccupiedEntry<'a> {
     fn change(&mut self, change: impl FnOnce(RawEntry) -> (RawEntry, Option<Value>)) {
         self.space.before_write(self.db, self.hash);
         let old = self.raw();
-        let (before, old_deadline) = (old.memory(), old.deadline());
+        let (before, old_deadline, old_bound) = (old.memory(), old.deadline(), old.bound());
         let (new, old_value) = change(old);
         let (after, new_deadline) = (new.memory(), new.deadline());
         let slot = usize::from(self.hash.slot());
@@ -159,6 +159,7 @@ impl<'a> OccupiedEntry<'a> {
         let table_before = database.tables[slot].memory();
         database.tables[slot].replaced(self.place, new, before, after);
         database.count_deadline(slot, self.hash.bits(), old_deadline, new_deadline);
+        database.note_bound(new.key(), old_bound, new.bound());
         let table_after = database.tables[slot].memory();
         if table_before != table_after {
             *used = *used - table_before as u64 + table_after as u64;
@@ -236,7 +237,7 @@ impl<'a> OccupiedEntry<'a> {
         let collection = self.raw().collection_mut::<T>()?;
         let slot = usize::from(self.hash.slot());
         let Parts { database, used, .. } = self.space.parts(self.db);
-        Some(Mut::new(collection, &mut database.tables[slot], used))
+        Some(Mut::new(collection, self.place.entry().key(), database, slot, used))
     }
 
     /// As `change_in`, for a hash.
@@ -262,6 +263,7 @@ impl<'a> OccupiedEntry<'a> {
         *parts.used = *parts.used - before as u64 + table.memory() as u64;
         parts.database.count_out(slot, 1);
         parts.database.count_deadline(slot, self.hash.bits(), entry.deadline(), None);
+        parts.database.note_bound(entry.key(), entry.bound(), None);
         (entry, parts)
     }
 
@@ -318,6 +320,7 @@ impl<'a> VacantEntry<'a> {
         let place = table.insert(hash.bits(), entry, parts.key, parts.mark);
         parts.database.count_in(slot);
         parts.database.count_deadline(slot, hash.bits(), None, deadline_ms);
+        parts.database.note_bound(key, None, entry.bound());
         *parts.used = *parts.used - before as u64 + parts.database.tables[slot].memory() as u64;
         OccupiedEntry { space, db, hash, place }
     }

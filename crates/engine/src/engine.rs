@@ -507,8 +507,51 @@ impl Engine {
             for (key, hash) in due.drain(..) {
                 self.remove_due(db, &key, hash, out);
             }
+            has_more |= self.expire_fields(db, now_ms, out);
         }
         has_more
+    }
+
+    /// Removes fields of hashes whose time has come, with a HDEL for those of a hash. True when there are more.
+    fn expire_fields(&mut self, db: u32, now_ms: u64, out: &mut Outbox) -> bool {
+        let mut left = EXPIRY_BUDGET;
+        while let Some(key) = self.shared.keyspace.next_due_parts(db, now_ms) {
+            if left == 0 || self.shared.in_flight.has(key) {
+                return left == 0;
+            }
+            let key: Box<[u8]> = key.into();
+            let hash = self.shared.keyspace.hash(&key);
+            let data::Entry::Occupied(mut entry) = self.shared.keyspace.entry(db, &key, hash) else {
+                unreachable!("what has due parts is there");
+            };
+            let (mut gone, mut is_empty) = (Vec::new(), false);
+            if let Some(mut hash) = entry.hash_mut() {
+                gone = hash.expire(now_ms, left);
+                is_empty = hash.is_empty();
+            }
+            left = left.saturating_sub(gone.len().max(1));
+            if gone.is_empty() {
+                continue;
+            }
+            if is_empty {
+                entry.remove();
+            }
+            let effect = [&b"HDEL"[..], &key].into_iter().chain(gone.iter().map(|field| &**field));
+            let effect: Vec<&[u8]> = effect.collect();
+            self.shared.feed.begin_unit();
+            self.shared.feed.effect(db, effect.iter().copied());
+            self.shared.feed.end_unit();
+            self.watch.touch_due(db, &key);
+            self.core.stats.expired_fields += gone.len() as u64;
+            if self.core.settings.notify != 0 {
+                let needed = self.shared.feed.offset;
+                self.core.notify(db, crate::call::Class::HASH, "hexpired", &key, needed, None, out);
+                if is_empty {
+                    self.core.notify(db, crate::call::Class::GENERIC, "del", &key, needed, None, out);
+                }
+            }
+        }
+        false
     }
 
     fn remove_due(&mut self, db: u32, key: &[u8], hash: data::KeyHash, out: &mut Outbox) {

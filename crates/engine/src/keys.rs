@@ -140,6 +140,11 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// The time by which the deadlines of fields count for this request; 0 where none counts (the primary's stream).
+    pub fn fields_now(&self) -> u64 {
+        if self.expiry == Expiry::Show { 0 } else { self.now_ms }
+    }
+
     /// The key's entry, without any effect on an expired one: for further looks at keys that were read before.
     pub fn find(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let entry = self.shared.keyspace.find(self.db, key, self.hash_of(key))?;

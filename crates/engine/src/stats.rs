@@ -40,6 +40,8 @@ pub struct Stats {
     pub rejected_connections: u64,
     /// Keys that were removed because of their deadline.
     pub expired: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Keys that made room for others.
     pub evicted: u64,
     /// Clients that were closed for the memory that they pinned.

@@ -28,7 +28,12 @@ impl Head {
     /// The bytes before the first key.
     pub(crate) fn write(&self, now: Now, keyspace: &Keyspace) -> Vec<u8> {
         let mut out = Vec::new();
-        encoder::header(&mut out);
+        // The newer form only where something needs it: older servers read the other.
+        if (0..keyspace.databases()).any(|db| keyspace.keys_with_volatile_parts(db) > 0) {
+            encoder::valkey_header(&mut out);
+        } else {
+            encoder::header(&mut out);
+        }
         let number = |out: &mut Vec<u8>, key: &[u8], value: u64| {
             encoder::aux(out, key, value.to_string().as_bytes());
         };

@@ -90,6 +90,8 @@ pub mod kind {
     pub const LIST_QUICKLIST_2: u8 = 18;
     /// A stream with counts of entries (Redis 7.0).
     pub const STREAM_LISTPACKS_2: u8 = 19;
+    /// A hash, pair by pair, with the deadlines of its fields (Valkey 9).
+    pub const HASH_2: u8 = 22;
     /// A stream with one more time for each consumer (Redis 7.2).
     pub const STREAM_LISTPACKS_3: u8 = 21;
 
@@ -102,7 +104,7 @@ pub mod kind {
     pub(super) fn is_held(byte: u8) -> bool {
         let of_sets = matches!(byte, SET | SET_INTSET | SET_LISTPACK);
         let of_lists = matches!(byte, LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2);
-        let of_hashes = matches!(byte, HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK);
+        let of_hashes = matches!(byte, HASH | HASH_2 | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK);
         let of_streams = matches!(byte, STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3);
         let of_sorted_sets =
             matches!(byte, SORTED_SET | SORTED_SET_2 | SORTED_SET_ZIPLIST | SORTED_SET_LISTPACK);
@@ -133,7 +135,7 @@ pub mod kind {
             STREAM_LISTPACKS_2 => "stream (listpacks 2)",
             SET_LISTPACK => "set (listpack)",
             STREAM_LISTPACKS_3 => "stream (listpacks 3)",
-            22 => "hash with field deadlines",
+            HASH_2 => "hash with field deadlines",
             _ => return None,
         })
     }

@@ -147,7 +147,7 @@ pub static COMMANDS: &[Command] = &[
 
 /// The conditions of EXPIRE and its relatives.
 #[derive(Clone, Copy, Default)]
-struct Conditions {
+pub struct Conditions {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -158,26 +158,38 @@ impl Conditions {
     fn parse(args: wire::batch::Args<'_>) -> Result<Conditions, Refusal> {
         let mut conditions = Conditions::default();
         for word in args.iter() {
-            let flag = match word.to_ascii_lowercase().as_slice() {
-                b"nx" => &mut conditions.nx,
-                b"xx" => &mut conditions.xx,
-                b"gt" => &mut conditions.gt,
-                b"lt" => &mut conditions.lt,
-                _ => return Err(Refusal::UnsupportedOption(text(word))),
-            };
-            *flag = true;
+            conditions.add(word).ok_or_else(|| Refusal::UnsupportedOption(text(word)))?;
         }
-        if conditions.nx && (conditions.xx || conditions.gt || conditions.lt) {
-            return Err(Refusal::ExpireNxWithOthers);
-        }
-        if conditions.gt && conditions.lt {
-            return Err(Refusal::ExpireGtAndLt);
-        }
+        conditions.check()?;
         Ok(conditions)
     }
 
+    /// Adds the condition that a word names; none where it names none.
+    pub fn add(&mut self, word: &[u8]) -> Option<()> {
+        let flag = match word.to_ascii_lowercase().as_slice() {
+            b"nx" => &mut self.nx,
+            b"xx" => &mut self.xx,
+            b"gt" => &mut self.gt,
+            b"lt" => &mut self.lt,
+            _ => return None,
+        };
+        *flag = true;
+        Some(())
+    }
+
+    /// Refuses conditions that exclude each other.
+    pub fn check(self) -> Result<(), Refusal> {
+        if self.nx && (self.xx || self.gt || self.lt) {
+            return Err(Refusal::ExpireNxWithOthers);
+        }
+        if self.gt && self.lt {
+            return Err(Refusal::ExpireGtAndLt);
+        }
+        Ok(())
+    }
+
     /// True when a key with deadline `old` (none: it lives for ever) may get the deadline `new`.
-    fn allow(self, old: Option<u64>, new: i64) -> bool {
+    pub fn allow(self, old: Option<u64>, new: i64) -> bool {
         let old_ms = old.map(|old| i64::try_from(old).unwrap_or(i64::MAX));
         let fails = (self.nx && old.is_some())
             || (self.xx && old.is_none())

@@ -6,7 +6,7 @@ use crate::keys::{self, Place};
 use crate::table::Command;
 use alloc::vec::Vec;
 use base::number::{self, Extended};
-use data::{Hash, StrRef};
+use data::{FieldDeadline, FieldsAt, Hash, StrRef};
 use spec::command::{Access, Acl, Arity, Flags, Group, Keys};
 use spec::{Refusal, Spec};
 use wire::reply::Reply;
@@ -279,6 +279,46 @@ pub static COMMANDS: &[Command] = &[
     },
 ];
 
+/// A field's value as a reply.
+pub fn answer_field(reply: &mut Reply<'_>, value: Option<StrRef<'_>>) {
+    match value {
+        Some(value) => say(reply, value),
+        None => reply.null(),
+    }
+}
+
+/// Removes those of `fields` whose deadline has passed, before they are written anew, and returns them. Replicas are not
+/// told: what is written says all. The stream of a primary meets none.
+pub fn bury_fields<'a>(
+    call: &mut Call<'_>,
+    key: &[u8],
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<&'a [u8]>, Refusal> {
+    let now = call.keys.fields_now();
+    let Some(mut entry) = call.keys.taken(key) else { return Ok(Vec::new()) };
+    if now == 0 || !keys::hash(&entry.as_ref())?.has_deadlines() {
+        return Ok(Vec::new());
+    }
+    let mut hash = keys::hash_mut(&mut entry)?;
+    let is_past = |hash: &Hash, field: &[u8]| {
+        let deadline = hash.field_with_deadline(field).and_then(|(_, deadline)| deadline);
+        deadline.is_some_and(|deadline| deadline < now)
+    };
+    let mut buried = Vec::new();
+    for field in fields {
+        if is_past(&hash, field) {
+            hash.remove(field);
+            buried.push(field);
+        }
+    }
+    drop(hash);
+    if !buried.is_empty() {
+        call.core.stats.expired_fields += buried.len() as u64;
+        call.changed(Class::HASH, "hexpired", key);
+    }
+    Ok(buried)
+}
+
 fn say(reply: &mut Reply<'_>, string: StrRef<'_>) {
     match string {
         StrRef::Bytes(bytes) => reply.bulk(bytes),
@@ -290,9 +330,12 @@ fn hset(call: &mut Call<'_>) -> Result<(), Refusal> {
     if call.args.len() % 2 == 1 {
         return Err(arity(call));
     }
-    let key = call.args.at(1);
+    let (key, args) = (call.args.at(1), call.args);
     let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
+    if call.keys.shared.keyspace.keys_with_volatile_parts(call.keys.db) > 0 {
+        bury_fields(call, key, args.from(2).iter().step_by(2))?;
+    }
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
         Place::Free(free) => free.insert_hash(hash_key),
@@ -315,6 +358,7 @@ fn hset(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn hsetnx(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, field, value) = (call.args.at(1), call.args.at(2), call.args.at(3));
+    let buried = bury_fields(call, key, [field].into_iter())?;
     let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let mut entry = match call.keys.entry(key) {
@@ -326,15 +370,20 @@ fn hsetnx(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     keys::hash_mut(&mut entry)?.set(field, value, limits);
-    call.as_requested();
+    if buried.is_empty() {
+        call.as_requested();
+    } else {
+        call.effect(&[b"HSET", key, field, value]);
+    }
     call.changed(Class::HASH, "hset", key);
     call.reply.integer(1);
     Ok(())
 }
 
 fn hget(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let now = call.keys.fields_now();
     let found = match call.keys.read(call.args.at(1)) {
-        Some(entry) => keys::hash(&entry)?.field(call.args.at(2)),
+        Some(entry) => keys::hash(&entry)?.at(now).field(call.args.at(2)),
         None => None,
     };
     match found {
@@ -345,10 +394,7 @@ fn hget(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn hmget(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let hash = match call.keys.read(call.args.at(1)) {
-        Some(entry) => Some(keys::hash(&entry)?),
-        None => None,
-    };
+    let hash = read(&mut call.keys, call.args.at(1))?;
     call.reply.array(call.args.len() - 2);
     for field in call.args.from(2).iter() {
         match hash.and_then(|hash| hash.field(field)) {
@@ -360,17 +406,18 @@ fn hmget(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 /// The hash at argument 1, for a reader.
-fn read<'c>(keys: &'c mut keys::Keys<'_>, key: &[u8]) -> Result<Option<&'c Hash>, Refusal> {
+fn read<'c>(keys: &'c mut keys::Keys<'_>, key: &[u8]) -> Result<Option<FieldsAt<'c>>, Refusal> {
+    let now = keys.fields_now();
     match keys.read(key) {
-        Some(entry) => keys::hash(&entry).map(Some),
+        Some(entry) => keys::hash(&entry).map(|hash| Some(hash.at(now))),
         None => Ok(None),
     }
 }
 
 fn hgetall(call: &mut Call<'_>) -> Result<(), Refusal> {
     let hash = read(&mut call.keys, call.args.at(1))?;
-    call.reply.map(hash.map_or(0, Hash::len));
-    for (field, value) in hash.into_iter().flat_map(Hash::iter) {
+    call.reply.map(hash.map_or(0, |hash| hash.len()));
+    for (field, value) in hash.iter().flat_map(FieldsAt::iter) {
         say(&mut call.reply, field);
         say(&mut call.reply, value);
     }
@@ -379,8 +426,8 @@ fn hgetall(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn hkeys(call: &mut Call<'_>) -> Result<(), Refusal> {
     let hash = read(&mut call.keys, call.args.at(1))?;
-    call.reply.array(hash.map_or(0, Hash::len));
-    for (field, _) in hash.into_iter().flat_map(Hash::iter) {
+    call.reply.array(hash.map_or(0, |hash| hash.len()));
+    for (field, _) in hash.iter().flat_map(FieldsAt::iter) {
         say(&mut call.reply, field);
     }
     Ok(())
@@ -388,16 +435,20 @@ fn hkeys(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn hvals(call: &mut Call<'_>) -> Result<(), Refusal> {
     let hash = read(&mut call.keys, call.args.at(1))?;
-    call.reply.array(hash.map_or(0, Hash::len));
-    for (_, value) in hash.into_iter().flat_map(Hash::iter) {
+    call.reply.array(hash.map_or(0, |hash| hash.len()));
+    for (_, value) in hash.iter().flat_map(FieldsAt::iter) {
         say(&mut call.reply, value);
     }
     Ok(())
 }
 
 fn hlen(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let hash = read(&mut call.keys, call.args.at(1))?;
-    call.reply.integer(hash.map_or(0, Hash::len) as i64);
+    // Fields count until they are removed, as in the original: counting the others would take long.
+    let len = match call.keys.read(call.args.at(1)) {
+        Some(entry) => keys::hash(&entry)?.len(),
+        None => 0,
+    };
+    call.reply.integer(len as i64);
     Ok(())
 }
 
@@ -417,32 +468,49 @@ fn hstrlen(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn hdel(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let key = call.args.at(1);
+    let (key, fields, now) = (call.args.at(1), call.args.from(2), call.keys.fields_now());
     let Some(mut entry) = call.keys.taken(key) else {
         call.reply.integer(0);
         return Ok(());
     };
     let mut hash = keys::hash_mut(&mut entry)?;
-    let removed = call.args.from(2).iter().filter(|field| hash.remove(field)).count();
+    let has_deadlines = now > 0 && hash.has_deadlines();
+    let mut removed = 0;
+    // Told one by one where some may be past and stay.
+    let mut told: Vec<&[u8]> = [&b"HDEL"[..], key].into();
+    for field in fields.iter() {
+        let is_past = has_deadlines && hash.at(now).field(field).is_none();
+        if !is_past && hash.remove(field) {
+            removed += 1;
+            if has_deadlines {
+                told.push(field);
+            }
+        }
+    }
     let is_empty = hash.is_empty();
     drop(hash);
     if is_empty {
         entry.remove();
     }
     if removed > 0 {
-        call.as_requested();
+        if has_deadlines {
+            call.effect(&told);
+        } else {
+            call.as_requested();
+        }
         call.changed(Class::HASH, "hdel", key);
         if is_empty {
             call.notify(Class::GENERIC, "del", key);
         }
     }
-    call.reply.integer(removed as i64);
+    call.reply.integer(removed);
     Ok(())
 }
 
 fn hincrby(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, field) = (call.args.at(1), call.args.at(2));
     let delta = number::parse_i64(call.args.at(3)).ok_or(Refusal::NotInteger)?;
+    let buried = bury_fields(call, key, [field].into_iter())?;
     let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let mut entry = match call.keys.entry(key) {
@@ -454,8 +522,13 @@ fn hincrby(call: &mut Call<'_>) -> Result<(), Refusal> {
         None => 0,
     };
     let after = before.checked_add(delta).ok_or(Refusal::Overflow)?;
-    keys::hash_mut(&mut entry)?.set(field, &number::integer_text(after), limits);
-    call.as_requested();
+    let text = number::integer_text(after);
+    keys::hash_mut(&mut entry)?.set_with_deadline(field, &text, FieldDeadline::Keep, limits);
+    if buried.is_empty() {
+        call.as_requested();
+    } else {
+        call.effect(&[b"HSET", key, field, &text]);
+    }
     call.changed(Class::HASH, "hincrby", key);
     call.reply.integer(after);
     Ok(())
@@ -467,6 +540,7 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
     if !delta.is_finite() {
         return Err(Refusal::IncrementNotFinite);
     }
+    bury_fields(call, key, [field].into_iter())?;
     let limits = call.core.settings.limits.hash;
     let hash_key = call.keys.shared.keyspace.hash_key();
     let place = call.keys.entry(key);
@@ -483,8 +557,15 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
         Place::Taken(entry) => entry,
         Place::Free(free) => free.insert_hash(hash_key),
     };
-    keys::hash_mut(&mut entry)?.set(field, &after, limits);
-    call.effect(&[b"HSET", key, field, &after]);
+    let mut hash = keys::hash_mut(&mut entry)?;
+    hash.set_with_deadline(field, &after, FieldDeadline::Keep, limits);
+    let keeps = hash.has_deadlines() && hash.field_with_deadline(field).is_some_and(|(_, at)| at.is_some());
+    drop(hash);
+    if keeps {
+        call.effect(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &after]);
+    } else {
+        call.effect(&[b"HSET", key, field, &after]);
+    }
     call.changed(Class::HASH, "hincrbyfloat", key);
     call.reply.bulk(&after);
     Ok(())
@@ -523,8 +604,9 @@ const RANDOM_FIELDS_MAX: u64 = 16 << 20;
 fn hrandfield(call: &mut Call<'_>) -> Result<(), Refusal> {
     let key = call.args.at(1);
     if call.args.len() == 2 {
+        let now = call.keys.fields_now();
         let found = match call.keys.read(key) {
-            Some(entry) => keys::hash(&entry)?.random(&mut call.core.random),
+            Some(entry) => keys::hash(&entry)?.at(now).random(&mut call.core.random),
             None => None,
         };
         match found {
@@ -555,8 +637,9 @@ fn hrandfield(call: &mut Call<'_>) -> Result<(), Refusal> {
             chosen.extend((0..count.unsigned_abs()).filter_map(|_| hash.random(random)));
         } else {
             // Selection sampling (Knuth, 3.4.2 S): each field in order, with the chance that keeps all sets equal.
-            let mut wanted = (count as u64).min(hash.len() as u64);
-            for (left, pair) in (1..=hash.len() as u64).rev().zip(hash.iter()) {
+            let len = hash.len() as u64;
+            let mut wanted = (count as u64).min(len);
+            for (left, pair) in (1..=len).rev().zip(hash.iter()) {
                 if random.below(left) < wanted {
                     chosen.push(pair);
                     wanted -= 1;

@@ -13,6 +13,7 @@ pub mod databases;
 pub mod debug;
 pub mod dump;
 pub mod expiry;
+pub mod fields;
 pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
@@ -53,6 +54,7 @@ pub static GROUPS: &[&[Command]] = &[
     bitfield::COMMANDS,
     hyperloglog::COMMANDS,
     hashes::COMMANDS,
+    fields::COMMANDS,
     sets::COMMANDS,
     sort::COMMANDS,
     set_algebra::COMMANDS,

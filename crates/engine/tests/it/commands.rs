@@ -204,3 +204,78 @@ fn hyperloglogs() {
     assert_eq!(world.ask("pfcount h\n pfcount h"), ":2 :2");
     assert_eq!(world.fed(), "*2 $7 pfcount $1 h", "what was computed is noted once, on replicas too");
 }
+
+#[test]
+fn fields_with_deadlines() {
+    check("hset h a 1 b 2\n hexpire h 100 fields 3 a b c", "*3 :1 :1 :-2");
+    check("hset h a 1 b 2\n hexpire h 100 fields 1 a\n httl h fields 3 a b c", "*3 :100 :-1 :-2");
+    check("hset h a 1\n hexpire h 100 fields 1 a\n object encoding h", "$9 hashtable");
+    check("hset h a 1\n hexpire h 100 fields 1 a\n hpersist h fields 2 a b\n httl h fields 1 a", "*1 :-1");
+    check("hset h a 1\n hexpire h 0 fields 1 a", "*1 :2");
+    check("hset h a 1\n hexpire h 0 fields 1 a\n exists h", ":0");
+    check("hset h a 1\n hexpire h 100 fields 1 a\n hset h a 2\n httl h fields 1 a", "*1 :-1");
+    check("hset h a 1\n hexpire h 100 fields 1 a\n hincrby h a 2\n httl h fields 1 a", "*1 :100");
+    check("hset h a 1\n hexpire h 100 fields 1 a\n hincrbyfloat h a 2\n httl h fields 1 a", "*1 :100");
+    check("hset h a 1\n hexpire h 100 nx fields 1 a\n hexpire h 90 gt fields 1 a", "*1 :0");
+    check("hset h a 1\n hexpire h 100 nx fields 1 a\n hexpire h 90 lt fields 1 a", "*1 :1");
+    check(
+        "hexpire h 1 fields 2 a",
+        "-ERR numfields should be greater than 0 and match the provided number of fields",
+    );
+    check("hexpire h -1 fields 1 a", "-ERR invalid expire time in 'hexpire' command");
+    check(
+        "hexpire h 1 nx xx fields 1 a",
+        "-ERR NX and XX, GT or LT options at the same time are not compatible",
+    );
+    check("httl h fields 2 a", "-ERR syntax error");
+    check("hsetex h ex 100 fields 2 a 1 b 2\n httl h fields 2 a b", "*2 :100 :100");
+    check("hset h a 1\n hsetex h fnx fields 1 a 2", ":0");
+    check("hset h a 1\n hsetex h fxx keepttl fields 1 a 2", ":1");
+    check("hsetex h xx fields 1 a 2\n exists h", ":0");
+    check("hset h a 1 b 2\n hsetex h pxat 1 fields 2 a 3 c 3\n hgetall h", "*2 $1 b $1 2");
+    check("hset h a 1\n hgetex h ex 100 fields 2 a b\n httl h fields 1 a", "*1 :100");
+    check("hsetex h ex 100 fields 1 a 1\n hgetex h persist fields 1 a\n httl h fields 1 a", "*1 :-1");
+    check("hset h a 1 b 2\n hgetdel h fields 3 a a c", "*3 $1 1 $-1 $-1");
+    check("hset h a 1\n hgetdel h fields 1 a\n exists h", ":0");
+    check("hsetex h ex 100 fields 1 a 1\n copy h g\n rename g i\n httl i fields 1 a", "*1 :100");
+}
+
+#[test]
+fn a_field_past_its_deadline_is_hidden_then_removed() {
+    let mut world = World::new();
+    world.ask("hset h a 1 b 2 c 3\n hpexpire h 10 fields 2 a b\n hset g a 1\n hpexpire g 10 fields 1 a");
+    world.wait(11);
+    assert_eq!(
+        world.ask("hgetall h\n hexists h a\n hmget h a c\n hkeys h\n hlen h"),
+        "*2 $1 c $1 3 :0 *2 $-1 $1 3 *1 $1 c :3"
+    );
+    assert_eq!(
+        world.ask("hscan h 0\n hrandfield h 5\n httl h fields 1 a\n hdel h a"),
+        "*2 $1 0 *2 $1 c $1 3 *1 $1 c *1 :-2 :0"
+    );
+    world.fed();
+    assert_eq!(world.ask("hincrby h a 5\n hgetall g\n exists g"), ":5 *0 :1");
+    assert_eq!(world.fed(), "*4 $4 HSET $1 h $1 a $1 5");
+    for _ in 0..20 {
+        world.wait(100);
+        world.tick();
+    }
+    assert_eq!(world.ask("hlen h\n exists g"), ":2 :0");
+    assert_eq!(world.fed(), "*3 $4 HDEL $1 g $1 a *3 $4 HDEL $1 h $1 b");
+}
+
+#[test]
+fn deadlines_of_fields_are_passed_on_as_times() {
+    let mut world = World::new();
+    world.ask("hset h a 1 b 2");
+    world.fed();
+    world.ask("hexpire h 10 nx fields 2 a no");
+    assert_eq!(world.fed(), "*6 $10 HPEXPIREAT $1 h $13 1700000010000 $6 FIELDS $1 1 $1 a");
+    world.ask("hsetex h fxx px 500 fields 1 b 3");
+    assert_eq!(world.fed(), "*8 $6 HSETEX $1 h $4 PXAT $13 1700000000500 $6 FIELDS $1 1 $1 b $1 3");
+    world.ask("hpersist h fields 1 a\n hexpire h 0 fields 1 b\n hgetdel h fields 1 a");
+    assert_eq!(
+        world.fed(),
+        "*5 $8 HPERSIST $1 h $6 FIELDS $1 1 $1 a *3 $4 HDEL $1 h $1 b *3 $4 HDEL $1 h $1 a"
+    );
+}

@@ -106,6 +106,7 @@ enum State {
     Count { key: Vec<u8>, kind: u8 },
     Texts { key: Vec<u8>, kind: u8, count: u64, texts: Texts },
     Stream { key: Vec<u8>, reader: Box<StreamReader> },
+    Fields { key: Vec<u8>, count: u64, pairs: Pairs },
     Scored { key: Vec<u8>, kind: u8, count: u64, scored: Scored },
     List { key: Vec<u8>, reader: ListReader },
     Checksum,
@@ -201,6 +202,7 @@ impl Decoder {
         let state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
+            kind::HASH_2 => State::Count { key, kind },
             kind::LIST | kind::LIST_QUICKLIST => State::Count { key, kind },
             kind::LIST_QUICKLIST_2 => State::List { key, reader: ListReader::default() },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
@@ -277,6 +279,7 @@ impl Decoder {
         let value = match &self.state {
             State::Texts { texts, .. } => texts.memory_bytes(),
             State::Stream { reader, .. } => reader.memory_bytes(),
+            State::Fields { pairs, .. } => pairs.memory_bytes(),
             State::Scored { scored, .. } => scored.memory_bytes(),
             State::List { reader, .. } => reader.memory_bytes(),
             _ => 0,
@@ -312,6 +315,7 @@ impl Decoder {
             State::Count { .. } => self.count(),
             State::Texts { .. } => self.texts(),
             State::Stream { .. } => self.stream(),
+            State::Fields { .. } => self.fields(),
             State::Scored { .. } => self.scored(),
             State::List { .. } => self.list(),
             State::Checksum => self.checksum(),
@@ -417,6 +421,7 @@ impl Decoder {
         self.state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
+            kind::HASH_2 => State::Count { key, kind },
             kind::LIST | kind::LIST_QUICKLIST => State::Count { key, kind },
             kind::LIST_QUICKLIST_2 => State::List { key, reader: ListReader::default() },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
@@ -480,6 +485,10 @@ impl Decoder {
             self.state = State::Scored { key, kind, count, scored: Scored::default() };
             return Ok(None);
         }
+        if kind == kind::HASH_2 {
+            self.state = State::Fields { key, count, pairs: Pairs::default() };
+            return Ok(None);
+        }
         let each = if kind == kind::HASH { 2 } else { 1 };
         self.state = State::Texts { key, kind, count: count.saturating_mul(each), texts: Texts::default() };
         Ok(None)
@@ -514,6 +523,38 @@ impl Decoder {
             _ => Value::List(texts),
         };
         Ok(Some(self.keyed(key, value)))
+    }
+
+    fn fields(&mut self) -> Result<Option<Item>, Stop> {
+        // As in `texts`.
+        let State::Fields { key, count, mut pairs } = core::mem::replace(&mut self.state, State::Opcode)
+        else {
+            unreachable!("the caller passes only this state");
+        };
+        while (pairs.len() as u64) < count || pairs.wants_deadline() {
+            if let Err(stop) = self.part_of_field(&mut pairs) {
+                self.state = State::Fields { key, count, pairs };
+                return Err(stop);
+            }
+        }
+        Ok(Some(self.keyed(key, Value::Hash(pairs))))
+    }
+
+    /// The next field, its value or its deadline.
+    fn part_of_field(&mut self, pairs: &mut Pairs) -> Result<(), Stop> {
+        if pairs.wants_deadline() {
+            let mut cursor = self.cursor();
+            let deadline = i64::from_le_bytes(cursor.array()?);
+            self.read += cursor.used();
+            // -1: none.
+            pairs.push_deadline(u64::try_from(deadline).ok());
+            return Ok(());
+        }
+        match self.text()? {
+            Text::Bytes(bytes) => pairs.push_text(&bytes),
+            Text::Integer(number) => pairs.push_text(&base::number::integer_text(number)),
+        }
+        Ok(())
     }
 
     fn scored(&mut self) -> Result<Option<Item>, Stop> {

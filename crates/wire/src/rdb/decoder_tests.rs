@@ -383,3 +383,30 @@ fn any_damage_is_seen_or_harmless_and_never_panics() {
         assert!(read_in(&file[..cut], || 7).is_err());
     }
 }
+
+/// A hash whose fields have deadlines, as Valkey 9.1 writes it: an item at any split, the same bytes when written again.
+#[test]
+fn deadlines_of_fields() {
+    let mut body = vec![22, 1, b'h', 2, 1, b'a', 0xc0, 1];
+    body.extend_from_slice(&2_000_000_000_000_u64.to_le_bytes());
+    body.extend_from_slice(&[1, b'b', 3, b'x', b'y', b'z']);
+    body.extend_from_slice(&[0xff; 8]);
+    let bytes = file(11, &body);
+    let items = read(&bytes).unwrap();
+    let Item::Key { value: Value::Hash(pairs), .. } = &items[1] else { panic!("{items:?}") };
+    assert_eq!(pairs.deadlines(), [Some(2_000_000_000_000), None]);
+    let mut out = Vec::new();
+    encoder::entry(&mut out, b"h", &Value::Hash(pairs.clone()), Packing::Lzf);
+    assert_eq!(out, body);
+    for cut in 0..bytes.len() {
+        let mut decoder = Decoder::new();
+        let mut found = Vec::new();
+        for part in [&bytes[..cut], &bytes[cut..]] {
+            decoder.push(part);
+            while let Some(item) = decoder.next_item().unwrap() {
+                found.push(item);
+            }
+        }
+        assert_eq!(found, items, "{cut}");
+    }
+}

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use base::crc64::Crc64;
 
-use super::{VERSION_WRITTEN, Value, opcode};
+use super::{VALKEY_VERSION_READ, VERSION_WRITTEN, Value, opcode};
 use crate::listpack::{canonical_integer, push_decimal};
 use crate::lzf;
 
@@ -35,6 +35,12 @@ pub enum Packing {
 pub fn header(out: &mut Vec<u8>) {
     out.extend_from_slice(b"REDIS");
     out.extend_from_slice(&[1_000, 100, 10, 1].map(|unit| b'0' + (VERSION_WRITTEN / unit % 10) as u8));
+}
+
+/// The first bytes of a file with types that only Valkey 9 knows.
+pub fn valkey_header(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"VALKEY");
+    out.extend_from_slice(&[100, 10, 1].map(|unit| b'0' + (VALKEY_VERSION_READ / unit % 10) as u8));
 }
 
 /// A note of the writer.
@@ -97,15 +103,26 @@ pub fn body(out: &mut Vec<u8>, value: &Value, packing: Packing) {
         Value::Stream(stream) => stream.write(out, packing),
         Value::Hash(pairs) => {
             length(out, pairs.len() as u64);
-            for (field, value) in pairs.iter() {
+            let deadlines = if pairs.has_deadlines() { pairs.deadlines() } else { &[] };
+            for (index, (field, value)) in pairs.iter().enumerate() {
                 string(out, field, packing);
                 string(out, value, packing);
+                if let Some(deadline) = deadlines.get(index) {
+                    field_deadline(out, *deadline);
+                }
             }
         }
     }
 }
 
 pub use super::list::{write_packed as list_packed, write_plain as list_plain};
+
+/// The deadline of a field of a hash, behind its value.
+pub fn field_deadline(out: &mut Vec<u8>, deadline_ms: Option<u64>) {
+    // -1: none.
+    let deadline = deadline_ms.map_or(-1, |deadline| i64::try_from(deadline).unwrap_or(i64::MAX));
+    out.extend_from_slice(&deadline.to_le_bytes());
+}
 
 /// The end. `before` is the checksum of all bytes of the file that are not in `out` (`out` holds the file's last
 /// bytes, and only such); with `None` the file says that it has no checksum (`rdbchecksum no`).

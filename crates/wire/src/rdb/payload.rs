@@ -2,7 +2,7 @@
 //!
 //!   type byte | value | version (2 bytes) | CRC-64 of all before (8 bytes)
 //!
-//! Written in version 10, so that every server from Redis 7.0 on takes it.
+//! Written in version 10, so that every server from Redis 7.0 on takes it; what only Valkey 9 knows in its version 80.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,7 +10,7 @@ use core::fmt;
 use base::crc64::crc64;
 
 use super::encoder::{self, Packing};
-use super::{Decoder, Item, VALKEY_VERSION_READ, VERSION_READ_MAX, VERSION_WRITTEN, Value};
+use super::{Decoder, Item, VALKEY_VERSION_READ, VERSION_READ_MAX, VERSION_WRITTEN, Value, kind};
 
 /// 10: the version and the checksum.
 const FOOTER_LEN: usize = 10;
@@ -45,7 +45,9 @@ pub fn write(out: &mut Vec<u8>, value: &Value, packing: Packing) {
 
 /// Ends the payload that began at `start` of `out`.
 pub fn seal(out: &mut Vec<u8>, start: usize) {
-    out.extend_from_slice(&(VERSION_WRITTEN as u16).to_le_bytes());
+    let is_newer = out.get(start) == Some(&kind::HASH_2);
+    let version = if is_newer { VALKEY_VERSION_READ } else { VERSION_WRITTEN };
+    out.extend_from_slice(&(version as u16).to_le_bytes());
     let checksum = crc64(&out[start..]);
     out.extend_from_slice(&checksum.to_le_bytes());
 }

@@ -48,6 +48,7 @@ impl Value {
         match self {
             Value::String(_) | Value::Integer(_) => kind::STRING,
             Value::HashListpack(_) => kind::HASH_LISTPACK,
+            Value::Hash(pairs) if pairs.has_deadlines() => kind::HASH_2,
             Value::Hash(_) => kind::HASH,
             Value::Set(_) => kind::SET,
             Value::SetIntset(_) => kind::SET_INTSET,
@@ -66,12 +67,14 @@ impl Value {
 pub struct Pairs {
     /// Fields and values in turn.
     texts: Texts,
+    /// The fields' deadlines in milliseconds since 1970; as many as fields, or none at all.
+    deadlines: Vec<Option<u64>>,
 }
 
 impl Pairs {
     /// Pairs of texts in turn, of which there is an even number.
     pub(super) fn of(texts: Texts) -> Pairs {
-        Pairs { texts }
+        Pairs { texts, deadlines: Vec::new() }
     }
 
     /// Number of whole pairs.
@@ -87,6 +90,33 @@ impl Pairs {
     /// Field and value of each pair.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         (0..self.len()).map(|index| (self.texts.text(2 * index), self.texts.text(2 * index + 1)))
+    }
+
+    /// The deadline of each pair; none where there are none.
+    pub fn deadlines(&self) -> &[Option<u64>] {
+        &self.deadlines
+    }
+
+    /// True when a field has a deadline.
+    pub fn has_deadlines(&self) -> bool {
+        self.deadlines.iter().any(Option::is_some)
+    }
+
+    /// True when there is a pair whose deadline is not there yet, in an encoding where each has one.
+    pub(super) fn wants_deadline(&self) -> bool {
+        self.texts.len().is_multiple_of(2) && self.deadlines.len() < self.len()
+    }
+
+    pub(super) fn push_deadline(&mut self, deadline: Option<u64>) {
+        self.deadlines.push(deadline);
+    }
+
+    pub(super) fn push_text(&mut self, text: &[u8]) {
+        self.texts.push(text);
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.texts.memory_bytes() + self.deadlines.capacity() * size_of::<Option<u64>>()
     }
 
     /// Appends one pair.

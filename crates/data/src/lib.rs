@@ -36,10 +36,8 @@ pub mod value;
 
 pub use collection::{Collection, Mut};
 pub use expire::Expired;
-pub use garbage::Detached;
 pub use garbage::{Detached, GarbageFigures};
 pub use hash::{FieldDeadline, FieldsAt, Hash, HashLimits};
-pub use hash::{Hash, HashLimits};
 pub use keyspace::{DbFigures, KeyHash, Keyspace};
 pub use limits::Limits;
 pub use list::{List, ListLimits};

@@ -163,6 +163,15 @@ impl Set {
 
     /// Adds a member; true when it is new.
     pub fn insert(&mut self, member: &[u8], limits: SetLimits) -> bool {
+        self.put(member, limits, false)
+    }
+
+    /// Adds a member that is not in it, which is not checked: the members of another set, one after the other.
+    pub fn insert_new(&mut self, member: &[u8], limits: SetLimits) {
+        self.put(member, limits, true);
+    }
+
+    fn put(&mut self, member: &[u8], limits: SetLimits, is_known_new: bool) -> bool {
         if let Body::Ints(ints) = &mut self.body {
             if let Some(number) = integer_of(member) {
                 let is_new = ints.insert(number);
@@ -174,7 +183,7 @@ impl Set {
             self.leave_intset(member, limits);
         }
         if let Body::List(list) = &mut self.body {
-            if list.find(member, 1).is_some() {
+            if !is_known_new && list.find(member, 1).is_some() {
                 return false;
             }
             let is_small = list.len() < limits.listpack_entries
@@ -187,7 +196,12 @@ impl Set {
             self.make_table();
         }
         let Body::Table(table) = &mut self.body else { unreachable!("flat layouts were dealt with above") };
-        insert_in_table(table, self.key, self.key.hash(member), member)
+        let hash = self.key.hash(member);
+        if is_known_new {
+            table.insert(hash, Member::new(member), self.key, false);
+            return true;
+        }
+        insert_in_table(table, self.key, hash, member)
     }
 
     /// Adds many members. To a large set in batches, so that memory is waited for once per batch.

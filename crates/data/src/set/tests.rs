@@ -71,6 +71,9 @@ fn it_is_a_set() {
         }
         check(&set, &model);
         check(&set.duplicate(), &model);
+        let mut other = Set::new(KEY);
+        set.iter().for_each(|member| other.insert_new(&member.to_vec(), LIMITS));
+        check(&other, &model);
         let layouts = [Encoding::Intset, Encoding::Listpack, Encoding::Hashtable];
         seen[layouts.iter().position(|layout| *layout == set.encoding()).unwrap()] += 1;
         let half = model.len() / 2;

@@ -257,7 +257,7 @@ fn sinterstore(call: &mut Call<'_>) -> Result<(), Refusal> {
     let mut sets = whole(read_all(&mut call.keys, &names)?);
     let mut room = Default::default();
     intersect(&mut sets, |member| {
-        result.insert(member.bytes(&mut room), limits);
+        result.insert_new(member.bytes(&mut room), limits);
         true
     });
     store(call, result, "sinterstore")
@@ -298,7 +298,13 @@ fn sunionstore(call: &mut Call<'_>) -> Result<(), Refusal> {
     };
     let (mut result, others) = match sets.first().filter(is_large) {
         Some(largest) => (largest.duplicate(), &sets[1..]),
-        None => (Set::new(hash_key), &sets[..]),
+        None => {
+            let mut first = Set::new(hash_key);
+            let mut room = Default::default();
+            let members = sets.first().into_iter().flat_map(|set| set.iter());
+            members.for_each(|member| first.insert_new(member.bytes(&mut room), limits));
+            (first, sets.get(1..).unwrap_or_default())
+        }
     };
     others.iter().for_each(|set| result.extend(set.iter(), limits));
     store(call, result, "sunionstore")
@@ -363,7 +369,7 @@ fn sdiffstore(call: &mut Call<'_>) -> Result<(), Refusal> {
         Difference::Looked(first, others) => {
             let mut room = Default::default();
             first.compare(&others, false, |member| {
-                result.insert(member.bytes(&mut room), limits);
+                result.insert_new(member.bytes(&mut room), limits);
                 true
             });
         }

@@ -15,6 +15,7 @@ mod lists;
 mod moves;
 mod pause;
 mod sets;
+mod sharded;
 mod slow;
 mod sort;
 mod streams;

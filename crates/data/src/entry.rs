@@ -1,13 +1,14 @@
 //! Entry: one key with its value in one allocation.
 //!
 //! ```text
-//!   0: meta u32 (8 bits type and flags, 24 bits access clock) | 4: key length u32 | 8: value length u32
-//!   12: deadline u64, where there is one | key | payload
+//!   0: meta u32 (8 bits type and flags, 24 bits access clock) | 4: key length (21 bits), value length (11 bits)
+//!   8: deadline u64, where there is one | key | payload
 //!   payload: integer: 8 bytes | inline: the bytes | buffer: a vector's three words | collection: a box's one word
 //! ```
 //!
 //! The entry takes the whole size class of these bytes, so that a value of about the same size is written in
-//! place. Nothing but the first twelve bytes is aligned.
+//! place. Nothing but the first eight bytes is aligned. The length of an uncommonly long key stands in four bytes of its
+//! own behind them, before the deadline.
 //!
 //! Invariant: a `RawEntry` is only used while its entry lives. Tables own the entries; whoever holds a
 //! `RawEntry` got it from a table that is borrowed meanwhile, or has just taken it out of one.
@@ -20,8 +21,13 @@ use alloc::vec::Vec;
 use core::mem::{ManuallyDrop, size_of};
 use core::ptr::{self, NonNull};
 
-/// Bytes before the deadline or the key.
-const HEADER: usize = 12;
+/// Bytes before the deadline or the key, where that is not long.
+const HEADER: usize = 8;
+/// 2 MiB: a longer key's length has four bytes more.
+const KEY_LEN_MAX: usize = (1 << 21) - 1;
+/// The bits of the value's length; the key's is above them.
+const VALUE_LEN_BITS: u32 = 11;
+const VALUE_LEN: u32 = (1 << VALUE_LEN_BITS) - 1;
 /// A longer string lies in a buffer of its own: a kilobyte is copied about as fast as a second cache miss is paid.
 pub(crate) const INLINE_MAX: usize = 1024;
 /// Tags and flags need three free bits in an entry's address.
@@ -43,6 +49,11 @@ const STREAM: u32 = 7;
 const DEADLINE: u32 = 1 << 3;
 /// The string was changed in place: its encoding is raw, however short it is.
 const CHANGED: u32 = 1 << 4;
+
+/// The key is longer than `KEY_LEN_MAX`.
+const LONG_KEY: u32 = 1 << 5;
+
+const _: () = assert!(INLINE_MAX <= VALUE_LEN as usize);
 
 /// The three words of a vector, in the order that this module chooses.
 type Parts = (*mut u8, usize, usize);
@@ -126,11 +137,18 @@ pub(crate) struct RawEntry(NonNull<u8>);
 impl RawEntry {
     /// A new entry.
     pub fn new(key: &[u8], deadline: Option<u64>, payload: Payload<'_>) -> RawEntry {
-        let start = HEADER + if deadline.is_some() { 8 } else { 0 };
+        let key_len = u32::try_from(key.len()).expect("keys are far below 4 GiB");
+        let is_long = key.len() > KEY_LEN_MAX;
+        let start = HEADER + if is_long { 4 } else { 0 } + if deadline.is_some() { 8 } else { 0 };
         let entry = RawEntry(take(start + key.len() + payload.len(), ALIGN));
-        entry.write(0, 0u32);
-        entry.write(4, u32::try_from(key.len()).expect("keys are far below 4 GiB"));
-        entry.write(8, 0u32);
+        if is_long {
+            entry.write(0, LONG_KEY);
+            entry.write(4, 0u32);
+            entry.write(HEADER, key_len);
+        } else {
+            entry.write(0, 0u32);
+            entry.write(4, key_len << VALUE_LEN_BITS);
+        }
         entry.copy_in(start, key);
         entry.put(deadline, payload);
         entry
@@ -195,17 +213,33 @@ impl RawEntry {
 
     #[inline(always)]
     fn key_len(self) -> usize {
-        self.read::<u32>(4) as usize
+        if self.meta() & LONG_KEY == 0 {
+            (self.read::<u32>(4) >> VALUE_LEN_BITS) as usize
+        } else {
+            self.read::<u32>(HEADER) as usize
+        }
+    }
+
+    /// Bytes before the deadline or the key.
+    #[inline(always)]
+    fn header(self) -> usize {
+        if self.meta() & LONG_KEY == 0 { HEADER } else { HEADER + 4 }
     }
 
     #[inline(always)]
     fn inline_len(self) -> usize {
-        self.read::<u32>(8) as usize
+        (self.read::<u32>(4) & VALUE_LEN) as usize
+    }
+
+    #[inline(always)]
+    fn set_inline_len(self, len: usize) {
+        debug_assert!(len <= INLINE_MAX);
+        self.write(4, self.read::<u32>(4) & !VALUE_LEN | len as u32);
     }
 
     #[inline(always)]
     fn key_start(self) -> usize {
-        HEADER + if self.has_deadline() { 8 } else { 0 }
+        self.header() + if self.has_deadline() { 8 } else { 0 }
     }
 
     #[inline(always)]
@@ -228,7 +262,7 @@ impl RawEntry {
     /// The deadline.
     #[inline(always)]
     pub fn deadline(self) -> Option<u64> {
-        if self.has_deadline() { Some(self.read(HEADER)) } else { None }
+        if self.has_deadline() { Some(self.read(self.header())) } else { None }
     }
 
     /// The access clock, 24 bits.
@@ -353,16 +387,16 @@ impl RawEntry {
 
     /// Writes deadline and payload where the key stands already at its place. The old payload is gone.
     fn put(self, deadline: Option<u64>, payload: Payload<'_>) {
-        let start = HEADER + if deadline.is_some() { 8 } else { 0 } + self.key_len();
+        let start = self.header() + if deadline.is_some() { 8 } else { 0 } + self.key_len();
         let flags = payload.type_bits() | if deadline.is_some() { DEADLINE } else { 0 };
-        self.write(0, (self.meta() & !0xff) | flags);
+        self.write(0, (self.meta() & (!0xff | LONG_KEY)) | flags);
         if let Some(deadline) = deadline {
-            self.write(HEADER, deadline);
+            self.write(self.header(), deadline);
         }
         match payload {
             Payload::Integer(number) => self.write(start, number),
             Payload::Text(text) if text.len() <= INLINE_MAX => {
-                self.write(8, text.len() as u32);
+                self.set_inline_len(text.len());
                 self.copy_in(start, text);
             }
             Payload::Text(text) => self.write(start, into_parts(buffer_of(text))),
@@ -396,7 +430,7 @@ impl RawEntry {
     #[inline]
     pub fn replace(self, deadline: Option<u64>, payload: Payload<'_>) -> (RawEntry, Option<Value>) {
         let old_start = self.key_start();
-        let new_start = HEADER + if deadline.is_some() { 8 } else { 0 };
+        let new_start = self.header() + if deadline.is_some() { 8 } else { 0 };
         let old_total = self.total();
         let new_total = new_start + self.key_len() + payload.len();
         let (old_value, payload) = match (self.take_owned(), payload) {
@@ -422,7 +456,7 @@ impl RawEntry {
     /// Sets or removes the deadline; returns the entry, perhaps at a new place.
     pub fn set_deadline(self, deadline: Option<u64>) -> RawEntry {
         if let (true, Some(deadline)) = (self.has_deadline(), deadline) {
-            self.write(HEADER, deadline);
+            self.write(self.header(), deadline);
             return self;
         }
         if self.has_deadline() == deadline.is_some() {
@@ -430,14 +464,14 @@ impl RawEntry {
         }
         let old_total = self.total();
         let old_start = self.key_start();
-        let new_start = HEADER + if deadline.is_some() { 8 } else { 0 };
+        let new_start = self.header() + if deadline.is_some() { 8 } else { 0 };
         let rest = old_total - old_start;
         let entry = if size_class(old_total) == size_class(new_start + rest) {
             self.shift(old_start, new_start, rest);
             self
         } else {
             let new = RawEntry(take(new_start + rest, ALIGN));
-            new.copy_in(0, self.slice(0, HEADER));
+            new.copy_in(0, self.slice(0, self.header()));
             new.copy_in(new_start, self.slice(old_start, rest));
             self.give_back(old_total);
             new
@@ -445,7 +479,7 @@ impl RawEntry {
         let meta = entry.meta() & !DEADLINE;
         entry.write(0, meta | if deadline.is_some() { DEADLINE } else { 0 });
         if let Some(deadline) = deadline {
-            entry.write(HEADER, deadline);
+            entry.write(entry.header(), deadline);
         }
         entry
     }
@@ -512,7 +546,7 @@ impl RawEntry {
         }
         // SAFETY: the range lies within the entry's size class, as was just compared.
         unsafe { ptr::write_bytes(self.0.as_ptr().add(old_total), 0, len - old_len) }
-        self.write(8, len as u32);
+        self.set_inline_len(len);
         true
     }
 
@@ -577,5 +611,33 @@ fn lengthen(buffer: &mut Vec<u8>, len: usize) {
     }
     if len > buffer.len() {
         buffer.resize(len, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_key_may_be_long() {
+        for len in [1, 300, KEY_LEN_MAX, KEY_LEN_MAX + 1] {
+            if cfg!(miri) && len > 300 && len != KEY_LEN_MAX + 1 {
+                continue;
+            }
+            let key = vec![b'k'; len];
+            let mut entry = RawEntry::new(&key, None, Payload::Text(b"value"));
+            entry.set_clock(77);
+            entry = entry.set_deadline(Some(9));
+            let text = [b'x'; INLINE_MAX];
+            entry = entry.replace(entry.deadline(), Payload::Text(&text)).0;
+            assert_eq!(entry.string(), Some(StrRef::Bytes(&text)));
+            entry = entry.set_deadline(None);
+            entry = entry.replace(None, Payload::Integer(5)).0;
+            entry = entry.edit(3, |text| text[2] = b'!');
+            assert_eq!(entry.string(), Some(StrRef::Bytes(b"5\0!")));
+            assert!(entry.key() == key && entry.clock() == 77 && entry.deadline().is_none());
+            entry.free();
+        }
     }
 }

@@ -169,7 +169,7 @@ def test_a_dead_or_silent_target(servers):
     finally:
         there.process.send_signal(signal.SIGCONT)
     there.stop()
-    with pytest.raises(redis.RedisError, match="IOERR error or timeout connecting to the client"):
+    with pytest.raises(redis.RedisError, match="IOERR error or timeout writing to target instance"):
         client.execute_command(*address, "c", 0, 5000)
     assert client.get("c") == b"1"
     there.start()

@@ -94,8 +94,9 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 }
 
 /// Reads the cursor of a SCAN as the originals do, with C's `strtoul`: a sign and leading zeros are allowed,
-/// the empty text is 0, and a negative number wraps.
+/// the empty text is 0, a negative number wraps, and the text ends with a zero byte.
 pub fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let (digits, negative) = match text {
         [] => return Some(0),
         [b'-', digits @ ..] => (digits, true),

@@ -36,6 +36,9 @@ enum By {
     Chance,
 }
 
+/// 64: entries that one step looks at, at most. More make the choice no better.
+const SAMPLES_MAX: usize = 64;
+
 /// The directives of eviction.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -67,7 +70,7 @@ impl Rules {
         Rules {
             limit_bytes: if limit == 0 { u64::MAX } else { limit },
             policy: by.map(|by| (among, by)),
-            samples: usize::try_from(config.count(id::MAXMEMORY_SAMPLES)).unwrap_or(1),
+            samples: usize::try_from(config.count(id::MAXMEMORY_SAMPLES)).unwrap_or(1).min(SAMPLES_MAX),
             tenacity: u32::try_from(config.count(id::MAXMEMORY_EVICTION_TENACITY)).unwrap_or(0),
             replica_ignores: config.yes(id::REPLICA_IGNORE_MAXMEMORY),
             counts_uses: by == Some(By::Use),

@@ -147,7 +147,8 @@ impl Moves {
         self.last_id += 1;
         let (stage, may_retry) = match order.target {
             Some(_) => (Stage::Queued, true),
-            None => (Stage::Over(End::Unconnected), false),
+            // The original takes such a port for another, where nobody is.
+            None => (Stage::Over(End::BrokenWriting), false),
         };
         let job = Job {
             order,
@@ -208,8 +209,10 @@ impl Moves {
         if !is_open {
             dialer.closed(conn);
             self.closing.retain(|closing| *closing != conn);
+            // The original finds out that nobody is there when it writes; a name without an address it finds before.
+            let is_name = self.link_of(conn).is_some_and(|link| matches!(link.target, Address::Name(..)));
             if let Some(id) = self.drop_link(conn) {
-                self.end(id, End::Unconnected);
+                self.end(id, if is_name { End::Unconnected } else { End::BrokenWriting });
             }
             return;
         }

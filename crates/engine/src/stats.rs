@@ -167,7 +167,8 @@ impl Stats {
     fn end(&mut self, spent: u64) {
         if let Some(stats) = self.commands.get_mut(usize::from(self.row)) {
             stats.ticks = stats.ticks.saturating_add(spent);
-            let count = stats.calls - self.calls_before;
+            // A call that turned out to wait is taken back.
+            let count = stats.calls.saturating_sub(self.calls_before);
             self.calls_before = stats.calls;
             self.record(self.row, spent, count);
         }

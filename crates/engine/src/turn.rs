@@ -465,9 +465,9 @@ impl Stage<'_> {
             return true;
         }
         let queued = session.multi.as_ref().is_some_and(|multi| multi.flags.has(Flags::WRITE));
-        // Messages change no data, and are part of the stream all the same.
-        let is_message = matches!(spec.name, "publish" | "spublish");
-        spec.flags.has(Flags::WRITE) || is_message || (spec.name == "exec" && queued)
+        // Some that change no data pass something on all the same: a message, a sum that they keep.
+        let passes_on = matches!(spec.name, "publish" | "spublish" | "pfcount");
+        spec.flags.has(Flags::WRITE) || passes_on || (spec.name == "exec" && queued)
     }
 
     /// The move that a request must wait for.
@@ -568,12 +568,15 @@ impl Stage<'_> {
         if self.watch.copies.is_pending() {
             self.tell_of_changes(session, bytes);
         }
-        let mark = bytes.len();
         let replies = session.replies;
         let was_asking = session.is_asking;
         let before = self.shared.feed.offset;
-        let mut call = self.call(session, bytes, args, row, first);
-        let verdict = admission::verdict(&mut call);
+        let verdict = admission::verdict(&mut self.call(session, bytes, args, row, first));
+        // Keys that made room for the request are told of before it.
+        if self.watch.copies.is_pending() {
+            self.tell_of_changes(session, bytes);
+        }
+        let mark = bytes.len();
         let mut flow = Flow::Next;
         match verdict {
             Verdict::Run => {
@@ -600,12 +603,14 @@ impl Stage<'_> {
                 self.shared.feed.end_unit();
             }
             Verdict::Queue => {
+                let mut call = self.call(session, bytes, args, row, first);
                 let flags = call.table.row(row).spec().flags;
                 let multi = call.session.multi.as_mut().expect("a request is queued in an open transaction");
                 multi.push(row, flags, args);
                 call.reply.simple("QUEUED");
             }
             Verdict::Refuse(refusal) => {
+                let mut call = self.call(session, bytes, args, row, first);
                 call.reply.error_display(&refusal);
                 if call.table.row(row).spec().name == "exec" {
                     call.show_monitors();

@@ -13,6 +13,7 @@
 //!
 //! Invariant: what was received and not applied is no part of the offset. A cut link asks for it again.
 
+use crate::journal::Takeover;
 use crate::load::Step;
 use crate::transfer::{Frame, Transfer};
 use crate::{Loaded, PrimaryFacts, Settings, Turn};
@@ -58,6 +59,8 @@ pub(crate) struct Follow {
     last_error: Option<String>,
     /// Connections that were closed here and are not reported closed yet. Bound: one per attempt, which lasts a second.
     closing: Vec<ConnId>,
+    /// The first PSYNC asks the primary to be one.
+    pub(crate) takeover: Option<Takeover>,
 }
 
 enum State {
@@ -104,6 +107,7 @@ impl Follow {
             in_step_at: None,
             last_error: None,
             closing: Vec::new(),
+            takeover: None,
         }
     }
 
@@ -294,7 +298,7 @@ impl Follow {
                 }
                 Ask::Version => {
                     asked.push_back(Ask::Psync);
-                    let request = psync(position, turn);
+                    let request = psync(position, self.takeover == Some(Takeover::Asked), turn);
                     turn.out.send(conn, request);
                 }
                 Ask::Psync => mode = self.on_psync(conn, &reply, turn, events)?,
@@ -324,6 +328,11 @@ impl Follow {
         turn: &mut Turn<'_>,
         events: &mut Vec<Event>,
     ) -> Result<Mode, Fault> {
+        if self.takeover == Some(Takeover::Asked) {
+            let is_taken = reply.kind == b'+'
+                && (reply.text.starts_with("CONTINUE") || reply.text.starts_with("FULLRESYNC "));
+            self.takeover = Some(if is_taken { Takeover::Taken } else { Takeover::Refused });
+        }
         if let Some(rest) = reply.text.strip_prefix("FULLRESYNC ").filter(|_| reply.kind == b'+') {
             let mut words = rest.split(' ');
             let replid = words.next().and_then(|word| Id::parse(word.as_bytes()));
@@ -622,12 +631,15 @@ fn on_ping(
 }
 
 /// Asks for everything that is not here, or for all where there is no history to continue.
-fn psync(position: Option<(Id, u64)>, turn: &mut Turn<'_>) -> Vec<u8> {
+fn psync(position: Option<(Id, u64)>, is_handover: bool, turn: &mut Turn<'_>) -> Vec<u8> {
     let Some((replid, end)) = position else {
         return command(&[b"PSYNC", b"?", b"-1"]);
     };
     let first = (end + 1).to_string();
     turn.out.log(Level::Notice, format!("Trying a partial resynchronization (request {replid}:{first})."));
+    if is_handover {
+        return command(&[b"PSYNC", replid.as_bytes(), first.as_bytes(), b"FAILOVER"]);
+    }
     command(&[b"PSYNC", replid.as_bytes(), first.as_bytes()])
 }
 

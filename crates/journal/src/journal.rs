@@ -15,6 +15,7 @@
 //! `wants_feed()` whenever it called anything here. Acts are carried out in order right after each call.
 
 mod asked;
+mod handover;
 
 use crate::boot::Boot;
 use crate::facts::{Facts, LoadingFacts};
@@ -29,6 +30,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Id, Now, Random, Span, Time, Unix};
 use data::Keyspace;
+pub use handover::{Candidate, Takeover};
 use machine::{Address, ConnId, Dialer, DiskError, DiskNumbers, FileId, Level, Outbox, Peer};
 use wire::{Batch, batch::Args};
 
@@ -340,6 +342,9 @@ impl Journal {
         args: Args<'_>,
         turn: &mut Turn<'_>,
     ) -> Result<(), String> {
+        if self.boot.is_none() && args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
+            self.take_over(args, turn)?;
+        }
         if self.follow.as_ref().is_some_and(|follow| !follow.is_linked()) || self.boot.is_some() {
             return Err("NOMASTERLINK Can't SYNC while not connected with my master".to_string());
         }

@@ -37,5 +37,5 @@ mod transfer;
 
 pub use act::{Act, Loaded, Source};
 pub use facts::{Facts, LoadingFacts, PrimaryFacts, ReplicaFacts, SavingFacts};
-pub use journal::{Journal, Replconf, ShutdownWish, StreamApplied, Turn};
+pub use journal::{Candidate, Journal, Replconf, ShutdownWish, StreamApplied, Takeover, Turn};
 pub use settings::Settings;

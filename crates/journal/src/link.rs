@@ -13,6 +13,7 @@
 //! Invariant: a link that is cut leaves the list at once: it counts for nothing and gets no further byte.
 
 use crate::feed::{Feed, Mismatch};
+use crate::journal::Candidate;
 use crate::{Replconf, Settings, Turn};
 use alloc::collections::BTreeMap;
 use alloc::collections::VecDeque;
@@ -193,6 +194,16 @@ impl Links {
         readers.peek().is_some() && readers.all(|link| link.greeting.knows_slots)
     }
 
+    /// All of them, as choices for who leads next.
+    pub(crate) fn candidates(&self, end: u64) -> impl Iterator<Item = Candidate> {
+        self.links.iter().filter(|link| !link.greeting.is_rdb_only).map(move |link| Candidate {
+            ip: if link.greeting.ip.is_empty() { &link.remote_ip } else { &link.greeting.ip }.clone(),
+            port: link.greeting.port,
+            is_online: link.state == State::Online,
+            is_in_step: link.state == State::Online && link.acked >= end,
+        })
+    }
+
     fn find(&mut self, conn: ConnId) -> Option<&mut Link> {
         self.links.iter_mut().find(|link| link.conn == conn)
     }
@@ -348,8 +359,8 @@ impl Links {
         if args.len() == 1 {
             return Ok(Err(Mismatch::Asked));
         }
-        if args.len() > 3 {
-            return Err("ERR PSYNC with FAILOVER is not supported".to_string());
+        if args.len() > 3 && !args[3].eq_ignore_ascii_case(b"failover") {
+            return Err("ERR syntax error".to_string());
         }
         let (Some(replid), Some(first)) = (args.get(1), args.get(2)) else {
             return Err("ERR wrong number of arguments for 'psync' command".to_string());

@@ -296,7 +296,8 @@ impl Saver {
         }
         let Target::File(target) = job.target else { unreachable!("a transfer ends in `put`") };
         self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
-        self.last_ok = result.is_ok();
+        // Whoever waits for a save reads its failure; writes stop for those that nobody waits for.
+        self.last_ok = result.is_ok() || (self.last_ok && !target.is_background);
         match &result {
             Ok(()) => {
                 self.changes = self.changes.saturating_sub(target.changes_before);

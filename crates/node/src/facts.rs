@@ -95,7 +95,8 @@ impl Rest {
     /// What the journal, the cluster and the host have to say in INFO.
     pub(crate) fn fill(&self, now: Now, config: &spec::Config, facts: &mut spec::info::Facts) {
         self.journal.fill_info(now, config, facts);
-        facts.replication.failover_state = "no-failover";
+        facts.replication.failover_state =
+            self.handover.as_ref().map_or("no-failover", |handover| handover.state());
         let journal = self.journal.facts(now);
         // As the originals split one buffer: its first part is the backlog's, what replicas pin beyond that is theirs.
         let total = journal.backlog_memory;

@@ -18,6 +18,7 @@ mod asks;
 mod boot;
 mod bus;
 mod facts;
+mod handover;
 mod names;
 mod node;
 mod outside;

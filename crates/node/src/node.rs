@@ -201,6 +201,7 @@ impl Machine for Node {
         self.engine_wake_at = self.engine_wake_at.min(self.engine.holds_end());
         out.wake(self.engine_wake_at);
         out.wake(self.engine.moves_wake_at());
+        out.wake(self.rest.handover_end());
         if let Some(cluster) = &self.rest.cluster {
             out.wake(cluster.wake_at());
         }

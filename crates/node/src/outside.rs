@@ -2,6 +2,7 @@
 
 use crate::asks::Asks;
 use crate::boot::Boot;
+use crate::handover::Handover;
 use crate::replication;
 use crate::settings;
 use alloc::string::{String, ToString};
@@ -12,7 +13,6 @@ use engine::{Answer, Asked, Outside, Question, Shared, Shutdown};
 use hashbrown::HashSet;
 use journal::{Journal, ShutdownWish, Turn};
 use machine::{ConnId, Dialer, DiskNumbers, HostFacts, Level, Outbox};
-use spec::Refusal;
 use wire::batch::Args;
 use wire::reply::Reply;
 
@@ -55,6 +55,8 @@ pub(crate) struct Rest {
     pub(crate) stopping: Option<Stopping>,
     /// Changes of data that the journal was told of.
     pub(crate) changes_told: u64,
+    /// FAILOVER is under way.
+    pub(crate) handover: Option<Handover>,
     /// Clients' writes are held until then (a manual failover).
     pub(crate) paused_until: Option<Time>,
     /// DEBUG RELOAD is under way: no request runs.
@@ -98,6 +100,7 @@ impl Rest {
             started: Now::default(),
             stopping: None,
             changes_told: 0,
+            handover: None,
             paused_until: None,
             reload: None,
             settings_changed: false,
@@ -197,6 +200,10 @@ impl Rest {
             reply.error("NOMASTERLINK this primary may lack data that its replica has; ask again");
             return Answer::Done;
         }
+        if self.is_clustered && args.len() > 3 {
+            reply.error("ERR PSYNC FAILOVER is not part of a cluster: CLUSTER FAILOVER is");
+            return Answer::Done;
+        }
         let (conn, peer) = (asked.conn, asked.peer);
         let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
         match journal.psync(conn, peer, args, &mut turn) {
@@ -224,6 +231,10 @@ impl Rest {
             reply.error("ERR syntax error");
             return Answer::Done;
         };
+        if self.handover.is_some() {
+            reply.error("ERR REPLICAOF not allowed while failing over.");
+            return Answer::Done;
+        }
         if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
             if self.journal.primary().is_some() {
                 let peer = asked.peer.remote.to_string();
@@ -328,9 +339,7 @@ impl Outside for Rest {
             Question::Psync(args) => self.on_psync(asked, args, reply),
             Question::Replconf(args) => self.on_replconf(asked, args, reply),
             Question::Replicaof(args) => self.on_replicaof(asked, args, reply),
-            Question::Failover(_) => {
-                Answer::Refused(Refusal::Text("ERR FAILOVER is not part of this version; use REPLICAOF"))
-            }
+            Question::Failover(args) => self.on_failover(asked, args, reply),
             Question::Role => {
                 self.journal.role(asked.now, reply);
                 Answer::Done

@@ -31,6 +31,7 @@ impl Node {
         for _ in 0..ROUNDS_MAX {
             self.apply_settings(out);
             self.go_on_stopping(now, out);
+            self.step_handover(now, out);
             self.step_reload(now, out);
             let had_cluster = self.settle_cluster(now, out);
             let had_journal = self.settle_journal(now, out);

@@ -228,8 +228,11 @@ fn adjusted(id: DirectiveId, value: Value) -> Value {
 const TITLE_VARIABLES: [&[u8]; 7] =
     [b"title", b"listen-addr", b"server-mode", b"port", b"tls-port", b"config-file", b"unixsocket"];
 
-/// True when every variable of the template is one that there is. Two braces stand for one.
+/// True when there is a template and every variable of it is one that there is. Two braces stand for one.
 fn is_title_template(text: &[u8]) -> bool {
+    if text.is_empty() {
+        return false;
+    }
     let mut rest = text;
     while let Some(start) = rest.iter().position(|byte| *byte == b'{') {
         let inner = &rest[start + 1..];

@@ -34,7 +34,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
     let name = call.args.at(1).to_ascii_lowercase();
     match (name.as_slice(), call.args.len()) {
         (b"sleep", 3) => debug_sleep(call)?,
-        (b"object", 3..) => debug_object(call)?,
+        (b"object", 3) => debug_object(call)?,
         (b"segfault", 2) => call.out.put(Output::Crash(Crash::Segfault)),
         (b"assert", 2) => call.out.put(Output::Crash(Crash::Assertion)),
         (b"config-rewrite-force-all", 2) => {

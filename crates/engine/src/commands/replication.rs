@@ -53,6 +53,20 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         spec: Spec {
+            name: "failover",
+            summary: "Hands the role of the primary over to a replica.",
+            since: "6.2.0",
+            group: Group::Server,
+            syntax: "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]",
+            arity: Arity::AtLeast(1),
+            flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::STALE),
+            ..Spec::USUAL
+        },
+        run: failover,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
             name: "replconf",
             summary: "Is how a replica tells its primary about itself.",
             since: "3.0.0",
@@ -121,6 +135,11 @@ fn replicaof(call: &mut Call<'_>) -> Result<(), Refusal> {
     }
     let args = call.args;
     call.ask(Question::Replicaof(args))
+}
+
+fn failover(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let args = call.args;
+    call.ask(Question::Failover(args))
 }
 
 fn replconf(call: &mut Call<'_>) -> Result<(), Refusal> {

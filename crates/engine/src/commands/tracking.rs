@@ -134,7 +134,7 @@ impl Wanted {
             return Err(Refusal::Text("ERR OPTIN and OPTOUT are not compatible with BCAST"));
         }
         if wanted.is_optin && wanted.is_optout {
-            return Err(Refusal::Text("ERR You can't use both OPTIN and OPTOUT at the same time"));
+            return Err(Refusal::Text("ERR You can't specify both OPTIN mode and OPTOUT mode"));
         }
         let switches = |before: &Tracking| {
             (wanted.is_optin && before.is_optout) || (wanted.is_optout && before.is_optin)

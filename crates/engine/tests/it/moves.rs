@@ -161,7 +161,7 @@ fn nobody_there() {
     world.send(1, "migrate host 70000 a 0 1000");
     world.turn();
     world.turn();
-    assert_eq!(world.read(1), refused);
+    assert_eq!(world.read(1), "-IOERR error or timeout writing to target instance");
     assert_eq!(world.ask("migrate host 7000 nothing 0 1000\n exists a"), "+NOKEY :1");
 }
 

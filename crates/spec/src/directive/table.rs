@@ -170,7 +170,7 @@ directives! {
     // Memory.
     MAXMEMORY => Directive::works("maxmemory", memory(0, u64::MAX), "0");
     MAXMEMORY_POLICY => Directive::works("maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction");
-    MAXMEMORY_SAMPLES => Directive::works("maxmemory-samples", integer(1, 64), "5");
+    MAXMEMORY_SAMPLES => Directive::works("maxmemory-samples", integer(1, INT_MAX), "5");
     MAXMEMORY_EVICTION_TENACITY => Directive::works("maxmemory-eviction-tenacity", integer(0, 100), "10");
     LFU_LOG_FACTOR => Directive::works("lfu-log-factor", integer(0, INT_MAX), "10");
     LFU_DECAY_TIME => Directive::works("lfu-decay-time", integer(0, INT_MAX), "1");

@@ -19,5 +19,6 @@ mod sharded;
 mod slow;
 mod sort;
 mod streams;
+mod sorted_sets;
 mod tracking;
 mod world;

@@ -136,8 +136,24 @@ fn is_zero_text(text: &[u8]) -> bool {
 
 /// The text of an integer.
 pub fn integer_text(value: i64) -> Text {
+    // 20: the characters of `i64::MIN`.
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
     let mut text = Text::new();
-    write!(text, "{value}").expect("a text has room for every integer");
+    text.push(&digits[at..]);
     text
 }
 

@@ -54,6 +54,37 @@ pub(crate) fn push_header(out: &mut Vec<u8>, kind: u8, value: u64) {
     }
 }
 
+/// Appends a bulk string of up to 32 bytes, the usual one: put together from pieces of fixed sizes that may overlap, so
+/// that nothing is copied by a call. False for another length.
+#[inline]
+fn push_short_bulk(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    // 48: `$32`, the lines' ends, 32 bytes, and the rest of a ready header.
+    let mut piece = [0; 48];
+    let len = bytes.len();
+    if len > 32 {
+        return false;
+    }
+    let start = ready_len(len);
+    piece[..8].copy_from_slice(&HEADERS[len]);
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+        piece[start..start + 16].copy_from_slice(first);
+        piece[start + len - 16..start + len].copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        piece[start..start + 8].copy_from_slice(first);
+        piece[start + len - 8..start + len].copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        piece[start..start + 4].copy_from_slice(first);
+        piece[start + len - 4..start + len].copy_from_slice(last);
+    } else {
+        bytes.iter().enumerate().for_each(|(at, byte)| piece[start + at] = *byte);
+    }
+    piece[start + len..start + len + 2].copy_from_slice(b"\r\n");
+    let end = out.len() + start + len + 2;
+    out.extend_from_slice(&piece);
+    out.truncate(end);
+    true
+}
+
 fn push_long_header(out: &mut Vec<u8>, kind: u8, value: u64) {
     // 1 + 20 + 2: the type, the digits of 2^64, the line's end.
     let mut header = [0; 23];
@@ -152,6 +183,9 @@ impl<'a> Reply<'a> {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if push_short_bulk(self.out, bytes) {
+            return;
+        }
         self.out.reserve(bytes.len() + 32);
         push_header(self.out, b'$', bytes.len() as u64);
         self.out.extend_from_slice(bytes);
@@ -234,6 +268,17 @@ impl<'a> Reply<'a> {
 
     /// A double; in RESP2 a bulk string.
     pub fn double(&mut self, value: f64) {
+        /// 10^15: a whole number below it has the same text as an integer; the sign of zero counts.
+        const WHOLE_MAX: f64 = 1e15;
+        let whole = value as i64;
+        if !self.resp3
+            && whole as f64 == value
+            && value.abs() < WHOLE_MAX
+            && (whole != 0 || value.is_sign_positive())
+        {
+            self.bulk_integer(whole);
+            return;
+        }
         let text = text_17g(value);
         if self.resp3 {
             self.line(b',', |out| out.extend_from_slice(&text));

@@ -364,7 +364,7 @@ mod tests {
             Just(Value::Null),
             any::<bool>().prop_map(Value::Boolean),
             proptest::num::f64::NORMAL
-                .prop_map(|value| Value::Double(value, base::number::text_shortest(value).to_vec())),
+                .prop_map(|value| Value::Double(value, base::number::text_17g(value).to_vec())),
             "-?[0-9]{1,40}".prop_map(|digits| Value::BigNumber(digits.into_bytes())),
             bytes().prop_map(|text| Value::Verbatim(*b"txt", text)),
         ];

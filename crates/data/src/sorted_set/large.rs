@@ -265,6 +265,34 @@ impl<'a> Iterator for Walk<'a> {
         let item = self.item(rank, true);
         Some((StrRef::Bytes(item.member.key()), item.score))
     }
+
+    /// Leaf by leaf.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, start: B, mut visit: F) -> B {
+        let mut folded = start;
+        while !self.ranks.is_empty() {
+            let part = self.part(self.ranks.start);
+            part.iter().take(AHEAD).for_each(|item| item.member.prefetch());
+            for (at, item) in part.iter().enumerate() {
+                if let Some(ahead) = part.get(at + AHEAD) {
+                    ahead.member.prefetch();
+                }
+                folded = visit(folded, (StrRef::Bytes(item.member.key()), item.score));
+            }
+            self.ranks.start += part.len();
+        }
+        folded
+    }
+}
+
+impl Walk<'_> {
+    /// The leaf of a rank that is left, cut to those that are, up to the rank or from it on.
+    fn part(&self, rank: usize) -> &[Item] {
+        let (leaf, at) = self.tree.leaf_at(rank);
+        let leaf_start = rank - at;
+        let start = self.ranks.start.saturating_sub(leaf_start);
+        &leaf[start..leaf.len().min(self.ranks.end - leaf_start)]
+    }
 }
 
 impl DoubleEndedIterator for Walk<'_> {
@@ -273,5 +301,22 @@ impl DoubleEndedIterator for Walk<'_> {
         let rank = self.ranks.next_back()?;
         let item = self.item(rank, false);
         Some((StrRef::Bytes(item.member.key()), item.score))
+    }
+
+    #[inline]
+    fn rfold<B, F: FnMut(B, Self::Item) -> B>(mut self, start: B, mut visit: F) -> B {
+        let mut folded = start;
+        while !self.ranks.is_empty() {
+            let part = self.part(self.ranks.end - 1);
+            part.iter().rev().take(AHEAD).for_each(|item| item.member.prefetch());
+            for (at, item) in part.iter().enumerate().rev() {
+                if let Some(ahead) = at.checked_sub(AHEAD).and_then(|at| part.get(at)) {
+                    ahead.member.prefetch();
+                }
+                folded = visit(folded, (StrRef::Bytes(item.member.key()), item.score));
+            }
+            self.ranks.end -= part.len();
+        }
+        folded
     }
 }

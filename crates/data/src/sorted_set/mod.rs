@@ -445,6 +445,17 @@ impl<'a> Iterator for Members<'a> {
             Source::LargeReversed(walk) => walk.next(),
         }
     }
+
+    /// The layout is looked at once.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, start: B, visit: F) -> B {
+        match self.0 {
+            Source::Small(pairs, left) => pairs.take(left).fold(start, visit),
+            Source::SmallReversed(pairs) => pairs.fold(start, visit),
+            Source::Large(walk) => walk.fold(start, visit),
+            Source::LargeReversed(walk) => walk.fold(start, visit),
+        }
+    }
 }
 
 /// A sorted set that is put together in any order, as a union or a load makes it; it is sorted once, at the end.

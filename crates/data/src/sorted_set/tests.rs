@@ -27,7 +27,11 @@ fn put(model: &mut Model, member: &[u8], score: f64) {
 }
 
 fn pairs(members: Members<'_>) -> Vec<(f64, Vec<u8>)> {
-    members.map(|(member, score)| (score, member.to_vec())).collect()
+    let stepped: Vec<_> = members.clone().map(|(member, score)| (score, member.to_vec())).collect();
+    let mut folded = Vec::new();
+    members.for_each(|(member, score)| folded.push((score, member.to_vec())));
+    assert_eq!(stepped, folded);
+    folded
 }
 
 #[track_caller]

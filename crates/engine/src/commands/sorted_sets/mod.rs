@@ -733,7 +733,7 @@ pub(super) fn say_all<'e>(
 ) {
     let is_nested = with_scores && reply.is_resp3();
     reply.array(if with_scores && !is_nested { count * 2 } else { count });
-    for (member, score) in members {
+    members.for_each(|(member, score)| {
         if is_nested {
             reply.array(2);
         }
@@ -741,7 +741,7 @@ pub(super) fn say_all<'e>(
         if with_scores {
             reply.double(score);
         }
-    }
+    });
 }
 
 /// Puts a result in the place of whatever a key holds; without members the key is removed. Replies with their number.

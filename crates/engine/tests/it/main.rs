@@ -18,7 +18,7 @@ mod sets;
 mod sharded;
 mod slow;
 mod sort;
-mod streams;
 mod sorted_sets;
+mod streams;
 mod tracking;
 mod world;

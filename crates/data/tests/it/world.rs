@@ -1,7 +1,7 @@
 //! A keyspace beside its model, and random operations on both.
 
 use base::Random;
-use data::{Entry, HashLimits, Keyspace, Set, SetLimits, Value, ValueRef};
+use data::{Entry, HashLimits, Keyspace, OccupiedEntry, Set, SetLimits, Value, ValueRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a key holds.
@@ -36,6 +36,42 @@ pub fn scaled(count: usize) -> usize {
 
 const LIMITS: HashLimits = HashLimits { entries: 6, value_bytes: 20 };
 const SET_LIMITS: SetLimits = SetLimits { intset_entries: 9, listpack_entries: 6, value_bytes: 20 };
+
+fn change_hash(
+    entry: &mut OccupiedEntry<'_>,
+    fields: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+    text: &[u8],
+    random: &mut Random,
+) {
+    let mut hash = entry.hash_mut().unwrap();
+    for _ in 0..4 {
+        let field = format!("{}", random.below(30)).into_bytes();
+        if random.chance(1, 4) {
+            assert_eq!(hash.remove(&field), fields.remove(&field).is_some());
+        } else {
+            let is_new = fields.insert(field.clone(), text.to_vec()).is_none();
+            assert_eq!(hash.set(&field, text, LIMITS), is_new);
+            assert_eq!(hash.field(&field).unwrap().to_vec(), text);
+        }
+    }
+}
+
+fn change_set(entry: &mut OccupiedEntry<'_>, members: &mut BTreeSet<Vec<u8>>, random: &mut Random) {
+    let mut set = entry.change_in::<Set>().unwrap();
+    for _ in 0..6 {
+        let member = match random.below(3) {
+            0 => format!("{}", random.below(30)),
+            1 => format!("member {}", random.below(30)),
+            _ => "x".repeat(random.below(30) as usize),
+        };
+        let member = member.into_bytes();
+        if random.chance(1, 4) {
+            assert_eq!(set.remove(&member), members.remove(&member));
+        } else {
+            assert_eq!(set.insert(&member, SET_LIMITS), members.insert(member));
+        }
+    }
+}
 
 /// The two side by side.
 pub struct World {
@@ -163,35 +199,8 @@ impl World {
                 old[offset..offset + text.len()].copy_from_slice(&text);
                 assert_eq!(entry.set_range(offset, &text), old.len());
             }
-            (7..13, Held::Hash(fields)) => {
-                let mut hash = entry.hash_mut().unwrap();
-                for _ in 0..4 {
-                    let field = format!("{}", self.random.below(30)).into_bytes();
-                    if self.random.chance(1, 4) {
-                        assert_eq!(hash.remove(&field), fields.remove(&field).is_some());
-                    } else {
-                        let is_new = fields.insert(field.clone(), text.clone()).is_none();
-                        assert_eq!(hash.set(&field, &text, LIMITS), is_new);
-                        assert_eq!(hash.field(&field).unwrap().to_vec(), text);
-                    }
-                }
-            }
-            (7..13, Held::Set(members)) => {
-                let mut set = entry.change_in::<Set>().unwrap();
-                for _ in 0..6 {
-                    let member = match self.random.below(3) {
-                        0 => format!("{}", self.random.below(30)),
-                        1 => format!("member {}", self.random.below(30)),
-                        _ => "x".repeat(self.random.below(30) as usize),
-                    };
-                    let member = member.into_bytes();
-                    if self.random.chance(1, 4) {
-                        assert_eq!(set.remove(&member), members.remove(&member));
-                    } else {
-                        assert_eq!(set.insert(&member, SET_LIMITS), members.insert(member));
-                    }
-                }
-            }
+            (7..13, Held::Hash(fields)) => change_hash(&mut entry, fields, &text, &mut self.random),
+            (7..13, Held::Set(members)) => change_set(&mut entry, members, &mut self.random),
             (13, _) => {
                 let (value, deadline) = entry.take();
                 assert_eq!((held(value.as_ref()), deadline), *modelled);

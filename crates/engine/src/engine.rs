@@ -554,7 +554,7 @@ impl Engine {
         false
     }
 
-    fn remove_due(&mut self, db: u32, key: &[u8], hash: data::KeyHash, out: &mut Outbox) {
+    pub(crate) fn remove_due(&mut self, db: u32, key: &[u8], hash: data::KeyHash, out: &mut Outbox) {
         if self.shared.in_flight.has(key) {
             return;
         }

@@ -10,6 +10,7 @@ use crate::watch::Watch;
 use crate::{Engine, Outside};
 use alloc::vec::Vec;
 use base::{Now, Time};
+use data::{KeyHash, Kind};
 use machine::{ConnId, Outbox};
 use spec::Refusal;
 use wire::reply::Reply;
@@ -29,14 +30,24 @@ impl Engine {
             let hash = self.shared.keyspace.hash(&key);
             let mut order = 0;
             loop {
-                let entry = self.shared.keyspace.find(db, &key, hash);
-                let entry = entry.filter(|entry| !is_due(entry, now.unix.as_ms()));
-                let kind = entry.map(|entry| entry.value().kind());
+                let kind = self.kind_now(db, &key, hash, now, out);
                 let Some((next, conn)) = self.watch.blocking.next(db, &key, order, kind) else { break };
                 order = next;
                 self.run_again(conn, now, outside, out);
             }
         }
+    }
+
+    /// What a key holds. Where its time is over it is removed, as by any other look at it.
+    fn kind_now(&mut self, db: u32, key: &[u8], hash: KeyHash, now: Now, out: &mut Outbox) -> Option<Kind> {
+        let entry = self.shared.keyspace.find(db, key, hash)?;
+        if !is_due(&entry, now.unix.as_ms()) {
+            return Some(entry.value().kind());
+        }
+        if !self.shared.standing.is_replica {
+            self.remove_due(db, key, hash, out);
+        }
+        None
     }
 
     /// Runs the request of one who waits again.

@@ -44,6 +44,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
         (b"reload", _) => return debug_reload(call),
         (b"populate", 3..=5) => debug_populate(call)?,
         (b"protocol", 3) => return debug_protocol(call),
+        (b"quicklist-packed-threshold", 3) => debug_plain_bytes(call)?,
         (b"set-active-expire", 3) => {
             call.core.expires_actively = number::parse_i64(call.args.at(2)).is_some_and(|value| value != 0);
             call.reply.ok();
@@ -112,6 +113,8 @@ const HELP: &[&str] = &[
     "    Add <count> strings <prefix>:<number> where there is no such key; <prefix> is 'key' if none is given.",
     "PROTOCOL <type>",
     "    Answer with a reply of this type.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Keep elements of lists from this size on apart from the others; 0 is 1gb again.",
     "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
     "    Save the data, drop it and load it again; leave a step out, or let the file's keys win over those here.",
     "SEGFAULT",
@@ -121,6 +124,21 @@ const HELP: &[&str] = &[
     "SLEEP <seconds>",
     "    Stand still for so long.",
 ];
+
+/// From how many bytes on an element of a list lies in a node of its own.
+fn debug_plain_bytes(call: &mut Call<'_>) -> Result<(), Refusal> {
+    /// What the original allows at most: somewhat less than 4 GiB.
+    const PLAIN_BYTES_MAX: u64 = (1 << 32) - (1 << 20);
+    let bytes = spec::config::memory(call.args.at(2)).filter(|bytes| *bytes <= PLAIN_BYTES_MAX);
+    let bytes = bytes
+        .ok_or(Refusal::Text("ERR argument must be a memory value bigger than 1 and smaller than 4gb"))?;
+    call.core.plain_bytes = match usize::try_from(bytes) {
+        Ok(0) | Err(_) => data::ListLimits::PLAIN_BYTES_USUAL,
+        Ok(bytes) => bytes,
+    };
+    call.reply.ok();
+    Ok(())
+}
 
 /// Saves and loads the data: nobody's request runs until it is back.
 fn debug_reload(call: &mut Call<'_>) -> Result<(), Refusal> {

@@ -60,12 +60,15 @@ impl<'a> Pops<'a> {
         let keys = count(args.at(first), "ERR numkeys should be greater than 0")?;
         let end_at = keys.checked_add(first + 1).filter(|at| *at < args.len()).ok_or(Refusal::Syntax)?;
         let mut pops = Pops { args, keys: first + 1..end_at, end: end_named(args.at(end_at))?, count: 1 };
-        match args.len() - end_at {
-            1 => {}
-            3 if args.at(end_at + 1).eq_ignore_ascii_case(b"count") => {
-                pops.count = count(args.at(end_at + 2), "ERR count should be greater than 0")?;
+        let mut at = end_at + 1;
+        while let Some(word) = args.get(at) {
+            match args.get(at + 1) {
+                Some(value) if at == end_at + 1 && word.eq_ignore_ascii_case(b"count") => {
+                    pops.count = count(value, "ERR count should be greater than 0")?;
+                }
+                _ => return Err(Refusal::Syntax),
             }
-            _ => return Err(Refusal::Syntax),
+            at += 2;
         }
         Ok(pops)
     }

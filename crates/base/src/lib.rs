@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod crc16;
 pub mod crc64;
+pub mod digest;
 pub mod geohash;
 pub mod glob;
 pub mod id;

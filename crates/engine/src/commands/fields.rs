@@ -280,7 +280,6 @@ fn take(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) -> Result<(), Refusal
 
 fn set(call: &mut Call<'_>, unit_ms: i64, is_relative: bool) -> Result<(), Refusal> {
     let key = call.args.at(1);
-    let at = time(call, call.args.at(2), unit_ms, is_relative)?;
     let mut words = 3;
     while call.args.get(words).is_some_and(|word| !is_fields(word)) {
         words += 1;
@@ -291,6 +290,7 @@ fn set(call: &mut Call<'_>, unit_ms: i64, is_relative: bool) -> Result<(), Refus
     }
     conditions.check()?;
     let fields = counted(args.from(words + 1), 1)?;
+    let at = time(call, call.args.at(2), unit_ms, is_relative)?;
     let (now, is_removing) = (call.keys.fields_now(), removes(call, at));
     let entry = call.keys.look(key);
     let hash = entry.as_ref().map(keys::hash).transpose()?.map(|hash| hash.at(now));
@@ -367,6 +367,9 @@ fn hpersist(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The words that are options somewhere: where they may not stand the error is another than for other words.
+const OPTIONS: [&str; 10] = ["nx", "xx", "fnx", "fxx", "keepttl", "persist", "ex", "px", "exat", "pxat"];
+
 /// The options of HGETEX and HSETEX before `FIELDS`.
 struct Options<'a> {
     /// NX (false) or XX.
@@ -413,12 +416,14 @@ impl<'a> Options<'a> {
                 }
                 options.deadline = Some((kind, text));
                 at += 1;
-            } else {
+            } else if OPTIONS.iter().any(|name| is(name)) {
                 return Err(Refusal::Syntax);
+            } else {
+                return Err(COUNT_WRONG);
             }
             at += 1;
         }
-        Err(Refusal::Syntax)
+        Err(COUNT_WRONG)
     }
 }
 
@@ -426,6 +431,7 @@ fn hgetex(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, args) = (call.args.at(1), call.args);
     let options = Options::parse(args, false)?;
     let fields = counted(options.listed, 1)?;
+    call.keys.find(key).as_ref().map(keys::hash).transpose()?;
     let at = options.deadline.map(|(kind, text)| time_of(call, kind, text)).transpose()?;
     let now = call.keys.fields_now();
     let entry = call.keys.read(key);
@@ -469,6 +475,7 @@ fn hsetex(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, args) = (call.args.at(1), call.args);
     let options = Options::parse(args, true)?;
     let pairs = counted(options.listed, 2)?;
+    call.keys.find(key).as_ref().map(keys::hash).transpose()?;
     let at = options.deadline.map(|(kind, text)| time_of(call, kind, text)).transpose()?;
     let (now, is_past) = (call.keys.fields_now(), at.is_some_and(|at| removes(call, at)));
     let entry = call.keys.look(key);

@@ -7,6 +7,7 @@ pub mod clients;
 pub mod cluster;
 pub mod command;
 pub mod commandlog;
+pub mod compare;
 pub mod config;
 pub mod connection;
 pub mod databases;
@@ -30,6 +31,7 @@ pub mod pubsub;
 pub mod replication;
 pub mod server;
 pub mod set_algebra;
+pub mod set_options;
 pub mod sets;
 pub mod sharded;
 pub mod slowlog;
@@ -50,6 +52,7 @@ use spec::Refusal;
 /// All groups.
 pub static GROUPS: &[&[Command]] = &[
     strings::COMMANDS,
+    compare::COMMANDS,
     bitmaps::COMMANDS,
     bitfield::COMMANDS,
     hyperloglog::COMMANDS,

@@ -1,6 +1,8 @@
 //! Strings: GET, SET and their relatives; integers and floats kept as strings.
 
 use crate::call::{Call, Class};
+use crate::commands::compare::pass_on_set;
+use crate::commands::set_options::{Form, Options};
 use crate::commands::{Deadline, deadline_of};
 use crate::keys::{self, Place};
 use crate::table::Command;
@@ -10,7 +12,6 @@ use base::number::{self, Extended};
 use data::StrRef;
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
-use wire::batch::Args;
 use wire::reply::Reply;
 
 pub static COMMANDS: &[Command] = &[
@@ -34,7 +35,7 @@ pub static COMMANDS: &[Command] = &[
             name: "set",
             summary: "Sets a key to a string, whatever it held; options add conditions and a deadline.",
             group: Group::String,
-            syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+            syntax: "key value [NX | XX | IFEQ comparison-value | IFNE comparison-value | IFDEQ comparison-digest | IFDNE comparison-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
             arity: Arity::AtLeast(3),
             flags: Flags::WRITE.and(Flags::DENY_OOM),
             acl: Acl::STRING,
@@ -375,58 +376,6 @@ fn get(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The options of SET and GETEX.
-#[derive(Default)]
-struct Options<'a> {
-    only_new: bool,
-    only_old: bool,
-    get: bool,
-    keep: bool,
-    persist: bool,
-    deadline: Option<(Deadline, &'a [u8])>,
-}
-
-/// Which options a command has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Set,
-    GetEx,
-}
-
-impl<'a> Options<'a> {
-    fn parse(args: Args<'a>, form: Form) -> Result<Options<'a>, Refusal> {
-        let mut options = Options::default();
-        let mut at = 0;
-        while let Some(word) = args.get(at) {
-            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-            // The same unit may come twice, the last counts; two units contradict each other.
-            let contradicts = |kind: Deadline| {
-                options.keep || options.persist || options.deadline.is_some_and(|(other, _)| other != kind)
-            };
-            if form == Form::Set && is("nx") && !options.only_old {
-                options.only_new = true;
-            } else if form == Form::Set && is("xx") && !options.only_new {
-                options.only_old = true;
-            } else if form == Form::Set && is("get") {
-                options.get = true;
-            } else if form == Form::Set && is("keepttl") && options.deadline.is_none() {
-                options.keep = true;
-            } else if form == Form::GetEx && is("persist") && options.deadline.is_none() {
-                options.persist = true;
-            } else if let (Some(kind), Some(text)) =
-                (Deadline::named(word).filter(|kind| !contradicts(*kind)), args.get(at + 1))
-            {
-                options.deadline = Some((kind, text));
-                at += 1;
-            } else {
-                return Err(Refusal::Syntax);
-            }
-            at += 1;
-        }
-        Ok(options)
-    }
-}
-
 fn set(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, value) = (call.args.at(1), call.args.at(2));
     if call.args.len() == 3 {
@@ -449,30 +398,26 @@ fn set_with(call: &mut Call<'_>, key: &[u8], value: &[u8], options: &Options<'_>
         None => None,
     };
     let place = call.keys.entry(key);
+    let is_allowed = options.allow(&place)?;
     if options.get {
         match &place {
             Place::Taken(entry) => say(&mut call.reply, keys::string(&entry.as_ref())?),
             Place::Free(_) => call.reply.null(),
         }
     }
+    if !is_allowed {
+        if !options.get {
+            call.reply.null();
+        }
+        return Ok(());
+    }
     match place {
-        Place::Taken(_) if options.only_new => {
-            if !options.get {
-                call.reply.null();
-            }
-            return Ok(());
-        }
-        Place::Free(_) if options.only_old => {
-            if !options.get {
-                call.reply.null();
-            }
-            return Ok(());
-        }
         Place::Taken(mut entry) if options.keep => entry.set_string(value),
         Place::Taken(mut entry) => entry.store(value, deadline),
         Place::Free(free) => free.insert_string(value, deadline),
     }
     match (deadline, options.deadline) {
+        _ if options.compare.is_some() => pass_on_set(call, key, value, deadline, options.keep),
         (Some(_), Some((Deadline::PxAt, _))) => call.as_requested(),
         (Some(deadline), _) => {
             let text = deadline.to_string();

@@ -279,3 +279,33 @@ fn deadlines_of_fields_are_passed_on_as_times() {
         "*5 $8 HPERSIST $1 h $6 FIELDS $1 1 $1 a *3 $4 HDEL $1 h $1 b *3 $4 HDEL $1 h $1 a"
     );
 }
+
+#[test]
+fn comparisons() {
+    check("set a 1\n set a 2 ifeq 1\n get a", "$1 2");
+    check("set a 1\n set a 2 ifeq 3\n get a", "$1 1");
+    check("set a 1\n set a 2 ifeq 3 get", "$1 1");
+    check("set a 1 ifeq 1", "$-1");
+    check("set a 1 ifne 1\n get a", "$1 1");
+    check("set a 1\n set a 2 ifeq 1 nx", "-ERR syntax error");
+    check("set a 1 xx ifeq 1", "-ERR syntax error");
+    check("set a 1 ifeq", "-ERR syntax error");
+    check(
+        "hset h f v\n set h 1 ifeq 1",
+        "-WRONGTYPE Operation against a key holding the wrong kind of value",
+    );
+    check("set a 'Hello world'\n digest a", "$16 b6acb9d84a38ff74");
+    check("set a 'Hello world'\n set a 1 ifdeq b6acb9d84a38ff74", "+OK");
+    check("set a 'Hello world'\n set a 1 ifdne b6acb9d84a38ff74", "$-1");
+    check("digest a", "$-1");
+    check("set a 1\n delifeq a 2", ":0");
+    check("set a 1\n delifeq a 1\n exists a", ":0");
+    check("set a 1\n delex a ifne 2", ":1");
+    check("hset h f v\n delex h", ":1");
+    check("msetex 2 a 1 b 2 nx ex 100\n ttl b", ":100");
+    check("set b 1\n msetex 2 a 1 b 2 nx\n exists a", ":0");
+    check("msetex 2 a 1 b 2 xx", ":0");
+    check("msetex 0 a 1", "-ERR invalid numkeys value or out of range");
+    check("msetex 2 a 1 b", "-ERR syntax error");
+    check("msetex 1 a 1 ex 0", "-ERR invalid expire time in 'msetex' command");
+}

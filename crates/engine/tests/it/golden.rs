@@ -26,7 +26,11 @@ const NEWER: [&str; 11] = [
 ];
 
 /// Commands that Redis 7.2 does not have either.
-const NEW: [&str; 12] = [
+const NEW: [&str; 16] = [
+    "delifeq",
+    "delex",
+    "digest",
+    "msetex",
     "hexpire",
     "hpexpire",
     "hexpireat",
@@ -42,7 +46,7 @@ const NEW: [&str; 12] = [
 ];
 
 /// Commands that take more than those of 7.2.
-const EXTENDED: [&str; 1] = ["bitop"];
+const EXTENDED: [&str; 2] = ["bitop", "set"];
 
 /// Summaries are our own words and complexities are cut to their formula: neither is compared. The remark in the
 /// key specification of SET is our own too.

@@ -93,7 +93,7 @@ impl Decoder {
         match &mut reader.step {
             Step::NodeKey if reader.nodes == 0 => reader.step = Step::Numbers,
             Step::NodeKey => {
-                let at = self.at();
+                let at = self.filling.as_ref().map_or_else(|| self.at(), |filling| filling.at);
                 let text = self.text()?.into_bytes();
                 let Ok(bytes) = <[u8; 16]>::try_from(text) else {
                     return Err(RdbError::BadStream { key: key.to_vec(), at }.into());

@@ -161,6 +161,21 @@ impl Display for RdbError {
                 "checksum at byte {at} is {stored:016x}, the data gives {computed:016x}: \
                  the file is damaged; load another copy"
             ),
+            RdbError::Truncated { at } => {
+                write!(
+                    f,
+                    "the data ends at byte {at}, before its end mark: the file is cut off; load another copy"
+                )
+            }
+            damage => damage.say_damage(f),
+        }
+    }
+}
+
+impl RdbError {
+    /// What is wrong within the data, in one place of it.
+    fn say_damage(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             RdbError::BadLength { byte, at } => {
                 write!(
                     f,
@@ -189,12 +204,8 @@ impl Display for RdbError {
             RdbError::BadDatabase { number, at } => {
                 write!(f, "database number {number} at byte {at} is impossible: the file is damaged")
             }
-            RdbError::Truncated { at } => {
-                write!(
-                    f,
-                    "the data ends at byte {at}, before its end mark: the file is cut off; load another copy"
-                )
-            }
+            // The others have more to say, and say it above.
+            _ => f.write_str("the file is damaged"),
         }
     }
 }

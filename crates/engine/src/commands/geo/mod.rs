@@ -301,7 +301,7 @@ fn geoadd(call: &mut Call<'_>) -> Result<(), Refusal> {
         first += 1;
     }
     let places = args.from(first);
-    if places.len() % 3 != 0 || options.is_contradictory() {
+    if !places.len().is_multiple_of(3) || options.is_contradictory() {
         return Err(Refusal::Syntax);
     }
     let mut pairs: Vec<(f64, &[u8])> = Vec::with_capacity(places.len() / 3);

@@ -621,7 +621,6 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::SORTED_SET,
             tips: &["nondeterministic_output"],
             keys: Keys::One { at: 1, access: Access::READ },
-            ..Spec::USUAL
         },
         run: zrandmember,
         subcommands: &[],
@@ -639,7 +638,6 @@ pub static COMMANDS: &[Command] = &[
             acl: Acl::SORTED_SET,
             tips: &["nondeterministic_output"],
             keys: Keys::One { at: 1, access: Access::READ },
-            ..Spec::USUAL
         },
         run: zscan,
         subcommands: &[],

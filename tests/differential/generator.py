@@ -271,7 +271,8 @@ REDIS = {
     "geo": [
         (5, "GEOADD {g} ?NX|XX ?CH {lon},{lat},{element}*"), (1, "GEODIST {g} {element} {element} ?m|km|ft|mi|x"), (1, "GEOHASH {g} {element}*"), (1, "GEOPOS {g} {element}*"),
         (2, "GEOSEARCH {g} FROMLONLAT,{lon},{lat}|FROMMEMBER,{element} BYRADIUS,{radius},km|BYBOX,{radius},{radius},km ASC|DESC ?WITHDIST ?WITHCOORD ?WITHHASH"),
-        (1, "GEOSEARCH {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km COUNT {count} ASC|DESC"), (1, "GEOSEARCHSTORE {z} {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km ASC ?STOREDIST"),
+        (1, "GEOSEARCH {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km COUNT {count} ASC|DESC"), (1, "GEOSEARCHSTORE {z} {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km ASC"),
+        # STOREDIST is left out: the last bit of a stored distance depends on the library's sine.
         (1, "GEORADIUS {g} {lon} {lat} {radius} km ?WITHDIST ?WITHCOORD ASC"), (1, "GEORADIUSBYMEMBER {g} {element} {radius} km ?WITHDIST DESC"), (1, "GEORADIUS_RO {g} {lon} {lat} {radius} km ASC"),
         (1, "ZRANGE {g} 0 -1 WITHSCORES"),
     ],

@@ -11,7 +11,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::ptr;
 use data::{
-    Collection, Entry, EntryRef, Hash, HashKey, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry, Value,
+    Collection, Encoding, Entry, EntryRef, Hash, HashKey, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry, Value,
 };
 use spec::Refusal;
 
@@ -188,16 +188,24 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// Puts a value at the key, whatever it held. `is_raw`: a string's encoding was raw where it comes from.
+    pub fn put(&mut self, key: &[u8], value: Value, deadline_ms: Option<u64>, is_raw: bool) {
+        let mut entry = match self.entry(key) {
+            Place::Taken(mut entry) => {
+                entry.set_value(value);
+                entry.set_deadline(deadline_ms);
+                entry
+            }
+            Place::Free(free) => free.insert(value, deadline_ms),
+        };
+        if is_raw {
+            entry.mark_raw();
+        }
+    }
+
     /// Puts a string at the key, whatever it held: it becomes no integer, its encoding is raw, there is no deadline.
     pub fn store_raw(&mut self, key: &[u8], text: Vec<u8>) {
-        match self.entry(key) {
-            Place::Taken(mut entry) => {
-                entry.set_value(Value::String(text));
-                entry.set_deadline(None);
-                entry.mark_raw();
-            }
-            Place::Free(free) => free.insert_raw(text),
-        }
+        self.put(key, Value::String(text), None, true);
     }
 
     /// Removes what this request found expired, unless it was written anew meanwhile. Returns the keys.
@@ -372,4 +380,9 @@ pub fn hash<'e>(entry: &EntryRef<'e>) -> Result<&'e Hash, Refusal> {
 #[inline]
 pub fn hash_mut<'e>(entry: &'e mut OccupiedEntry<'_>) -> Result<Mut<'e, Hash>, Refusal> {
     change_in(entry)
+}
+
+/// True for a string whose encoding is raw: it stays so where it is copied or moved.
+pub fn is_raw(entry: &EntryRef<'_>) -> bool {
+    entry.encoding() == Encoding::Raw
 }

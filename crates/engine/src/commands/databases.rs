@@ -1,7 +1,7 @@
 //! Keys between databases: COPY, MOVE, SWAPDB.
 
 use crate::call::{Call, Class};
-use crate::keys::Place;
+use crate::keys;
 use crate::table::Command;
 use crate::watch::Standing;
 use base::number;
@@ -116,20 +116,18 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Err(SAME_OBJECT);
     }
     let hash_key = call.keys.shared.keyspace.hash_key();
-    let found = call.keys.read(from).map(|entry| (codec::copy(entry.value(), hash_key), entry.deadline_ms()));
-    let Some((value, deadline)) = found else {
+    let found = call.keys.read(from).map(|entry| {
+        (codec::copy(entry.value(), hash_key), entry.deadline_ms(), keys::is_raw(&entry))
+    });
+    let Some((value, deadline, is_raw)) = found else {
         call.reply.integer(0);
         return Ok(());
     };
     let is_copied = in_database(call, target_db, |call| {
-        match call.keys.entry(to) {
-            Place::Taken(_) if !replaces => return false,
-            Place::Taken(mut entry) => {
-                entry.set_value(value);
-                entry.set_deadline(deadline);
-            }
-            Place::Free(free) => drop(free.insert(value, deadline)),
+        if !replaces && call.keys.look(to).is_some() {
+            return false;
         }
+        call.keys.put(to, value, deadline, is_raw);
         call.replaced(to);
         call.changed(Class::GENERIC, "copy_to", to);
         true
@@ -156,12 +154,11 @@ fn move_key(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.integer(0);
         return Ok(());
     };
+    let is_raw = keys::is_raw(&entry.as_ref());
     let (value, deadline) = entry.take();
     call.as_requested();
     in_database(call, target_db, |call| {
-        if let Place::Free(free) = call.keys.entry(key) {
-            free.insert(value, deadline);
-        }
+        call.keys.put(key, value, deadline, is_raw);
         call.replaced(key);
     });
     call.changed(Class::GENERIC, "move_from", key);

@@ -3,7 +3,7 @@
 use crate::Question;
 use crate::call::{Call, Class};
 use crate::commands::{ScanOptions, container, cursor, help};
-use crate::keys::{Expiry, Place, is_due};
+use crate::keys::{self, Expiry, is_due};
 use crate::table::Command;
 use crate::watch::Standing;
 use alloc::boxed::Box;
@@ -384,14 +384,9 @@ fn rename(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     let Some(entry) = call.keys.taken(old) else { return Err(Refusal::NoSuchKey) };
+    let is_raw = keys::is_raw(&entry.as_ref());
     let (value, deadline) = entry.take();
-    match call.keys.entry(new) {
-        Place::Taken(mut entry) => {
-            entry.set_value(value);
-            entry.set_deadline(deadline);
-        }
-        Place::Free(free) => drop(free.insert(value, deadline)),
-    }
+    call.keys.put(new, value, deadline, is_raw);
     call.as_requested();
     call.replaced(new);
     call.changed(Class::GENERIC, "rename_from", old);

@@ -9,7 +9,7 @@ use crate::table::Command;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::number::{self, Extended};
-use data::StrRef;
+use data::{StrRef, Value};
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
 use wire::reply::Reply;
@@ -629,9 +629,10 @@ fn incrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
     };
     let delta = Extended::parse(text).ok_or(Refusal::NotFloat)?;
     let after = before.checked_add(delta).ok_or(Refusal::NotFinite)?.text();
+    // As the original, it stays a text, also where it is an integer.
     match place {
-        Place::Taken(mut entry) => entry.set_string(&after),
-        Place::Free(free) => free.insert_string(&after, None),
+        Place::Taken(mut entry) => entry.set_value(Value::String(after.clone())),
+        Place::Free(free) => drop(free.insert(Value::String(after.clone()), None)),
     }
     call.effect(&[b"SET", key, &after, b"KEEPTTL"]);
     call.changed(Class::STRING, "incrbyfloat", key);

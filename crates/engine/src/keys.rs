@@ -11,7 +11,8 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::ptr;
 use data::{
-    Collection, Encoding, Entry, EntryRef, Hash, HashKey, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry, Value,
+    Collection, Encoding, Entry, EntryRef, Hash, HashKey, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry,
+    Value,
 };
 use spec::Refusal;
 

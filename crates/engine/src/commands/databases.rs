@@ -116,9 +116,10 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Err(SAME_OBJECT);
     }
     let hash_key = call.keys.shared.keyspace.hash_key();
-    let found = call.keys.read(from).map(|entry| {
-        (codec::copy(entry.value(), hash_key), entry.deadline_ms(), keys::is_raw(&entry))
-    });
+    let found = call
+        .keys
+        .read(from)
+        .map(|entry| (codec::copy(entry.value(), hash_key), entry.deadline_ms(), keys::is_raw(&entry)));
     let Some((value, deadline, is_raw)) = found else {
         call.reply.integer(0);
         return Ok(());

@@ -592,6 +592,16 @@ pub(crate) fn resume(connection: &mut Connection, out: &mut Outbox) {
     }
 }
 
+impl Engine {
+    /// Closes a client whose unread output is over the limits of its class.
+    pub(crate) fn check_output(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+        let settings = &self.core.settings;
+        if self.core.sessions.at_mut(conn).is_some_and(|client| is_over_limit(settings, client, now.mono)) {
+            self.cut_off_over_limit(now, conn, out);
+        }
+    }
+}
+
 /// True when the client's unread output is over the limits of its class.
 fn is_over_limit(settings: &Settings, connection: &mut Connection, now: Time) -> bool {
     let class = crate::commands::client::class_of(&connection.session);

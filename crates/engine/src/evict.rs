@@ -131,10 +131,12 @@ pub enum Room {
     None,
 }
 
-/// Memory that counts against `maxmemory`.
+/// Memory that counts against `maxmemory`. What clients pin beyond `maxmemory-clients` does not: they are closed for it at the
+/// end of the turn, and no key has to go.
 #[inline]
 pub fn counted_bytes(core: &Core, shared: &Shared) -> u64 {
-    shared.keyspace.live_bytes() + core.sessions.memory_bytes() as u64
+    let clients = core.sessions.memory_bytes().min(core.settings.clients_bytes_max);
+    shared.keyspace.live_bytes() + clients as u64
 }
 
 /// True when nothing has to go.

@@ -32,6 +32,8 @@ const AHEAD: usize = 32;
 const ENTRIES_AHEAD: usize = 10;
 /// 4,096: requests of a turn. With 0.2 us each, a turn stays under a millisecond.
 const TURN_REQUESTS_MAX: usize = 4_096;
+/// 16 KiB: with more reply bytes of one turn a client's output limit is looked at before others run.
+const MUCH_OUTPUT_BYTES: usize = 16 << 10;
 /// 4 MiB: reply bytes of a turn.
 const TURN_REPLY_BYTES_MAX: usize = 4 << 20;
 
@@ -99,7 +101,12 @@ impl Engine {
                     connection.is_ready = false;
                     self.core.sessions.ready.pop_back();
                 }
+                let has_much = connection.outgoing.bytes.len() > MUCH_OUTPUT_BYTES;
+                let conn = connection.session.conn;
                 self.core.sessions.give_back(connection);
+                if has_much {
+                    self.check_output(now, conn, out);
+                }
                 if self.may_serve() {
                     self.serve(now, outside, out);
                 }

@@ -320,8 +320,10 @@ impl Line<'_> {
         let pending = self.buffers.map_or(0, |(_, outgoing)| outgoing.pending());
         let held = self.buffers.map_or(0, |(_, outgoing)| outgoing.held.len());
         let command = session.last_row.map_or("NULL", |row| &*self.table.row(row).full_name);
-        let buffers =
-            self.buffers.map_or(0, |(inbox, outgoing)| inbox.memory_bytes() + outgoing.memory_bytes());
+        // The replies of this turn are on their way: they count once the world says that it could not send them.
+        let buffers = self.buffers.map_or(0, |(inbox, outgoing)| {
+            inbox.memory_bytes() + outgoing.memory_bytes() - outgoing.bytes.capacity()
+        });
         let total = size_of::<Connection>() + buffers + session.memory_bytes();
         let (name, library) = (text(&session.name), text(&session.library_name));
         let done = writeln!(

@@ -70,3 +70,44 @@ pub(super) fn from_ziplists<'a>(blobs: impl Iterator<Item = &'a [u8]>) -> Result
     }
     if elements.is_empty() { Err(Flaw::Empty) } else { Ok(Value::List(elements)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rdb::payload;
+    use alloc::vec;
+
+    const ZIPLIST: &[u8] = b"\x0d\x0d\x00\x00\x00\x0a\x00\x00\x00\x01\x00\x00\xf2\xff";
+    const LISTPACK: &[u8] = b"\x09\x09\x00\x00\x00\x01\x00\x05\x01\xff";
+
+    #[test]
+    fn lists_of_every_age_are_read() {
+        let list = |texts: &[&str]| {
+            let mut all = Texts::default();
+            texts.iter().for_each(|text| all.push(text.as_bytes()));
+            Some(Value::List(all))
+        };
+        assert_eq!(payload::value(b"\x01\x02\x01a\xc0\x07"), list(&["a", "7"]));
+        assert_eq!(payload::value(&[b"\x0a", ZIPLIST].concat()), list(&["1"]));
+        assert_eq!(payload::value(&[b"\x0e\x02", ZIPLIST, ZIPLIST].concat()), list(&["1", "1"]));
+        let nodes = vec![ListNode::Plain(b"a".to_vec()), ListNode::Packed(LISTPACK[1..].to_vec())];
+        let newest = [b"\x12\x02\x01\x01a\x02", LISTPACK].concat();
+        assert_eq!(payload::value(&newest), Some(Value::ListNodes(nodes)));
+    }
+
+    #[test]
+    fn damaged_lists_are_not_taken() {
+        // A node of an unknown kind, a listpack that is none, a list without elements, and a cut at every byte.
+        assert_eq!(payload::value(b"\x12\x01\x03\x01a"), None);
+        assert_eq!(payload::value(b"\x12\x01\x02\x01a"), None);
+        assert_eq!(payload::value(b"\x12\x00"), None);
+        assert_eq!(payload::value(b"\x12\x01\x02\x07\x07\x00\x00\x00\x00\x00\xff"), None);
+        let whole = [b"\x12\x02\x01\x01a\x02", LISTPACK].concat();
+        for cut in 0..whole.len() {
+            assert_eq!(payload::value(&whole[..cut]), None, "{cut}");
+        }
+        for claimed in [b"\x12\x81\xff\xff\xff\xff\xff\xff\xff\xff".as_slice(), b"\x01\x80\xff\xff\xff\xff"] {
+            assert_eq!(payload::value(claimed), None);
+        }
+    }
+}

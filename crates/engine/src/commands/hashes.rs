@@ -250,7 +250,7 @@ pub static COMMANDS: &[Command] = &[
             since: "2.8.0",
             group: Group::Hash,
             cost: "O(N)",
-            syntax: "key cursor [MATCH pattern] [COUNT count]",
+            syntax: "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
             arity: Arity::AtLeast(3),
             flags: Flags::READONLY,
             acl: Acl::HASH,
@@ -581,14 +581,17 @@ fn hscan(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.array(0);
         return Ok(());
     };
-    let options = ScanOptions::parse(args, false)?;
+    let (options, no_values) = ScanOptions::parse_hash(args)?;
     let (mut found, mut count, mut room) = (Vec::new(), 0, [0; 20]);
     let mut list = Reply::new(&mut found, call.reply.is_resp3());
     let next = hash.scan(from, options.count, |field, value| {
         if options.matches(field.bytes(&mut room)) {
             say(&mut list, field);
-            say(&mut list, value);
-            count += 2;
+            count += 1;
+            if !no_values {
+                say(&mut list, value);
+                count += 1;
+            }
         }
     });
     call.reply.array(2);

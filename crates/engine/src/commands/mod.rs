@@ -172,8 +172,27 @@ impl<'a> ScanOptions<'a> {
 
     /// Reads the options.
     pub fn parse(args: wire::batch::Args<'a>, with_type: bool) -> Result<ScanOptions<'a>, Refusal> {
-        let mut options = ScanOptions { count: ScanOptions::COUNT_USUAL, ..ScanOptions::default() };
         let args: Vec<&[u8]> = args.iter().collect();
+        ScanOptions::of(&args, with_type)
+    }
+
+    /// Reads the options of HSCAN; true with NOVALUES among them.
+    pub fn parse_hash(args: wire::batch::Args<'a>) -> Result<(ScanOptions<'a>, bool), Refusal> {
+        let (mut pairs, mut no_values) = (Vec::new(), false);
+        let mut args = args.iter();
+        while let Some(word) = args.next() {
+            if word.eq_ignore_ascii_case(b"novalues") {
+                no_values = true;
+            } else {
+                pairs.push(word);
+                pairs.extend(args.next());
+            }
+        }
+        ScanOptions::of(&pairs, false).map(|options| (options, no_values))
+    }
+
+    fn of(args: &[&'a [u8]], with_type: bool) -> Result<ScanOptions<'a>, Refusal> {
+        let mut options = ScanOptions { count: ScanOptions::COUNT_USUAL, ..ScanOptions::default() };
         for pair in args.chunks(2) {
             let &[word, value] = pair else { return Err(Refusal::Syntax) };
             if word.eq_ignore_ascii_case(b"count") {

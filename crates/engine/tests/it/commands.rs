@@ -61,6 +61,7 @@ fn hashes() {
     check("hset h a 1\n hdel h a\n exists h", ":0");
     check("hset h a x\n hincrby h a 1", "-ERR hash value is not an integer");
     check("hmget h a b", "*2 $-1 $-1");
+    check("hset h a 1\n hscan h 0 novalues count 5", "*2 $1 0 *1 $1 a");
     check("hset h a 1\n hscan h 0", "*2 $1 0 *2 $1 a $1 1");
 }
 

@@ -46,7 +46,7 @@ const NEW: [&str; 16] = [
 ];
 
 /// Commands that take more than those of 7.2.
-const EXTENDED: [&str; 2] = ["bitop", "set"];
+const EXTENDED: [&str; 3] = ["bitop", "set", "hscan"];
 
 /// Summaries are our own words and complexities are cut to their formula: neither is compared. The remark in the
 /// key specification of SET is our own too.

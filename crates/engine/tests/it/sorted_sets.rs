@@ -104,7 +104,7 @@ fn places_are_found() {
     );
     check("geoadd g 200 100 x", "-ERR invalid longitude,latitude pair 200.000000,100.000000");
     check(
-        &format!("{two} GeoSearch g byradius 1 m"),
+        &format!("{two} GeoSearch g byradius 1 m asc desc"),
         "-ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GeoSearch",
     );
 }

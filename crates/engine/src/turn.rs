@@ -226,12 +226,7 @@ impl Engine {
         {
             self.core.sessions.dirty.push(place);
         }
-        match flow {
-            Flow::Yield => Left::Yield,
-            Flow::Next if connection.session.is_stuck() => Left::Nothing,
-            Flow::Next if connection.inbox.batch.is_some() => Left::More,
-            Flow::Next => Left::Nothing,
-        }
+        left(flow, connection)
     }
 
     /// Goes on to the next batch where one is done; a batch that ended for a reason of its own is answered.
@@ -586,29 +581,7 @@ impl Stage<'_> {
         let mark = bytes.len();
         let mut flow = Flow::Next;
         match verdict {
-            Verdict::Run => {
-                let entry = self.table.row(row);
-                let is_alone = self.core.settings.slow.is_close || !entry.is_brief(args.len());
-                let out = &*self.out;
-                if is_alone {
-                    self.core.stats.stop(out.ticks());
-                }
-                self.core.stats.ran(row, || out.ticks());
-                self.shared.feed.begin_unit();
-                let mut call = self.call(session, bytes, args, row, first);
-                call.perform_watched();
-                if is_alone {
-                    let stalls = core::mem::take(&mut call.core.slow.stalls);
-                    let spent = call.core.stats.lap(call.out.ticks(), stalls);
-                    if !call.session.is_blocked {
-                        call.took(row, args, spent);
-                    }
-                }
-                call.note_copies();
-                call.show_monitors();
-                flow = call.flow;
-                self.shared.feed.end_unit();
-            }
+            Verdict::Run => flow = self.run_alone(session, bytes, args, row, first),
             Verdict::Queue => {
                 let mut call = self.call(session, bytes, args, row, first);
                 let flags = call.table.row(row).spec().flags;
@@ -642,6 +615,54 @@ impl Stage<'_> {
         }
         // PSYNC has sent away what stood before it.
         self.note_sizes(session, args, row, bytes.len().saturating_sub(mark));
+        self.end_request(session, bytes, row, (mark, replies));
+        flow
+    }
+
+    /// Runs a request that admission has looked at, and what looks at requests one by one.
+    fn run_alone(
+        &mut self,
+        session: &mut Session,
+        bytes: &mut Vec<u8>,
+        args: Args<'_>,
+        row: RowIndex,
+        first: Option<(&[u8], KeyHash)>,
+    ) -> Flow {
+        let is_alone = self.core.settings.slow.is_close || !self.table.row(row).is_brief(args.len());
+        let out = &*self.out;
+        if is_alone {
+            self.core.stats.stop(out.ticks());
+        }
+        self.core.stats.ran(row, || out.ticks());
+        self.shared.feed.begin_unit();
+        let mut call = self.call(session, bytes, args, row, first);
+        call.perform_watched();
+        // Who waits for a key is looked at when the request is done.
+        let is_done = !call.session.is_blocked;
+        if is_alone {
+            let stalls = core::mem::take(&mut call.core.slow.stalls);
+            let spent = call.core.stats.lap(call.out.ticks(), stalls);
+            if is_done {
+                call.took(row, args, spent);
+            }
+        }
+        if is_done {
+            call.note_copies();
+            call.show_monitors();
+        }
+        let flow = call.flow;
+        self.shared.feed.end_unit();
+        flow
+    }
+
+    /// What follows a request's reply, which begins at `mark`. `replies`: what was wanted before it.
+    fn end_request(
+        &mut self,
+        session: &mut Session,
+        bytes: &mut Vec<u8>,
+        row: RowIndex,
+        (mark, replies): (usize, Replies),
+    ) {
         // What a client listens to is told whatever it wants to hear otherwise, and so is that it listens.
         let is_push = bytes.get(mark).is_some_and(|kind| *kind != b'-')
             && self.table.row(row).spec().name.ends_with("subscribe");
@@ -658,7 +679,6 @@ impl Stage<'_> {
         {
             tracking.is_caching_given = false;
         }
-        flow
     }
 
     #[cold]
@@ -693,6 +713,16 @@ impl Stage<'_> {
         let replies = session.replies;
         settle_replies(session, bytes, mark, replies);
         Flow::Next
+    }
+}
+
+/// What a run of requests leaves behind.
+fn left(flow: Flow, connection: &Connection) -> Left {
+    match flow {
+        Flow::Yield => Left::Yield,
+        Flow::Next if connection.session.is_stuck() => Left::Nothing,
+        Flow::Next if connection.inbox.batch.is_some() => Left::More,
+        Flow::Next => Left::Nothing,
     }
 }
 

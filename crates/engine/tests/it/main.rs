@@ -12,6 +12,7 @@ mod feed;
 mod golden;
 mod hostile;
 mod lists;
+mod looking;
 mod moves;
 mod pause;
 mod sets;

@@ -293,11 +293,7 @@ fn command_list(call: &mut Call<'_>) -> Result<(), Refusal> {
         }
         _ => return Err(Refusal::Syntax),
     };
-    // Unfiltered, subcommands are not listed.
-    let top = call.table.rows().iter().take_while(|row| row.container.is_none()).count();
-    let is_filtered = call.args.len() > 2;
-    let rows = call.table.rows().iter().take(if is_filtered { usize::MAX } else { top });
-    let rows = rows.filter(|row| row.called.is_some());
+    let rows = call.table.rows().iter().filter(|row| row.called.is_some());
     let found: Vec<&Row> = rows.filter(|row| is_wanted(row)).collect();
     call.reply.array(found.len());
     for row in found {

@@ -43,8 +43,8 @@ fn a_cut_transaction_is_dropped() {
 #[test]
 fn what_fails_is_named() {
     let mut world = replica();
-    let error = world.apply("set a 1\n zadd z 1 a\n set b 2").unwrap_err();
-    assert_eq!(error.command, "zadd z 1 a");
+    let error = world.apply("set a 1\n nothing z 1 a\n set b 2").unwrap_err();
+    assert_eq!(error.command, "nothing z 1 a");
     assert_eq!(error.bytes_done, 5);
     assert_eq!(world.ask("exists a b"), ":1");
     let error = world.apply("multi\n set x y\n incr x\n exec").unwrap_err();

@@ -94,13 +94,6 @@ pub enum RdbError {
         /// What is wrong, and where in the flat encoding.
         error: FlatError,
     },
-    /// A stream whose node has a name that is no id.
-    BadStream {
-        /// The key that holds it.
-        key: Vec<u8>,
-        /// Where the name starts.
-        at: u64,
-    },
     /// The score of a member is no number.
     BadScore {
         /// Where it starts.
@@ -190,13 +183,6 @@ impl RdbError {
             }
             RdbError::BadFlat { key, at, error } => {
                 write!(f, "value of \"{}\" at byte {at} is {error}: the file is damaged", key.escape_ascii())
-            }
-            RdbError::BadStream { key, at } => {
-                let key = key.escape_ascii();
-                write!(
-                    f,
-                    "a node of stream \"{key}\" at byte {at} has a name that is no id: the file is damaged"
-                )
             }
             RdbError::BadScore { at } => {
                 write!(f, "a score at byte {at} is no number: the file is damaged")

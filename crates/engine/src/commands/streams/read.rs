@@ -10,7 +10,7 @@ use crate::keys;
 use alloc::format;
 use alloc::vec::Vec;
 use base::{Time, number};
-use data::stream::{Group, Log, Pending, StreamId};
+use data::stream::{ConsumerNumber, Group, Log, Pending, StreamId};
 use data::{Kind, Stream};
 use spec::Refusal;
 use wire::Batch;
@@ -265,26 +265,7 @@ fn serve(call: &mut Call<'_>, key: &[u8], options: &Options<'_>, from: Start) ->
     let mut said = 0;
     let mut handed_out = HandedOut::default();
     match from {
-        Start::Behind(id) => {
-            let start = id.next().unwrap_or(StreamId::ZERO);
-            let ids: Vec<StreamId> =
-                group.at(consumer).pending().iter_from(start).take(count).copied().collect();
-            said = ids.len();
-            for id in ids {
-                match log.entry(id) {
-                    Some(entry) => {
-                        say_entry(&mut call.reply, entry);
-                        group.redelivered(id, now);
-                    }
-                    // It was removed meanwhile; the consumer still has it.
-                    None => {
-                        call.reply.array(2);
-                        say_id(&mut call.reply, id);
-                        call.reply.null_array();
-                    }
-                }
-            }
-        }
+        Start::Behind(id) => said = show_again(&mut call.reply, log, &mut group, consumer, (id, count), now),
         Start::New => {
             group.saw(consumer, now, Some(now));
             let start = group.last_id.next().unwrap_or(StreamId::MAX);
@@ -318,6 +299,35 @@ fn serve(call: &mut Call<'_>, key: &[u8], options: &Options<'_>, from: Start) ->
     }
     call.keys.shared.feed.changes += 1;
     Ok(true)
+}
+
+/// Shows a consumer what it has behind an id, so many entries at most; returns how many.
+fn show_again(
+    reply: &mut Reply<'_>,
+    log: &Log,
+    group: &mut Group,
+    consumer: ConsumerNumber,
+    (behind, count): (StreamId, usize),
+    now: i64,
+) -> usize {
+    let start = behind.next().unwrap_or(StreamId::ZERO);
+    let own = group.at(consumer).pending();
+    let ids: Vec<StreamId> = own.iter_from(start).take(count).copied().collect();
+    for id in &ids {
+        match log.entry(*id) {
+            Some(entry) => {
+                say_entry(reply, entry);
+                group.redelivered(*id, now);
+            }
+            // It was removed meanwhile; the consumer still has it.
+            None => {
+                reply.array(2);
+                say_id(reply, *id);
+                reply.null_array();
+            }
+        }
+    }
+    ids.len()
 }
 
 /// The group was given an entry.

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::super::cursor::{Cursor, Stop};
 use super::super::stream::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending, StreamVersion};
 use super::{Decoder, Item, RdbError, State, Value};
+use crate::listpack::FlatError;
 
 /// What is next.
 enum Step {
@@ -96,7 +97,8 @@ impl Decoder {
                 let at = self.filling.as_ref().map_or_else(|| self.at(), |filling| filling.at);
                 let text = self.text()?.into_bytes();
                 let Ok(bytes) = <[u8; 16]>::try_from(text) else {
-                    return Err(RdbError::BadStream { key: key.to_vec(), at }.into());
+                    let error = FlatError { at: 0, what: "a stream with a node whose name is no id" };
+                    return Err(RdbError::BadFlat { key: key.to_vec(), at, error }.into());
                 };
                 reader.step = Step::NodePack(id_of(bytes));
             }
@@ -169,19 +171,7 @@ fn numbers(reader: &mut StreamReader, cursor: &mut Cursor<'_>) -> Result<(), Sto
             reader.consumers = cursor.length()?;
             reader.step = reader.consumers_or_on();
         }
-        Step::Consumer(name) => {
-            let seen_ms = i64::from_le_bytes(cursor.array()?);
-            let has_active = version == StreamVersion::Third;
-            let active_ms = if has_active { i64::from_le_bytes(cursor.array()?) } else { 0 };
-            let ids = cursor.length()?;
-            let name = core::mem::take(name);
-            reader.bytes += name.len() + size_of::<StreamConsumer>();
-            reader.ids = ids;
-            let consumer = StreamConsumer { name, seen_ms, active_ms, pending: Vec::new() };
-            reader.group().consumers.push(consumer);
-            reader.consumers -= 1;
-            reader.step = Step::ConsumerPending;
-        }
+        Step::Consumer(_) => consumer(reader, cursor)?,
         Step::ConsumerPending if reader.ids == 0 => reader.step = reader.consumers_or_on(),
         Step::ConsumerPending => {
             let id = id_of(cursor.array()?);
@@ -194,6 +184,21 @@ fn numbers(reader: &mut StreamReader, cursor: &mut Cursor<'_>) -> Result<(), Sto
             unreachable!("the caller reads strings itself")
         }
     }
+    Ok(())
+}
+
+/// The times of a consumer whose name was read.
+fn consumer(reader: &mut StreamReader, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+    let seen_ms = i64::from_le_bytes(cursor.array()?);
+    let has_active = reader.stream.version == StreamVersion::Third;
+    let active_ms = if has_active { i64::from_le_bytes(cursor.array()?) } else { 0 };
+    reader.ids = cursor.length()?;
+    let Step::Consumer(name) = core::mem::replace(&mut reader.step, Step::ConsumerPending) else {
+        unreachable!("the caller passes only this step");
+    };
+    reader.bytes += name.len() + size_of::<StreamConsumer>();
+    reader.group().consumers.push(StreamConsumer { name, seen_ms, active_ms, pending: Vec::new() });
+    reader.consumers -= 1;
     Ok(())
 }
 

@@ -636,6 +636,7 @@ impl Stage<'_> {
         self.core.stats.ran(row, || out.ticks());
         self.shared.feed.begin_unit();
         let mut call = self.call(session, bytes, args, row, first);
+        let is_retried = call.is_retried();
         call.perform_watched();
         // Who waits for a key is looked at when the request is done.
         let is_done = !call.session.is_blocked;
@@ -648,7 +649,10 @@ impl Stage<'_> {
         }
         if is_done {
             call.note_copies();
+            // One who has waited was shown when it came.
+        if !is_retried {
             call.show_monitors();
+        }
         }
         let flow = call.flow;
         self.shared.feed.end_unit();

@@ -650,9 +650,9 @@ impl Stage<'_> {
         if is_done {
             call.note_copies();
             // One who has waited was shown when it came.
-        if !is_retried {
-            call.show_monitors();
-        }
+            if !is_retried {
+                call.show_monitors();
+            }
         }
         let flow = call.flow;
         self.shared.feed.end_unit();

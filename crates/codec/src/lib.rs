@@ -4,6 +4,7 @@
 //!   file:    type byte | key | body          payload: type byte | body | version | checksum
 //! ```
 #![no_std]
+#![forbid(unsafe_code)]
 extern crate alloc;
 
 mod hash;

@@ -210,3 +210,19 @@ def test_dump_files_move_between_servers(servers, writer, reader):
     living = {key: entry for key, entry in expected.items() if entry[2] in (-1,) or entry[2] > now + 1}
     found = digest(two.client())
     assert {key: found.get(key) for key in living} == living
+
+
+@pytest.mark.parametrize("leads", ["redan", "redis"])
+def test_an_operator_kills_the_link_to_the_primary(servers, leads):
+    primary, replica = servers(leads, "--save", "", *NO_DELAY), servers("redan", "--save", "")
+    client = replica.client()
+    client.replicaof("127.0.0.1", primary.port)
+    wait_for(lambda: in_step(primary, replica), 15, "in step")
+    remote = f"127.0.0.1:{primary.port}"
+    for words, answer in ((remote,), b"OK"), (("addr", remote), 1), (("type", "master"), 1):
+        before = primary.info("stats")["sync_partial_ok"]
+        assert client.execute_command("client", "kill", *words) in (answer, True)
+        wait_for(lambda: primary.info("stats")["sync_partial_ok"] == before + 1, 30, "the link is made anew")
+        wait_for(lambda: in_step(primary, replica), 15, "in step again")
+    assert client.execute_command("client", "kill", "addr", "127.0.0.1:1") == 0
+    assert primary.info("stats")["sync_full"] == 1

@@ -2,13 +2,17 @@
 
 use crate::event::Act;
 use crate::{Cluster, Turn};
+use alloc::vec::Vec;
 use base::Time;
 use core::net::IpAddr;
-use machine::{Address, ConnId, Dialer, Level, Peer};
+use machine::{Address, Chunk, ConnId, Dialer, Level, Peer};
 use wire::bus::{Flags, Kind};
 
 /// Inbound links held at most; more are closed at once.
 const INBOUND_MAX: usize = 20_000;
+
+/// Bytes of messages that wait for one link at most; what is more is lost, as without a link.
+const WAITING_MAX: usize = 1 << 20;
 
 /// One connection.
 #[derive(Debug)]
@@ -26,6 +30,9 @@ pub(crate) struct Link {
     pub local_ip: Option<IpAddr>,
     /// Bytes that the world could not send yet.
     pub unsent_bytes: u64,
+    /// Messages of clients that go out as soon as the link stands, and how many bytes they have.
+    pub waiting: Vec<(Kind, Chunk)>,
+    pub waiting_bytes: usize,
 }
 
 impl Cluster {
@@ -43,6 +50,8 @@ impl Cluster {
             remote_ip: ip_of(&peer.remote),
             local_ip: ip_of(&peer.local),
             unsent_bytes: 0,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
         };
         self.links.insert(conn, link);
     }
@@ -59,13 +68,18 @@ impl Cluster {
         match result {
             Ok(peer) => {
                 link.is_connecting = false;
+                let waiting = core::mem::take(&mut link.waiting);
                 link.remote_ip = ip_of(&peer.remote);
                 link.local_ip = ip_of(&peer.local);
                 let node = self.view.node_mut(index);
                 node.is_refusing = false;
                 let kind = if node.flags.has(Flags::MEET) { Kind::Meet } else { Kind::Ping };
                 node.flags.clear(Flags::MEET);
+                // First: the other end takes messages only from a link whose sender it knows.
                 self.send_ping(turn, conn, kind);
+                for (kind, chunk) in waiting {
+                    self.send(turn, conn, kind, chunk);
+                }
             }
             Err(_) => {
                 self.links.remove(&conn);
@@ -125,7 +139,7 @@ impl Cluster {
 
     /// Closes both links of a node.
     pub(crate) fn close_links_of(&mut self, turn: &mut Turn<'_>, index: u32) {
-        let conns: alloc::vec::Vec<ConnId> =
+        let conns: Vec<ConnId> =
             self.links.iter().filter(|(_, link)| link.node == Some(index)).map(|(conn, _)| *conn).collect();
         conns.into_iter().for_each(|conn| self.close_link(turn, conn));
     }
@@ -164,9 +178,28 @@ impl Cluster {
                 remote_ip: None,
                 local_ip: None,
                 unsent_bytes: 0,
+                waiting: Vec::new(),
+                waiting_bytes: 0,
             };
             self.links.insert(conn, link);
             turn.acts.push(Act::Connect { conn, to });
+        }
+    }
+
+    /// Sends a client's message to a node; one whose link is being made gets it when the link stands.
+    pub(crate) fn pass_on(&mut self, turn: &mut Turn<'_>, index: u32, kind: Kind, chunk: Chunk) {
+        let Some(conn) = self.view.node(index).link else { return };
+        match self.links.get_mut(&conn) {
+            Some(link) if link.is_connecting => {
+                if link.waiting_bytes + chunk.len() <= WAITING_MAX {
+                    link.waiting_bytes += chunk.len();
+                    link.waiting.push((kind, chunk));
+                }
+            }
+            Some(_) => {
+                self.send(turn, conn, kind, chunk);
+            }
+            None => {}
         }
     }
 

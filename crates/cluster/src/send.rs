@@ -172,9 +172,9 @@ impl Cluster {
             let node = self.view.node(index);
             let is_meant =
                 if is_sharded { self.view.primary_of(index) == my_shard } else { !node.is_in_handshake() };
-            let Some(conn) = self.standing_link(index).filter(|_| is_meant && index != self.view.me) else {
+            if !is_meant || node.link.is_none() || index == self.view.me {
                 continue;
-            };
+            }
             let bytes = if node.flags.has(Flags::LIGHT_PUBLISH) {
                 light.get_or_insert_with(|| {
                     let mut bytes = Vec::new();
@@ -185,7 +185,7 @@ impl Cluster {
                 full.get_or_insert_with(|| Arc::new(self.frame(body.clone(), 0)))
             };
             let chunk = Chunk::Shared { bytes: bytes.clone(), range: 0..bytes.len() };
-            self.send(turn, conn, kind, chunk);
+            self.pass_on(turn, index, kind, chunk);
         }
     }
 

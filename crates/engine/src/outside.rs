@@ -117,6 +117,11 @@ pub enum Question<'a> {
         /// It is told that it was unblocked.
         with_error: bool,
     },
+    /// CLIENT KILL: cut the link to the primary. [`Refusal::NoSuchClient`] where there is none that is meant.
+    CutPrimary {
+        /// Only if this is its address.
+        remote: Option<&'a [u8]>,
+    },
     /// DEBUG CHANGE-REPL-ID: begin a new history.
     ChangeReplid,
     /// All data was removed on purpose (FLUSHALL): a running snapshot is to end, `save` points to be seen to.

@@ -487,6 +487,11 @@ impl Follow {
         self.fail(Fault::Data(error), turn, events);
     }
 
+    /// An operator has killed the link.
+    pub(crate) fn cut(&mut self, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+        self.fail(Fault::Link("killed by CLIENT KILL".to_string()), turn, events);
+    }
+
     fn fail(&mut self, fault: Fault, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
         let (was_linked, replaced) = (self.is_linked(), self.is_loading());
         if let Some(conn) = self.conn() {

@@ -22,8 +22,8 @@ pub struct Node {
 
 /// Rounds of engine and consequences in one input, at most: each round makes progress, so reaching it is a bug.
 const ROUNDS_MAX: u32 = 1_000_000;
-/// 200 ms: so long requests wait for the data of a start before they are answered with LOADING.
-const START_GRACE: Span = Span::ms(200);
+/// 200 ms: so long requests wait for the data of a start or of a primary before they are answered with LOADING.
+pub(crate) const LOAD_GRACE: Span = Span::ms(200);
 
 impl Node {
     /// A server with this configuration. `seed` fixes all its chance, its hash key and ids included: the host
@@ -146,9 +146,15 @@ impl Node {
     /// True when there are requests and they may run. A client that comes while a small data set is being loaded waits
     /// for it, as it would at the originals' door, and is not sent away with LOADING.
     fn may_run(&self, now: Now) -> bool {
-        let is_at_the_door =
-            !self.rest.boot.is_over() && now.mono.since(self.rest.started.mono) < START_GRACE;
-        self.engine.has_work() && self.rest.reload.is_none() && !is_at_the_door
+        self.engine.has_work() && self.rest.reload.is_none() && now.mono >= self.door_opens_at()
+    }
+
+    fn door_opens_at(&self) -> Time {
+        match (self.rest.boot.is_over(), self.engine.shared.standing.loading) {
+            (false, _) => self.rest.started.mono + LOAD_GRACE,
+            (true, true) => self.rest.door_until,
+            (true, false) => Time::START,
+        }
     }
 
     /// Runs requests, and after each one that changed the node itself carries the consequences out.
@@ -207,8 +213,8 @@ impl Machine for Node {
         }
         if self.may_run(now) {
             out.again = true;
-        } else if !self.rest.boot.is_over() {
-            out.wake(self.rest.started.mono + START_GRACE);
+        } else if now.mono < self.door_opens_at() {
+            out.wake(self.door_opens_at());
         }
     }
 }

@@ -12,7 +12,8 @@ use cluster::Cluster;
 use engine::{Answer, Asked, Outside, Question, Shared, Shutdown};
 use hashbrown::HashSet;
 use journal::{Journal, ShutdownWish, Turn};
-use machine::{ConnId, Dialer, DiskNumbers, HostFacts, Level, Outbox};
+use machine::{Address, ConnId, Dialer, DiskNumbers, HostFacts, Level, Outbox};
+use spec::Refusal;
 use wire::batch::Args;
 use wire::reply::Reply;
 
@@ -51,6 +52,8 @@ pub(crate) struct Rest {
     /// Full synchronisations that were begun as a replica.
     pub(crate) full_syncs: u64,
     pub(crate) started: Now,
+    /// Requests wait until then for the data of a primary that is coming in, if it is small.
+    pub(crate) door_until: Time,
     /// A shutdown is under way: who asked (none: a signal).
     pub(crate) stopping: Option<Stopping>,
     /// Changes of data that the journal was told of.
@@ -98,6 +101,7 @@ impl Rest {
             identity,
             full_syncs: 0,
             started: Now::default(),
+            door_until: Time::START,
             stopping: None,
             changes_told: 0,
             handover: None,
@@ -382,6 +386,20 @@ impl Outside for Rest {
                 let waited = self.journal.unblock(conn, with_error, &mut self.journal_acts);
                 reply.integer(i64::from(waited));
                 self.yielding()
+            }
+            Question::CutPrimary { remote } => {
+                let is_meant = |primary: &Address| {
+                    remote.is_none_or(|remote| primary.to_string().as_bytes() == remote)
+                };
+                if !self.journal.primary().is_some_and(is_meant) {
+                    return Answer::Refused(Refusal::NoSuchClient);
+                }
+                let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+                if journal.cut_primary(&mut turn) {
+                    self.yielding()
+                } else {
+                    Answer::Refused(Refusal::NoSuchClient)
+                }
             }
             Question::ChangeReplid => {
                 self.journal.change_replid();

@@ -1,6 +1,6 @@
 //! The journal's consequences: loads, the primary's commands, ends of waits and saves; and the settling of all acts.
 
-use crate::node::{Node, drained};
+use crate::node::{LOAD_GRACE, Node, drained};
 use crate::outside::shutdown_refused;
 use crate::settings;
 use alloc::format;
@@ -108,6 +108,7 @@ impl Node {
                 self.engine.shared.standing.loading = true;
                 if source == Source::Primary {
                     self.rest.full_syncs += 1;
+                    self.rest.door_until = now.mono + LOAD_GRACE;
                     self.engine.touch_everything();
                 }
             }

@@ -45,7 +45,6 @@ impl Cluster {
             _ => return Err(format!("ERR Unknown direction {}", shown(ask.args.at(1)))),
         };
         doomed.into_iter().flatten().for_each(|conn| self.close_link(turn, conn));
-        self.hurry = true;
         ask.reply.ok();
         Ok(())
     }

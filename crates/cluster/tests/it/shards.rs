@@ -4,7 +4,7 @@ use crate::world::World;
 use base::{Id, Now, Random, Span, Time, Unix};
 use cluster::{Act, Boot, Cluster, Event, Facts, Role};
 use machine::{Address, ConnId, Dialer, Peer};
-use wire::bus::{Body, Frame, Light};
+use wire::bus::{Body, Frame, Kind, Light};
 
 fn shard(world: &mut World, node: usize) -> String {
     world.ask(node, "CLUSTER MYSHARDID")
@@ -114,6 +114,39 @@ fn a_light_message_is_delivered_once_its_sender_is_known() {
     cluster.handle(now(4), Event::Frame { conn, bytes: &full }, &mut dialer, &mut acts);
     cluster.handle(now(5), Event::Frame { conn, bytes: &light }, &mut dialer, &mut acts);
     assert!(is_delivered(&acts));
+}
+
+#[test]
+fn a_message_waits_for_a_link_that_is_being_made() {
+    let conf = format!(
+        "{} :7000@17000 myself,master - 0 0 1 connected\n\
+         {} 10.0.0.2:7000@17000 master - 0 0 2 connected\n\
+         vars currentEpoch 2 lastVoteEpoch 0\n",
+        Id::random(&mut Random::new(1)),
+        Id::random(&mut Random::new(2))
+    );
+    let boot = Boot { nodes_conf: Some(conf.as_bytes()), ..Boot::default() };
+    let mut cluster = Cluster::new(World::settings(), boot, Random::new(3)).unwrap();
+    let (mut dialer, mut acts) = (Dialer::default(), vec![]);
+    cluster.handle(now(1), Event::Tick, &mut dialer, &mut acts);
+    let dialled = acts.iter().find_map(|act| if let Act::Connect { conn, .. } = act { Some(*conn) } else { None });
+    let conn = dialled.expect("a link is being made");
+    acts.clear();
+    let publish = Event::Publish { channel: b"c", message: b"hello", is_sharded: false };
+    cluster.handle(now(2), publish, &mut dialer, &mut acts);
+    // More than may wait is lost, as without a link.
+    let huge = vec![b'x'; 2 << 20];
+    let publish = Event::Publish { channel: b"c", message: &huge, is_sharded: false };
+    cluster.handle(now(3), publish, &mut dialer, &mut acts);
+    assert!(!acts.iter().any(|act| matches!(act, Act::Send { .. })));
+    let inet = |last| Address::Inet([10, 0, 0, last].into(), 17_000);
+    let peer = Peer { remote: inet(2), local: inet(1) };
+    cluster.handle(now(4), Event::Connected { conn, result: Ok(&peer) }, &mut dialer, &mut acts);
+    let kinds = acts.iter().filter_map(|act| match act {
+        Act::Send { bytes, .. } => Some(Frame::decode(bytes.as_slice()).unwrap().body.kind()),
+        _ => None,
+    });
+    assert_eq!(kinds.collect::<Vec<_>>(), [Kind::Ping, Kind::Publish]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! CLIENT: who is connected, and what a client wants of its connection.
 
-use crate::call::Call;
+use crate::call::{Call, Flow};
 use crate::commands::clients::Filter;
 use crate::commands::{container, help, pause, text, tracking};
+use crate::outside::{Answer, Question};
 use crate::session::{Connection, Inbox, Outgoing, Replies, Session};
 use crate::slow::wire_len;
 use crate::table::{Command, Table};
@@ -438,6 +439,17 @@ fn client_kill(call: &mut Call<'_>) -> Result<(), Refusal> {
     if !filter.skips_me.unwrap_or(true) && filter.accepts(call.session, watch, now) {
         call.session.is_closing = true;
         killed += 1;
+    }
+    if let Some(remote) = filter.of_primary() {
+        match call.put(Question::CutPrimary { remote }) {
+            Answer::Refused(_) => {}
+            answer => {
+                killed += 1;
+                if answer == Answer::Yield {
+                    call.flow = Flow::Yield;
+                }
+            }
+        }
     }
     match (is_old_form, killed) {
         (true, 0) => return Err(Refusal::NoSuchClient),

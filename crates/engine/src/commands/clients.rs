@@ -95,6 +95,20 @@ impl<'a> Filter<'a> {
         Ok(filter)
     }
 
+    /// The address that the link to the primary must have (none: any), where the filters can accept it at all. It has no
+    /// id, user or name here.
+    pub fn of_primary(&self) -> Option<Option<&'a [u8]>> {
+        let mut remote = None;
+        for fact in &self.facts {
+            match fact {
+                (true, Fact::Class(None)) | (false, Fact::Class(Some(_))) => {}
+                (true, Fact::Remote(address)) => remote = Some(*address),
+                _ => return None,
+            }
+        }
+        Some(remote)
+    }
+
     /// True for a client that all filters accept.
     pub fn accepts(&self, session: &Session, watch: &Watch, now: Time) -> bool {
         self.facts.iter().all(|(holds, fact)| fact.is_true(session, watch, now) == *holds)

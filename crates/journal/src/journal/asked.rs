@@ -28,6 +28,15 @@ impl Journal {
         waits
     }
 
+    /// Cuts the link to the primary; it is made anew at once. False when there is none.
+    pub fn cut_primary(&mut self, turn: &mut Turn<'_>) -> bool {
+        let is_linked = self.is_linked();
+        if is_linked {
+            self.with_follow(turn, |follow, _, _, turn, events| follow.cut(turn, events));
+        }
+        is_linked
+    }
+
     /// Begins a new history: no replica can resume the old one.
     pub fn change_replid(&mut self) {
         self.feed.replid = Id::random(&mut self.random);

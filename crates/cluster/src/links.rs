@@ -190,16 +190,13 @@ impl Cluster {
     pub(crate) fn pass_on(&mut self, turn: &mut Turn<'_>, index: u32, kind: Kind, chunk: Chunk) {
         let Some(conn) = self.view.node(index).link else { return };
         match self.links.get_mut(&conn) {
-            Some(link) if link.is_connecting => {
-                if link.waiting_bytes + chunk.len() <= WAITING_MAX {
-                    link.waiting_bytes += chunk.len();
-                    link.waiting.push((kind, chunk));
-                }
+            Some(link) if link.is_connecting && link.waiting_bytes + chunk.len() <= WAITING_MAX => {
+                link.waiting_bytes += chunk.len();
+                link.waiting.push((kind, chunk));
             }
-            Some(_) => {
+            _ => {
                 self.send(turn, conn, kind, chunk);
             }
-            None => {}
         }
     }
 

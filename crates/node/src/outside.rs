@@ -388,9 +388,8 @@ impl Outside for Rest {
                 self.yielding()
             }
             Question::CutPrimary { remote } => {
-                let is_meant = |primary: &Address| {
-                    remote.is_none_or(|remote| primary.to_string().as_bytes() == remote)
-                };
+                let is_meant =
+                    |primary: &Address| remote.is_none_or(|remote| primary.to_string().as_bytes() == remote);
                 if !self.journal.primary().is_some_and(is_meant) {
                     return Answer::Refused(Refusal::NoSuchClient);
                 }

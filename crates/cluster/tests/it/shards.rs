@@ -129,7 +129,8 @@ fn a_message_waits_for_a_link_that_is_being_made() {
     let mut cluster = Cluster::new(World::settings(), boot, Random::new(3)).unwrap();
     let (mut dialer, mut acts) = (Dialer::default(), vec![]);
     cluster.handle(now(1), Event::Tick, &mut dialer, &mut acts);
-    let dialled = acts.iter().find_map(|act| if let Act::Connect { conn, .. } = act { Some(*conn) } else { None });
+    let dialled =
+        acts.iter().find_map(|act| if let Act::Connect { conn, .. } = act { Some(*conn) } else { None });
     let conn = dialled.expect("a link is being made");
     acts.clear();
     let publish = Event::Publish { channel: b"c", message: b"hello", is_sharded: false };

@@ -160,6 +160,6 @@ impl<T: Collection> Drop for Mut<'_, T> {
         let after = self.collection.memory_bytes();
         self.database.tables[self.slot].count_memory(self.before, after);
         *self.used = *self.used - self.before as u64 + after as u64;
-        self.database.note_bound(self.key, self.bound_before, self.collection.bound());
+        self.database.note_bound(self.key, self.bound_before, self.collection.bound(), self.used);
     }
 }

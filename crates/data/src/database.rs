@@ -5,6 +5,7 @@
 
 use crate::entry::RawEntry;
 use crate::expire::{ExpireRound, units};
+use crate::memory::size_class;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
 use alloc::boxed::Box;
@@ -50,6 +51,13 @@ pub(crate) struct Database {
     pub round: ExpireRound,
     /// The keys whose values have parts with deadlines, by the bound of these.
     bounds: BTreeSet<(u32, Box<[u8]>)>,
+    /// The memory of these.
+    bounds_bytes: u64,
+}
+
+/// What a key takes in `Database::bounds`: its name, and its place in a node, of which about three of four are filled.
+fn bound_bytes(key: &[u8]) -> u64 {
+    (size_class(key.len()) + size_of::<(u32, Box<[u8]>)>() * 4 / 3) as u64
 }
 
 impl Database {
@@ -113,11 +121,13 @@ impl Database {
         }
     }
 
-    /// The bound of the deadlines of a value's parts changed, came or went.
+    /// The bound of the deadlines of a value's parts changed, came or went. Counts the memory of that in `used`, too.
     #[inline]
-    pub fn note_bound(&mut self, key: &[u8], old: Option<u32>, new: Option<u32>) {
+    pub fn note_bound(&mut self, key: &[u8], old: Option<u32>, new: Option<u32>, used: &mut u64) {
         if old != new {
+            *used -= self.bounds_bytes;
             self.move_bound(key, old, new);
+            *used += self.bounds_bytes;
         }
     }
 
@@ -127,18 +137,26 @@ impl Database {
         if let Some(old) = old
             && let Some((_, kept)) = self.bounds.take(&(old, name))
         {
+            self.bounds_bytes -= bound_bytes(key);
             name = kept;
         } else {
             name = key.into();
         }
-        if let Some(new) = new {
-            self.bounds.insert((new, name));
+        if let Some(new) = new
+            && self.bounds.insert((new, name))
+        {
+            self.bounds_bytes += bound_bytes(key);
         }
     }
 
     /// Keys whose values have parts with deadlines.
     pub fn bounds(&self) -> &BTreeSet<(u32, Box<[u8]>)> {
         &self.bounds
+    }
+
+    /// The memory of `bounds`.
+    pub fn bounds_bytes(&self) -> u64 {
+        self.bounds_bytes
     }
 
     /// The next table with keys, at `from` or after it.
@@ -238,6 +256,7 @@ impl Database {
         let taken = core::mem::take(&mut self.tables[table]);
         let is_other = |key: &[u8]| self.tables.len() > 1 && usize::from(base::crc16::slot_of(key)) != table;
         self.bounds.retain(|(_, key)| is_other(key));
+        self.bounds_bytes = self.bounds.iter().map(|(_, key)| bound_bytes(key)).sum();
         self.count_out(table, taken.len() as u64);
         match self.table_deadlines.get_mut(table).map(core::mem::take) {
             Some(gone) => {

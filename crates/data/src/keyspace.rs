@@ -220,6 +220,7 @@ impl Keyspace {
     /// (During a snapshot the walker keeps it, and what is returned is empty.)
     pub fn flush(&mut self, db: u32) -> Detached {
         let database = core::mem::take(&mut self.databases[db as usize]);
+        self.used -= database.bounds_bytes();
         self.count_heads();
         self.detach(db, database.tables)
     }
@@ -245,7 +246,10 @@ impl Keyspace {
     pub fn remove_slot(&mut self, slot: u16) -> Detached {
         let mut all = Detached::default();
         for db in 0..self.databases() {
-            let table = self.databases[db as usize].take_table(usize::from(slot));
+            let database = &mut self.databases[db as usize];
+            self.used -= database.bounds_bytes();
+            let table = database.take_table(usize::from(slot));
+            self.used += database.bounds_bytes();
             all.tables.append(&mut self.detach(db, table.into_iter().collect()).tables);
         }
         all
@@ -323,12 +327,14 @@ impl Keyspace {
     /// The part of `used_bytes` that is tables: heads, buckets and directories. Walks all directories: for MEMORY STATS.
     pub fn overhead_bytes(&self) -> u64 {
         let tables = self.databases.iter().flat_map(|database| &database.tables);
-        tables.map(|table| table.overhead() as u64).sum::<u64>() + self.heads
+        let bounds: u64 = self.databases.iter().map(Database::bounds_bytes).sum();
+        tables.map(|table| table.overhead() as u64).sum::<u64>() + bounds + self.heads
     }
 
     /// The part of `overhead_bytes` that belongs to one database, its head aside.
     pub fn table_bytes(&self, db: u32) -> u64 {
-        self.databases[db as usize].tables.iter().map(|table| table.overhead() as u64).sum()
+        let database = &self.databases[db as usize];
+        database.tables.iter().map(|table| table.overhead() as u64).sum::<u64>() + database.bounds_bytes()
     }
 
     /// Counts the flat arrays of tables' heads, which come with a database's first key and go with all of them.

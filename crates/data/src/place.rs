@@ -159,7 +159,7 @@ impl<'a> OccupiedEntry<'a> {
         let table_before = database.tables[slot].memory();
         database.tables[slot].replaced(self.place, new, before, after);
         database.count_deadline(slot, self.hash.bits(), old_deadline, new_deadline);
-        database.note_bound(new.key(), old_bound, new.bound());
+        database.note_bound(new.key(), old_bound, new.bound(), used);
         let table_after = database.tables[slot].memory();
         if table_before != table_after {
             *used = *used - table_before as u64 + table_after as u64;
@@ -263,7 +263,7 @@ impl<'a> OccupiedEntry<'a> {
         *parts.used = *parts.used - before as u64 + table.memory() as u64;
         parts.database.count_out(slot, 1);
         parts.database.count_deadline(slot, self.hash.bits(), entry.deadline(), None);
-        parts.database.note_bound(entry.key(), entry.bound(), None);
+        parts.database.note_bound(entry.key(), entry.bound(), None, parts.used);
         (entry, parts)
     }
 
@@ -320,7 +320,7 @@ impl<'a> VacantEntry<'a> {
         let place = table.insert(hash.bits(), entry, parts.key, parts.mark);
         parts.database.count_in(slot);
         parts.database.count_deadline(slot, hash.bits(), None, deadline_ms);
-        parts.database.note_bound(key, None, entry.bound());
+        parts.database.note_bound(key, None, entry.bound(), parts.used);
         *parts.used = *parts.used - before as u64 + parts.database.tables[slot].memory() as u64;
         OccupiedEntry { space, db, hash, place }
     }

@@ -85,9 +85,9 @@ enum Ask {
     Payload(Id, u64),
 }
 
-/// What a primary is told: the first version of Valkey whose replicas execute CLUSTER SETSLOT of the stream, and which gets
-/// snapshots in a version that is read here.
-const VERSION_LIKE: &[u8] = b"8.0.0";
+/// What a primary is told: the first version of Valkey whose snapshots may hold hashes with fields that expire; a primary
+/// fails to write one for less. Replicas since version 8 execute CLUSTER SETSLOT of the stream, too.
+const VERSION_LIKE: &[u8] = b"9.0.0";
 
 /// Why an attempt ends.
 enum Fault {

@@ -234,7 +234,7 @@ impl Refusal {
             if shown.len() >= PREVIEW_BYTES_MAX {
                 break;
             }
-            let cut = &arg[..arg.len().min(PREVIEW_BYTES_MAX - shown.len())];
+            let cut = before_zero(&arg[..arg.len().min(PREVIEW_BYTES_MAX - shown.len())]);
             shown.push(b'\'');
             shown.extend_from_slice(cut);
             shown.extend_from_slice(b"' ");
@@ -255,7 +255,12 @@ impl Refusal {
 
 /// A client's bytes as text, cut to what an error shows.
 fn preview(bytes: &[u8]) -> String {
-    carried(&bytes[..bytes.len().min(PREVIEW_BYTES_MAX)])
+    carried(before_zero(&bytes[..bytes.len().min(PREVIEW_BYTES_MAX)]))
+}
+
+/// The bytes up to a zero, where the texts of the original end.
+fn before_zero(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 impl fmt::Display for Refusal {

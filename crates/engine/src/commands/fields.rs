@@ -433,13 +433,15 @@ fn hgetex(call: &mut Call<'_>) -> Result<(), Refusal> {
     let fields = counted(options.listed, 1)?;
     call.keys.find(key).as_ref().map(keys::hash).transpose()?;
     let at = options.deadline.map(|(kind, text)| time_of(call, kind, text)).transpose()?;
-    let now = call.keys.fields_now();
+    let (now, is_removing) = (call.keys.fields_now(), at.is_some_and(|at| removes(call, at)));
     let entry = call.keys.read(key);
     let hash = entry.as_ref().map(keys::hash).transpose()?.map(|hash| hash.at(now));
     let mut chosen: BTreeSet<&[u8]> = BTreeSet::new();
     call.reply.array(fields.len());
     for field in fields.iter() {
-        let found = hash.and_then(|hash| hash.field_with_deadline(field));
+        // A field that is named twice, and goes, is gone the second time.
+        let found = hash.filter(|_| !is_removing || !chosen.contains(&field));
+        let found = found.and_then(|hash| hash.field_with_deadline(field));
         answer_field(&mut call.reply, found.map(|(value, _)| value));
         let wants = found.is_some_and(|(_, old)| !options.persists || old.is_some());
         if wants {
@@ -476,14 +478,18 @@ fn hsetex(call: &mut Call<'_>) -> Result<(), Refusal> {
     let options = Options::parse(args, true)?;
     let pairs = counted(options.listed, 2)?;
     call.keys.find(key).as_ref().map(keys::hash).transpose()?;
+    // The condition on the key is looked at before the time, those on the fields after it.
+    let exists = call.keys.look(key).is_some();
+    if options.key.is_some_and(|wanted| wanted != exists) {
+        call.reply.integer(0);
+        return Ok(());
+    }
     let at = options.deadline.map(|(kind, text)| time_of(call, kind, text)).transpose()?;
     let (now, is_past) = (call.keys.fields_now(), at.is_some_and(|at| removes(call, at)));
-    let entry = call.keys.look(key);
+    let entry = call.keys.find(key);
     let hash = entry.as_ref().map(keys::hash).transpose()?.map(|hash| hash.at(now));
     let has = |field: &[u8]| hash.is_some_and(|hash| hash.field(field).is_some());
-    let is_met = options.key.is_none_or(|wanted| hash.is_some() == wanted)
-        && options.fields.is_none_or(|wanted| pairs.iter().step_by(2).all(|field| has(field) == wanted));
-    if !is_met {
+    if options.fields.is_some_and(|wanted| pairs.iter().step_by(2).any(|field| has(field) != wanted)) {
         call.reply.integer(0);
         return Ok(());
     }

@@ -97,6 +97,7 @@ fn stats(call: &Call<'_>, facts: &mut Facts) {
     stats.output_bytes = core.host.output_bytes;
     stats.connections_rejected = core.stats.rejected_connections;
     stats.expired = core.stats.expired;
+    stats.expired_fields = core.stats.expired_fields;
     stats.evicted = core.stats.evicted;
     stats.evicted_clients = core.stats.evicted_clients;
     stats.hits = core.stats.hits;
@@ -144,6 +145,7 @@ fn keyspace(call: &Call<'_>, facts: &mut Facts) {
                 keys: figures.keys,
                 expires: figures.expires,
                 average_ttl_ms: figures.avg_ttl_ms,
+                keys_with_volatile_items: keyspace.keys_with_volatile_parts(index),
             });
         }
     }

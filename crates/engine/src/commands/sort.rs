@@ -107,9 +107,10 @@ impl<'a> Pattern<'a> {
             Pattern::Key { before, after, field } => {
                 name.clear();
                 [before, element, after].iter().for_each(|part| name.extend_from_slice(part));
+                let now = view.fields_now();
                 let entry = view.read(name);
                 look(entry.and_then(|entry| match field {
-                    Some(field) => entry.of::<Hash>()?.field(field),
+                    Some(field) => entry.of::<Hash>()?.at(now).field(field),
                     None => entry.string(),
                 }))
             }

@@ -131,7 +131,7 @@ fn the_handshake_is_that_of_the_originals() {
     assert_eq!(
         script.said(),
         "*2 $4 AUTH $6 secret *3 $8 REPLCONF $14 listening-port $4 6379 \
-         *5 $8 REPLCONF $4 capa $3 eof $4 capa $6 psync2 *3 $8 REPLCONF $7 version $5 8.0.0 "
+         *5 $8 REPLCONF $4 capa $3 eof $4 capa $6 psync2 *3 $8 REPLCONF $7 version $5 9.0.0 "
     );
     script.hears(b"+OK\r\n-ERR what?\r\n+OK\r\n-ERR Unrecognized REPLCONF option: version\r\n");
     assert!(script.said().starts_with("*3 $5 PSYNC $40 "));

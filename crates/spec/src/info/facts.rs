@@ -226,6 +226,8 @@ pub struct Stats {
     pub sync_partial_refused: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Keys that made room for others.
     pub evicted: u64,
     /// Clients that were closed for the memory that they pinned.
@@ -426,4 +428,6 @@ pub struct Database {
     pub expires: u64,
     /// The mean time that these have left, estimated; zero: not known.
     pub average_ttl_ms: u64,
+    /// Keys with fields that expire.
+    pub keys_with_volatile_items: u64,
 }

@@ -409,6 +409,7 @@ pub static FIELDS: &[Field] = &[
         Show::Value(|facts| Shown::Size(facts.stats.sync_partial_refused)),
     ),
     row(Section::Stats, "expired_keys", Show::Value(|facts| Shown::Size(facts.stats.expired))),
+    row(Section::Stats, "expired_fields", Show::Value(|facts| Shown::Size(facts.stats.expired_fields))),
     row(
         Section::Stats,
         "expired_stale_perc",
@@ -740,8 +741,8 @@ fn write_latency_stats(facts: &Facts, out: &mut Vec<u8>) {
 fn write_databases(facts: &Facts, out: &mut Vec<u8>) {
     for db in &facts.databases {
         let line = format!(
-            "db{}:keys={},expires={},avg_ttl={}\r\n",
-            db.index, db.keys, db.expires, db.average_ttl_ms
+            "db{}:keys={},expires={},avg_ttl={},keys_with_volatile_items={}\r\n",
+            db.index, db.keys, db.expires, db.average_ttl_ms, db.keys_with_volatile_items
         );
         out.extend_from_slice(line.as_bytes());
     }

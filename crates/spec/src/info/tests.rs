@@ -8,7 +8,7 @@ use alloc::vec;
 const ORIGINAL: &str = include_str!("../../tests/golden/info-7.0.15.txt");
 
 /// Fields that 7.0.15 does not have: of 7.2, and our own.
-const BEYOND_ORIGINAL: [&str; 9] = [
+const BEYOND_ORIGINAL: [&str; 10] = [
     "server_name",
     "redan_version",
     "listener0",
@@ -18,13 +18,15 @@ const BEYOND_ORIGINAL: [&str; 9] = [
     "acl_access_denied_cmd",
     "acl_access_denied_key",
     "acl_access_denied_channel",
+    "expired_fields",
 ];
 
 /// Facts with one of everything that a primary has.
 fn facts() -> Facts {
     let mut facts = Facts::default();
     facts.server.listeners = vec![Listener { name: "tcp", bind: vec![b"127.0.0.1".into()], port: 7001 }];
-    facts.databases = vec![Database { index: 0, keys: 3, expires: 1, average_ttl_ms: 5 }];
+    facts.databases =
+        vec![Database { index: 0, keys: 3, expires: 1, average_ttl_ms: 5, keys_with_volatile_items: 2 }];
     let names = [b"set".to_vec(), b"config|get".to_vec()];
     for name in names {
         facts.command_stats.push(CommandStat { name: name.clone(), calls: 2, us: 5, rejected: 0, failed: 1 });
@@ -81,7 +83,7 @@ fn lines_are_written_like_the_original_s() {
     for line in [
         "redis_version:7.2.4",
         "listener0:name=tcp,bind=127.0.0.1,port=7001",
-        "db0:keys=3,expires=1,avg_ttl=5",
+        "db0:keys=3,expires=1,avg_ttl=5,keys_with_volatile_items=2",
         "cmdstat_config|get:calls=2,usec=5,usec_per_call=2.50,rejected_calls=0,failed_calls=1",
         "latency_percentiles_usec_set:p50=1.003,p99.9=2.000",
         "errorstat_ERR:count=1",

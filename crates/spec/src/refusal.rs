@@ -470,6 +470,12 @@ mod tests {
     }
 
     #[test]
+    fn a_preview_ends_at_a_zero() {
+        let refusal = Refusal::unknown_command(b"fo\0o", [&b"a\0b"[..], b"c"].into_iter());
+        assert_eq!(refusal.to_string(), "ERR unknown command 'fo', with args beginning with: 'a' 'c' ");
+    }
+
+    #[test]
     fn a_long_preview_is_cut() {
         let long = [b'x'; 500];
         let refusal = Refusal::unknown_command(&long, [&long[..], b"y"].into_iter());

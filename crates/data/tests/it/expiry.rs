@@ -2,7 +2,7 @@
 
 use crate::world::scaled;
 use base::Random;
-use data::{Entry, Keyspace};
+use data::{Entry, HashLimits, Keyspace};
 use std::collections::BTreeMap;
 
 const START_MS: u64 = 1_790_000_000_000;
@@ -76,4 +76,48 @@ fn the_mean_time_to_live_is_exact() {
     set(&mut space, "c", None);
     let figures = space.figures(0, START_MS);
     assert_eq!((figures.keys, figures.expires, figures.avg_ttl_ms), (3, 2, 200));
+}
+
+/// The index of keys whose fields expire is counted with each change, and goes with the keys.
+#[test]
+fn the_index_of_fields_that_expire_is_counted() {
+    for clustered in [false, true] {
+        let mut space = Keyspace::new([1, 1], 1, clustered);
+        let empty = space.used_bytes();
+        let keys = ["a", "a rather long name of a key with fields that expire", "c"];
+        for (index, key) in keys.iter().enumerate() {
+            let hash = space.hash(key.as_bytes());
+            let Entry::Vacant(free) = space.entry(0, key.as_bytes(), hash) else { panic!("a new key") };
+            let mut entry = free.insert_hash();
+            let mut fields = entry.hash_mut().unwrap();
+            fields.set(b"f", b"v", HashLimits::default());
+            fields.set_field_deadline(b"f", Some(START_MS + index as u64 * 10_000));
+        }
+        let indexed = |space: &mut Keyspace| {
+            let mut entries = 0;
+            space.for_each(0, |entry| entries += entry.memory_bytes() as u64 - 8);
+            assert_eq!(space.used_bytes() - space.garbage().bytes, entries + space.overhead_bytes());
+            space.keys_with_volatile_parts(0)
+        };
+        assert_eq!(indexed(&mut space), 3);
+        let hash = space.hash(keys[1].as_bytes());
+        let Entry::Occupied(mut entry) = space.entry(0, keys[1].as_bytes(), hash) else {
+            panic!("it is there")
+        };
+        assert!(entry.hash_mut().unwrap().set_field_deadline(b"f", None));
+        assert_eq!(indexed(&mut space), 2);
+        let hash = space.hash(b"c");
+        let Entry::Occupied(entry) = space.entry(0, b"c", hash) else { panic!("it is there") };
+        entry.remove();
+        assert_eq!(indexed(&mut space), 1);
+        if clustered {
+            drop(space.remove_slot(base::crc16::slot_of(b"a")));
+            assert_eq!(indexed(&mut space), 0);
+        }
+        drop(space.flush(0));
+        assert_eq!(
+            (space.used_bytes() - space.garbage().bytes, space.keys_with_volatile_parts(0)),
+            (empty, 0)
+        );
+    }
 }

@@ -233,6 +233,9 @@ fn fields_with_deadlines() {
     check("hset h a 1\n hsetex h fnx fields 1 a 2", ":0");
     check("hset h a 1\n hsetex h fxx keepttl fields 1 a 2", ":1");
     check("hsetex h xx fields 1 a 2\n exists h", ":0");
+    check("hsetex h xx exat -1 fields 1 a 2", ":0");
+    check("hsetex h fxx exat -1 fields 1 a 2", "-ERR invalid expire time in 'hsetex' command");
+    check("hset h a 1 b 2\n hgetex h pxat 1 fields 3 a b a", "*3 $1 1 $1 2 $-1");
     check("hset h a 1 b 2\n hsetex h pxat 1 fields 2 a 3 c 3\n hgetall h", "*2 $1 b $1 2");
     check("hset h a 1\n hgetex h ex 100 fields 2 a b\n httl h fields 1 a", "*1 :100");
     check("hsetex h ex 100 fields 1 a 1\n hgetex h persist fields 1 a\n httl h fields 1 a", "*1 :-1");

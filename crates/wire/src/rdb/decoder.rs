@@ -537,6 +537,7 @@ impl Decoder {
                 return Err(stop);
             }
         }
+        pairs.settle();
         Ok(Some(self.keyed(key, Value::Hash(pairs))))
     }
 

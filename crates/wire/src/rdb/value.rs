@@ -111,6 +111,13 @@ impl Pairs {
         self.deadlines.push(deadline);
     }
 
+    /// Forgets the deadlines where there is none: the same pairs are equal then, whichever encoding they came in.
+    pub(super) fn settle(&mut self) {
+        if !self.has_deadlines() {
+            self.deadlines = Vec::new();
+        }
+    }
+
     pub(super) fn push_text(&mut self, text: &[u8]) {
         self.texts.push(text);
     }

@@ -3,7 +3,7 @@
 use crate::event::Act;
 use crate::{Cluster, Turn};
 use alloc::vec::Vec;
-use base::Time;
+use base::{Id, Time};
 use core::net::IpAddr;
 use machine::{Address, Chunk, ConnId, Dialer, Level, Peer};
 use wire::bus::{Flags, Kind};
@@ -21,6 +21,8 @@ pub(crate) struct Link {
     /// Outbound: the node that we dialled. Inbound: the node that its frames name.
     pub node: Option<u32>,
     pub is_inbound: bool,
+    /// Who the last frame with a whole header said it is from.
+    pub speaker: Option<Id>,
     /// An outbound link that does not stand yet.
     pub is_connecting: bool,
     /// A ping has gone out over it.
@@ -45,6 +47,7 @@ impl Cluster {
             created_at: turn.now.mono,
             node: None,
             is_inbound: true,
+            speaker: None,
             is_connecting: false,
             has_pinged: false,
             remote_ip: ip_of(&peer.remote),
@@ -173,6 +176,7 @@ impl Cluster {
                 created_at: now,
                 node: Some(index),
                 is_inbound: false,
+                speaker: None,
                 is_connecting: true,
                 has_pinged: false,
                 remote_ip: None,

@@ -41,6 +41,9 @@ impl Cluster {
             }
             return;
         }
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.speaker = Some(frame.header.sender);
+        }
         let sender = self.view.find(frame.header.sender);
         if sender == Some(self.view.me) {
             self.on_own_frame(turn, conn, &frame.body);
@@ -77,7 +80,9 @@ impl Cluster {
             }
         };
         self.received[light.body.kind() as usize] += 1;
-        let Some(sender) = self.links.get(&conn).and_then(|link| link.node) else { return };
+        let Some(link) = self.links.get(&conn) else { return };
+        // A node that was met speaks before it is known: what it says counts as soon as it is, not from its next ping on.
+        let Some(sender) = link.node.or_else(|| self.view.find(link.speaker?)) else { return };
         self.view.node_mut(sender).heard_at = turn.now.mono;
         if let Body::Publish { is_sharded, channel, message } = light.body {
             turn.acts.push(Act::Deliver { channel: channel.into(), message: message.into(), is_sharded });

@@ -117,6 +117,41 @@ fn a_light_message_is_delivered_once_its_sender_is_known() {
 }
 
 #[test]
+fn who_met_us_is_heard_as_soon_as_it_is_known() {
+    let other = Id::random(&mut Random::new(2));
+    let conf = format!(
+        "{} :7000@17000 myself,master - 0 0 1 connected\nvars currentEpoch 2 lastVoteEpoch 0\n",
+        Id::random(&mut Random::new(1))
+    );
+    let boot = Boot { nodes_conf: Some(conf.as_bytes()), ..Boot::default() };
+    let mut cluster = Cluster::new(World::settings(), boot, Random::new(3)).unwrap();
+    let (mut dialer, mut acts) = (Dialer::default(), vec![]);
+    let inet = |last| Address::Inet([10, 0, 0, last].into(), 17_000);
+    let (inbound, peer) = (ConnId::inbound(7, 0), Peer { remote: inet(2), local: inet(1) });
+    let full = |kind: Kind| {
+        let golden = include_bytes!("../../../wire/src/bus/golden/ping_valkey_9_1.bin");
+        let mut frame = Frame::decode(golden).unwrap();
+        frame.header.sender = other;
+        frame.body = Body::Gossip { kind, entries: vec![], extensions: Default::default() };
+        let mut bytes = vec![];
+        frame.encode(&mut bytes);
+        bytes
+    };
+    cluster.handle(now(1), Event::Accepted { conn: inbound, peer: &peer }, &mut dialer, &mut acts);
+    cluster.handle(now(2), Event::Frame { conn: inbound, bytes: &full(Kind::Meet) }, &mut dialer, &mut acts);
+    cluster.handle(now(200), Event::Tick, &mut dialer, &mut acts);
+    let dialled =
+        acts.iter().find_map(|act| if let Act::Connect { conn, .. } = act { Some(*conn) } else { None });
+    let conn = dialled.expect("who met us is dialled");
+    cluster.handle(now(201), Event::Connected { conn, result: Ok(&peer) }, &mut dialer, &mut acts);
+    cluster.handle(now(202), Event::Frame { conn, bytes: &full(Kind::Pong) }, &mut dialer, &mut acts);
+    let mut light = vec![];
+    Light { body: Body::Publish { is_sharded: true, channel: b"c", message: b"m" } }.encode(&mut light);
+    cluster.handle(now(203), Event::Frame { conn: inbound, bytes: &light }, &mut dialer, &mut acts);
+    assert!(acts.iter().any(|act| matches!(act, Act::Deliver { .. })));
+}
+
+#[test]
 fn a_message_waits_for_a_link_that_is_being_made() {
     let conf = format!(
         "{} :7000@17000 myself,master - 0 0 1 connected\n\

@@ -276,6 +276,16 @@ impl Rest {
         Answer::Yield
     }
 
+    fn on_cut_primary(&mut self, asked: &mut Asked<'_>, remote: Option<&[u8]>) -> Answer {
+        let is_meant =
+            |primary: &Address| remote.is_none_or(|remote| primary.to_string().as_bytes() == remote);
+        if !self.journal.primary().is_some_and(is_meant) {
+            return Answer::Refused(Refusal::NoSuchClient);
+        }
+        let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+        if journal.cut_primary(&mut turn) { self.yielding() } else { Answer::Refused(Refusal::NoSuchClient) }
+    }
+
     fn on_save(
         &mut self,
         asked: &Asked<'_>,
@@ -387,19 +397,7 @@ impl Outside for Rest {
                 reply.integer(i64::from(waited));
                 self.yielding()
             }
-            Question::CutPrimary { remote } => {
-                let is_meant =
-                    |primary: &Address| remote.is_none_or(|remote| primary.to_string().as_bytes() == remote);
-                if !self.journal.primary().is_some_and(is_meant) {
-                    return Answer::Refused(Refusal::NoSuchClient);
-                }
-                let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
-                if journal.cut_primary(&mut turn) {
-                    self.yielding()
-                } else {
-                    Answer::Refused(Refusal::NoSuchClient)
-                }
-            }
+            Question::CutPrimary { remote } => self.on_cut_primary(asked, remote),
             Question::ChangeReplid => {
                 self.journal.change_replid();
                 reply.ok();

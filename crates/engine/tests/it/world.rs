@@ -27,6 +27,8 @@ impl Outside for Simple {
             | Question::ResetStats
             | Question::FlushedAll => {}
             Question::Publish { .. } => {}
+            // There is no link to a primary.
+            Question::CutPrimary { .. } => return Answer::Refused(spec::Refusal::NoSuchClient),
             Question::Psync(_) => {
                 reply.simple("CONTINUE");
                 return Answer::Link;

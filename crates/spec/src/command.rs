@@ -674,7 +674,7 @@ mod tests {
         const UNKNOWN: KeySpec =
             KeySpec { notes: "", access: Access::OVERWRITE, begin: Begin::Unknown, find: Find::Unknown };
         let keys = Keys::Specs(&[UNKNOWN]);
-        assert_eq!(places(keys, "sort a by store get store limit 0 1 store b desc"), [9]);
+        assert_eq!(places(keys, "sort a by store get store limit 0 1 store b desc"), [10]);
         assert_eq!(places(keys, "sort a store b store c"), [5]);
         assert_eq!(places(keys, "sort a by x store"), []);
     }

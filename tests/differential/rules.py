@@ -20,10 +20,13 @@ NEAR = {
 TEXTS = [
     ({b"ZRANK", b"ZREVRANK"}, rb"ERR syntax error", rb"ERR wrong number of arguments for .*"),
     ({b"BITCOUNT"}, rb"ERR value is not an integer or out of range", rb"ERR syntax error"),
+    ({b"BITCOUNT", b"BITPOS"}, rb"ERR .*", rb"WRONGTYPE .*"),
+    # Options are looked at before keys.
+    ({b"ZUNIONSTORE", b"ZINTERSTORE", b"ZDIFFSTORE", b"ZUNION", b"ZINTER", b"ZDIFF", b"ZINTERCARD"}, rb"ERR .*", rb"WRONGTYPE .*"),
 ]
 
 # In which layouts the references differ from each other: ours are those of Redis 7.2 and Valkey.
-ENCODINGS = [{b"quicklist", b"listpack"}, {b"hashtable", b"listpack"}, {b"hashtable", b"intset"}]
+ENCODINGS = [{b"quicklist", b"listpack"}, {b"hashtable", b"listpack"}, {b"hashtable", b"intset"}, {b"listpack", b"skiplist"}]
 # From which length on a string is raw depends in Valkey 9 on its key and deadline; HSET counts a field that is named twice as two.
 ENCODINGS_VALKEY = [{b"raw", b"embstr"}, {b"hashtable", b"listpack"}]
 

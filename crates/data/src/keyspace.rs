@@ -302,7 +302,7 @@ impl Keyspace {
         self.databases[db as usize].expire_slice(self.key, now_ms, budget, &mut due)
     }
 
-    /// A key of a database whose value may have parts that are due ([`Hash::expire`] finds out), if there is one.
+    /// A key of a database whose value may have parts that are due (`Hash::expire` finds out), if there is one.
     pub fn next_due_parts(&self, db: u32, now_ms: u64) -> Option<&[u8]> {
         let (bound, key) = self.databases[db as usize].bounds().first()?;
         (*bound < crate::expire::units(now_ms)).then_some(&**key)

@@ -11,6 +11,7 @@ use crate::{Loaded, Settings, Turn};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use base::Time;
 use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Output};
 
 /// 256 KiB: one read. One is decoded while the next is on its way.
@@ -22,10 +23,12 @@ pub(crate) struct Boot {
     pub(crate) read_bytes: u64,
     path: String,
     loader: Loader,
-    /// Read and not given to the loader.
-    waiting: Option<Vec<u8>>,
+    /// Read and not given to the loader, from the second on.
+    waiting: Option<(Vec<u8>, usize)>,
     end: Option<Result<(), DiskError>>,
     has_more: bool,
+    /// The next key is not due yet.
+    is_early: bool,
     /// The node serves already: the file's history means nothing, and the file must be there.
     pub(crate) is_reload: bool,
 }
@@ -44,6 +47,7 @@ impl Boot {
             waiting: None,
             end: None,
             has_more: false,
+            is_early: false,
             is_reload: false,
         }
     }
@@ -60,7 +64,7 @@ impl Boot {
             Ok(bytes) if bytes.is_empty() => self.end = Some(Ok(())),
             Ok(bytes) => {
                 self.read_bytes += bytes.len() as u64;
-                self.waiting = Some(bytes);
+                self.waiting = Some((bytes, 0));
             }
             Err(error) => self.end = Some(Err(error)),
         }
@@ -68,13 +72,19 @@ impl Boot {
 
     /// There is something to do without another read.
     pub(crate) fn has_work(&self) -> bool {
-        self.has_more || self.waiting.is_some() || self.end.is_some()
+        !self.is_early && (self.has_more || self.waiting.is_some() || self.end.is_some())
+    }
+
+    /// When the next key is due, where that is waited for.
+    pub(crate) fn wake_at(&self) -> Time {
+        if self.is_early { self.loader.due() } else { Time::NEVER }
     }
 
     /// A slice of the load; the result once it is over. `leads`: this node is a primary now.
     pub(crate) fn work(
         &mut self,
         budget: usize,
+        settings: &Settings,
         leads: bool,
         feed: &mut Feed,
         turn: &mut Turn<'_>,
@@ -92,15 +102,15 @@ impl Boot {
             return None;
         }
         let mut gone = Vec::new();
-        let now_ms = turn.now.unix.as_ms();
-        let step = self.loader.step(budget, now_ms, turn.keyspace, &mut gone);
+        let step = self.loader.step(budget, settings.key_load_delay, turn.now, turn.keyspace, &mut gone);
         if feed.backlog.is_some() && !gone.is_empty() {
             feed.append(gone);
             feed.data_end = feed.end;
         }
-        self.has_more = matches!(step, Ok(Step::More | Step::Ready));
+        self.has_more = matches!(step, Ok(Step::More | Step::Ready | Step::Early));
+        self.is_early = matches!(step, Ok(Step::Early));
         match step {
-            Ok(Step::More) => None,
+            Ok(Step::More | Step::Early) => None,
             Ok(Step::Ready) => {
                 if !self.is_reload {
                     self.restore(leads, feed, turn);
@@ -108,10 +118,15 @@ impl Boot {
                 None
             }
             Ok(Step::Starved) => match (self.waiting.take(), &self.end) {
-                (Some(bytes), _) => {
-                    self.loader.push(&bytes);
+                (Some((bytes, from)), _) => {
+                    let until = from.saturating_add(settings.load_turn_bytes).min(bytes.len());
+                    self.loader.push(&bytes[from..until]);
                     self.has_more = true;
-                    turn.out.put(Output::Disk(DiskOp::Read { file: self.file, bytes_max: READ_BYTES }));
+                    if until < bytes.len() {
+                        self.waiting = Some((bytes, until));
+                    } else {
+                        turn.out.put(Output::Disk(DiskOp::Read { file: self.file, bytes_max: READ_BYTES }));
+                    }
                     None
                 }
                 (None, None) => None,

@@ -367,11 +367,17 @@ impl Follow {
     // ----- work and time
 
     /// A slice of the load.
-    pub(crate) fn work(&mut self, budget: usize, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
+    pub(crate) fn work(
+        &mut self,
+        budget: usize,
+        settings: &Settings,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) {
         let State::Transfer { conn, transfer, .. } = &mut self.state else { return };
         let conn = *conn;
-        match transfer.step(conn, budget, turn) {
-            Ok(Step::Starved | Step::More) => {}
+        match transfer.step(conn, budget, settings, turn) {
+            Ok(Step::Starved | Step::More | Step::Early) => {}
             Ok(Step::Ready) => {
                 transfer.replaced = true;
                 events.push(Event::Replace);
@@ -427,7 +433,7 @@ impl Follow {
                     *sign_at = now + ACK_PERIOD;
                     turn.out.send(*conn, b"\n".to_vec());
                 }
-                let is_waiting = !transfer.has_work() && !transfer.is_paused;
+                let is_waiting = !transfer.has_work() && !transfer.is_early && !transfer.is_paused;
                 let text = "Timeout receiving bulk data from MASTER... If the problem persists try to set the \
                             'repl-timeout' parameter in redis.conf to a larger value.";
                 (is_waiting && is_over(*heard)).then_some(text)
@@ -472,7 +478,7 @@ impl Follow {
             State::Idle { retry_at } => *retry_at,
             State::Connecting { since, .. } => *since + settings.timeout,
             State::Greeting { heard, .. } => *heard + settings.timeout,
-            State::Transfer { sign_at, .. } => *sign_at,
+            State::Transfer { sign_at, transfer, .. } => (*sign_at).min(transfer.due()),
             State::Linked { ack_at, heard, .. } => (*ack_at).min(*heard + settings.timeout),
         }
     }

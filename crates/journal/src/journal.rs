@@ -520,7 +520,9 @@ impl Journal {
         if self.boot.is_some() {
             self.work_boot(turn);
         } else if self.follow.is_some() {
-            self.with_follow(turn, |follow, _, _, turn, events| follow.work(LOAD_SLICE, turn, events));
+            self.with_follow(turn, |follow, settings, _, turn, events| {
+                follow.work(LOAD_SLICE, settings, turn, events)
+            });
             // After what the work led to: an acknowledgement tells the offset that holds now.
             self.with_follow(turn, |follow, settings, end, turn, events| {
                 follow.tick(settings, end, turn, events)
@@ -653,7 +655,10 @@ impl Journal {
             out.wake(until);
         }
         match (&self.follow, &self.boot) {
-            (_, Some(boot)) => out.again |= boot.has_work(),
+            (_, Some(boot)) => {
+                out.again |= boot.has_work();
+                out.wake(boot.wake_at());
+            }
             (Some(follow), None) => {
                 out.again |= follow.has_work();
                 out.wake(follow.wake_at(&self.settings));
@@ -722,7 +727,7 @@ impl Journal {
     fn work_boot(&mut self, turn: &mut Turn<'_>) {
         let Some(boot) = &mut self.boot else { return };
         let leads = self.follow.is_none();
-        let Some(result) = boot.work(LOAD_SLICE, leads, &mut self.feed, turn) else { return };
+        let Some(result) = boot.work(LOAD_SLICE, &self.settings, leads, &mut self.feed, turn) else { return };
         let source = if boot.is_reload { Source::Reload } else { Source::File };
         self.boot = None;
         self.alone_since = turn.now.mono;

@@ -30,6 +30,7 @@ mod gate;
 pub mod journal;
 mod link;
 mod load;
+mod pace;
 mod report;
 pub mod settings;
 mod snapshot;

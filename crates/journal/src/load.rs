@@ -3,11 +3,12 @@
 //! Invariant: nothing is put into the keyspace before `Step::Ready` was said, and whoever hears it has made
 //! room for the data. What can not be held ends the load with an error that names it.
 
+use crate::pace::Pace;
 use crate::{Loaded, Settings};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use base::Id;
+use base::{Id, Now, Time};
 use data::{Entry, Keyspace, Limits};
 use wire::rdb::{Decoder, Item, Value};
 
@@ -21,6 +22,8 @@ pub(crate) enum Step {
     Ready,
     /// The budget is used.
     More,
+    /// The next key is not due yet (`key-load-delay`): it is at `Loader::due`.
+    Early,
     /// The end was read, and its checksum is right.
     Done,
 }
@@ -38,6 +41,7 @@ pub(crate) struct Loader {
     /// A key takes the place of one that is there; otherwise that ends the load.
     pub(crate) overwrites: bool,
     limits: Limits,
+    pace: Pace,
     /// The database that the DELs of expired keys have selected.
     gone_db: Option<u32>,
     replid: Option<Id>,
@@ -54,6 +58,7 @@ impl Loader {
             keeps_expired,
             overwrites: false,
             limits: settings.limits,
+            pace: Pace::default(),
             gone_db: None,
             replid: None,
             offset: None,
@@ -70,16 +75,27 @@ impl Loader {
         self.decoder.rest()
     }
 
-    /// Loads up to about `budget` keys. The DELs of keys that were left out as expired go to `gone`.
+    /// When the next key is due, after `Early`.
+    pub(crate) fn due(&self) -> Time {
+        self.pace.due()
+    }
+
+    /// Loads up to about `budget` keys, each `delay` microseconds after the other. The DELs of keys that were left out as
+    /// expired go to `gone`.
     pub(crate) fn step(
         &mut self,
         budget: usize,
-        now_ms: u64,
+        delay: i64,
+        now: Now,
         keyspace: &mut Keyspace,
         gone: &mut Vec<u8>,
     ) -> Result<Step, String> {
+        let now_ms = now.unix.as_ms();
         let mut left = budget;
         while left > 0 {
+            if !self.pace.is_due(delay, now.mono) {
+                return Ok(Step::Early);
+            }
             let item = match self.held.take() {
                 Some(item) => Some(item),
                 None => self.decoder.next_item().map_err(|error| error.to_string())?,
@@ -113,6 +129,7 @@ impl Loader {
                     left = left.saturating_sub(codec::cost(&value));
                     self.insert(keyspace, db, &key, value, deadline_ms)?;
                     self.loaded.keys += 1;
+                    self.pace.note_key(delay, now.mono);
                 }
                 Item::Eof { .. } => return Ok(Step::Done),
             }

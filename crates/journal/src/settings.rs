@@ -51,6 +51,10 @@ pub struct Settings {
     pub checksum: bool,
     /// `rdbcompression`.
     pub compression: bool,
+    /// `key-load-delay`: microseconds for each key that is loaded; negative: one for each so many keys.
+    pub key_load_delay: i64,
+    /// `loading-process-events-interval-bytes`: a load lets others have their turn after so many bytes.
+    pub load_turn_bytes: usize,
     /// How collections are laid out that are loaded.
     pub limits: Limits,
     /// `shutdown-timeout`: wait so long for lagging replicas.
@@ -91,6 +95,9 @@ impl Settings {
             stop_writes_on_save_error: config.yes(id::STOP_WRITES_ON_BGSAVE_ERROR),
             checksum: config.yes(id::RDBCHECKSUM),
             compression: config.yes(id::RDBCOMPRESSION),
+            key_load_delay: config.integer(id::KEY_LOAD_DELAY),
+            load_turn_bytes: usize::try_from(config.bytes(id::LOADING_PROCESS_EVENTS_INTERVAL_BYTES))
+                .unwrap_or(usize::MAX),
             limits: codec::limits(config),
             shutdown_timeout: seconds(id::SHUTDOWN_TIMEOUT),
         }

@@ -9,7 +9,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use base::Id;
+use base::{Id, Time};
 use machine::{ConnId, Output};
 use wire::Batch;
 
@@ -41,6 +41,8 @@ pub(crate) struct Transfer {
     pub(crate) replaced: bool,
     /// The loader stopped for its budget, not for want of bytes.
     has_more: bool,
+    /// The next key is not due yet.
+    pub(crate) is_early: bool,
     is_done: bool,
     /// What came after the snapshot itself: the mark, and the stream.
     pub(crate) tail: Vec<u8>,
@@ -60,13 +62,19 @@ impl Transfer {
             is_paused: false,
             replaced: false,
             has_more: false,
+            is_early: false,
             is_done: false,
             tail: Vec::new(),
         }
     }
 
     pub(crate) fn has_work(&self) -> bool {
-        self.has_more || !self.queue.is_empty()
+        !self.is_early && (self.has_more || !self.queue.is_empty())
+    }
+
+    /// When the next key is due, where that is waited for.
+    pub(crate) fn due(&self) -> Time {
+        if self.is_early { self.loader.due() } else { Time::NEVER }
     }
 
     pub(crate) fn take(&mut self, conn: ConnId, batch: &Batch, turn: &mut Turn<'_>) {
@@ -84,21 +92,29 @@ impl Transfer {
     }
 
     /// Decodes and loads on.
-    pub(crate) fn step(&mut self, conn: ConnId, budget: usize, turn: &mut Turn<'_>) -> Result<Step, String> {
+    pub(crate) fn step(
+        &mut self,
+        conn: ConnId,
+        budget: usize,
+        settings: &Settings,
+        turn: &mut Turn<'_>,
+    ) -> Result<Step, String> {
         if self.is_done {
             self.tail.extend(self.queue.drain(..).flatten());
             self.queued = 0;
             return Ok(Step::Done);
         }
-        let now_ms = turn.now.unix.as_ms();
+        let delay = settings.key_load_delay;
+        let pushed_max = self.pushed.saturating_add(settings.load_turn_bytes as u64);
         loop {
-            let step = self.loader.step(budget, now_ms, turn.keyspace, &mut Vec::new())?;
+            let step = self.loader.step(budget, delay, turn.now, turn.keyspace, &mut Vec::new())?;
             self.has_more = matches!(step, Step::More | Step::Ready);
+            self.is_early = step == Step::Early;
             self.is_done = step == Step::Done;
             if step == Step::Done {
                 self.tail = self.loader.rest().to_vec();
             }
-            if step != Step::Starved || !self.push_next() {
+            if step != Step::Starved || !self.push_next(pushed_max) {
                 break self.after_step(conn, step, turn);
             }
         }
@@ -120,12 +136,13 @@ impl Transfer {
         Ok(step)
     }
 
-    /// Gives the next received bytes to the loader; false when there are none for it.
-    fn push_next(&mut self) -> bool {
+    /// Gives the next received bytes to the loader; false when there are none for it, or `pushed_max` is reached.
+    fn push_next(&mut self, pushed_max: u64) -> bool {
         let room = match self.frame {
             Frame::Length(bytes) => usize::try_from(bytes - self.pushed).unwrap_or(usize::MAX),
             Frame::Mark(_) => usize::MAX,
         };
+        let room = room.min(usize::try_from(pushed_max - self.pushed).unwrap_or(usize::MAX));
         if room == 0 {
             return false;
         }

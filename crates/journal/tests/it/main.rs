@@ -283,6 +283,29 @@ fn a_restarted_replica_goes_on_with_its_primary() {
 }
 
 #[test]
+fn a_load_takes_the_time_that_was_asked_for() {
+    let delayed = Settings { key_load_delay: 2_000, load_turn_bytes: 1_024, ..settings() };
+    let mut world = World::new(7, 2, delayed);
+    some_writes(&mut world, 0, 1_000);
+    let least = Span::ms(2 * (world.nodes[0].contents().len() as u64 - 10));
+    let begun = world.now.mono;
+    world.follow(1, 0);
+    world.until("a load", |world| world.nodes[1].loading);
+    world.until("the first synchronisation", |world| in_step(world, 1, 0));
+    assert!(world.now.mono.since(begun) >= least);
+    assert_equal(&world, 1, 0);
+
+    world.nodes[0].journal.save(None).unwrap();
+    world.until("saved", |world| !world.nodes[0].saves.is_empty());
+    let (moment, begun) = (world.nodes[0].contents(), world.now.mono);
+    world.restart(0, None);
+    world.until("a load", |world| world.nodes[0].journal.facts(world.now).loading.is_some());
+    world.until("loaded", |world| world.nodes[0].loads.len() == 1);
+    assert!(world.now.mono.since(begun) >= least);
+    assert!(world.nodes[0].contents() == moment);
+}
+
+#[test]
 fn a_missing_file_is_an_empty_node_and_a_damaged_one_is_an_error() {
     let mut world = World::new(1, 1, settings());
     world.restart(0, None);

@@ -84,6 +84,8 @@ impl Cluster {
             return;
         };
         let (now, window) = (turn.now.mono, self.election_window());
+        // The voters do not hold it for failed: they are asked as in a manual failover.
+        let is_urgent = self.primary_lacks_data(primary);
         match &self.election {
             Election::Idle | Election::Waiting { .. } | Election::Resting { .. } if is_forced => {
                 self.ask_for_votes(turn, true)
@@ -94,7 +96,7 @@ impl Cluster {
                 let (ask_at, rank) = (*ask_at, *rank);
                 let new_rank = self.rank(primary);
                 if now >= ask_at || self.is_provably_best(primary) {
-                    self.ask_for_votes(turn, false);
+                    self.ask_for_votes(turn, is_urgent);
                 } else if new_rank > rank {
                     let ask_at = ask_at + RANK_DELAY.times(new_rank - rank);
                     self.election = Election::Waiting { ask_at, rank: new_rank };
@@ -123,8 +125,21 @@ impl Cluster {
         let me = self.view.me();
         let index = me.primary.filter(|_| !me.is_primary())?;
         let primary = self.view.node(index);
-        let is_called_for = is_forced || (primary.is_failed() && !self.settings.is_failover_off);
+        let is_gone = primary.is_failed() || self.primary_lacks_data(index);
+        let is_called_for = is_forced || (is_gone && !self.settings.is_failover_off);
         (is_called_for && primary.slot_count > 0).then_some(index)
+    }
+
+    /// True when our primary is of another product and came back without data that we have. (One of our own does not lead
+    /// before it knows that it lacks nothing: `probation`.)
+    fn primary_lacks_data(&self, primary: u32) -> bool {
+        let node = self.view.node(primary);
+        self.facts.primary_lacks && node.heard_at > Time::START && node.note.is_none()
+    }
+
+    /// True when our primary tells what only a node of our kind does.
+    pub fn has_kindred_primary(&self) -> bool {
+        self.view.me().primary.is_some_and(|primary| self.view.node(primary).note.is_some())
     }
 
     /// True when our data is not too old to lead with.
@@ -152,7 +167,7 @@ impl Cluster {
             return;
         }
         if self.is_provably_best(primary) {
-            self.ask_for_votes(turn, false);
+            self.ask_for_votes(turn, self.primary_lacks_data(primary));
             return;
         }
         let rank = self.rank(primary);

@@ -254,6 +254,8 @@ pub struct Facts {
     pub is_link_up: bool,
     /// A replica: when the primary was last heard over the link (in this process); never: `None`.
     pub heard_at: Option<Time>,
+    /// A replica: the primary came back without data that is here.
+    pub primary_lacks: bool,
 }
 
 /// What CLUSTER subcommands need of the keyspace.

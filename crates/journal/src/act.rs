@@ -83,4 +83,8 @@ pub struct Loaded {
     pub stream_db: u32,
     /// Offset of the end of the last write that the data contains, where the file says so.
     pub data_offset: Option<u64>,
+    /// The history before that of `position`, and the first offset that is not in it, where the file says so.
+    pub second: Option<(Id, u64)>,
+    /// Whom the data came from, where the file says so.
+    pub bond: Option<crate::Bond>,
 }

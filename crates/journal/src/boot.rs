@@ -163,6 +163,7 @@ impl Boot {
             feed.backlog = Some(Backlog::new(offset));
         } else {
             feed.adopt(replid, offset, data_end);
+            feed.second = loaded.second;
         }
         let text = format!("The file continues the history {replid} at offset {offset}");
         turn.out.log(Level::Notice, text.to_string());

@@ -2,6 +2,8 @@
 //!
 //! The notes are those of Redis 7.0, so that any server of its family goes on where the file ends, and one of our own.
 
+use crate::Bond;
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::crc64::Crc64;
@@ -11,6 +13,10 @@ use wire::rdb::encoder::{self, Packing};
 
 /// Our own note: the offset of the end of the last real write in the data. The originals skip notes that they do not know.
 pub(crate) const DATA_OFFSET: &[u8] = b"redan-data-offset";
+/// The same: the second history, and the first offset that is not in it.
+pub(crate) const SECOND: &[u8] = b"redan-second-history";
+/// The same: whom the data came from. In files alone: it is nobody else's business.
+pub(crate) const BOND: &[u8] = b"redan-primary";
 /// The version that clients are told, too.
 const VERSION: &[u8] = b"7.2.4";
 
@@ -22,6 +28,16 @@ pub(crate) struct Head {
     pub(crate) position: Option<(Id, u64)>,
     /// Offset of the end of the last real write.
     pub(crate) data_offset: u64,
+    /// The history before, and the first offset that is not in it.
+    pub(crate) second: Option<(Id, u64)>,
+    /// Whom the data came from.
+    pub(crate) bond: Option<Bond>,
+}
+
+/// Reads the note of the second history.
+pub(crate) fn parse_second(note: &[u8]) -> Option<(Id, u64)> {
+    let (id, first) = core::str::from_utf8(note).ok()?.split_once(' ')?;
+    Some((Id::parse(id.as_bytes())?, first.parse().ok()?))
 }
 
 impl Head {
@@ -46,6 +62,12 @@ impl Head {
             encoder::aux(&mut out, b"repl-id", replid.as_bytes());
             number(&mut out, b"repl-offset", offset);
             number(&mut out, DATA_OFFSET, self.data_offset);
+            if let Some((second, first)) = self.second {
+                encoder::aux(&mut out, SECOND, format!("{second} {first}").as_bytes());
+            }
+            if let Some(bond) = &self.bond {
+                encoder::aux(&mut out, BOND, bond.note().as_bytes());
+            }
         }
         number(&mut out, b"aof-base", 0);
         out

@@ -92,6 +92,8 @@ pub struct PrimaryFacts {
     pub down_seconds: i64,
     /// Milliseconds since the last time that the data was in step with the primary (the cluster's data age).
     pub data_age_ms: u64,
+    /// Its data is refused: it came back with less than ours.
+    pub lack: Option<crate::Lack>,
     /// Why the last attempt ended, for the operator.
     pub last_error: Option<String>,
 }

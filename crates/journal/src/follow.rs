@@ -14,6 +14,7 @@
 //! Invariant: what was received and not applied is no part of the offset. A cut link asks for it again.
 
 use crate::journal::Takeover;
+use crate::lineage::{Lack, PORTRAIT_BYTES_MAX, Portrait, Stake};
 use crate::load::Step;
 use crate::transfer::{Frame, Transfer};
 use crate::{Loaded, PrimaryFacts, Settings, Turn};
@@ -22,7 +23,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use base::{Id, Now, Span, Time};
+use base::{Id, Now, Span, Time, Unix};
 use machine::{Address, ConnId, Level, Output, Peer};
 use wire::{Batch, Ending, Framer, Mode};
 
@@ -30,6 +31,8 @@ use wire::{Batch, Ending, Framer, Mode};
 const RETRY: Span = Span::seconds(1);
 /// 60 s: the longest pause, after repeated attempts that ended with data that can not be understood.
 const RETRY_MAX: Span = Span::seconds(60);
+/// 10 s: the longest pause between two looks at a primary whose data is refused.
+const LOOK_MAX: Span = Span::seconds(10);
 /// 1 s: between two acknowledgements, and between two signs of life during a load.
 const ACK_PERIOD: Span = Span::seconds(1);
 
@@ -61,6 +64,21 @@ pub(crate) struct Follow {
     closing: Vec<ConnId>,
     /// The first PSYNC asks the primary to be one.
     pub(crate) takeover: Option<Takeover>,
+    /// The primary's data is refused, and how often in a row.
+    refused: Option<(Lack, u32)>,
+    /// The operator takes the data of this primary as it is, until the link stands.
+    accepts: bool,
+    /// The end of our history, where the primary did not say who it is: an empty snapshot tells.
+    unjudged: Option<u64>,
+}
+
+/// What this node has when it asks its primary.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stand {
+    /// The history that can be continued, and its end.
+    pub(crate) position: Option<(Id, u64)>,
+    /// What a full synchronisation must not cost.
+    pub(crate) stake: Option<Stake>,
 }
 
 enum State {
@@ -71,7 +89,7 @@ enum State {
     Linked { conn: ConnId, heard: Time, ack_at: Time, rest: Option<Box<Framer>> },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Ask {
     Ping,
     Auth,
@@ -80,6 +98,10 @@ enum Ask {
     Capabilities,
     /// Redis does not know it and says so: nothing is amiss.
     Version,
+    /// Who it is.
+    Portrait,
+    /// The body of the answer to that: bytes that are still to come, and those that are here.
+    Body(usize, Vec<u8>),
     Psync,
     /// The announcement of the payload.
     Payload(Id, u64),
@@ -95,6 +117,8 @@ enum Fault {
     Link(String),
     /// The data: try again, but ever more slowly.
     Data(String),
+    /// It lacks what we have: look again.
+    Lack(Lack),
 }
 
 impl Follow {
@@ -108,6 +132,9 @@ impl Follow {
             last_error: None,
             closing: Vec::new(),
             takeover: None,
+            refused: None,
+            accepts: false,
+            unjudged: None,
         }
     }
 
@@ -217,7 +244,7 @@ impl Follow {
         conn: ConnId,
         batch: Batch,
         settings: &Settings,
-        position: Option<(Id, u64)>,
+        stand: Stand,
         turn: &mut Turn<'_>,
         events: &mut Vec<Event>,
     ) {
@@ -231,9 +258,15 @@ impl Follow {
             return self.fail(Fault::Link(error), turn, events);
         }
         let result = match &mut self.state {
-            State::Greeting { heard, .. } => {
+            State::Greeting { heard, asked, .. } => {
                 *heard = now;
-                self.on_replies(conn, &batch, settings, position, turn, events)
+                match asked.pop_front() {
+                    Some(Ask::Body(left, body)) => self.on_portrait(conn, &batch, (left, body), stand, turn),
+                    first => {
+                        first.into_iter().for_each(|first| asked.push_front(first));
+                        self.on_replies(conn, &batch, settings, stand, turn, events)
+                    }
+                }
             }
             State::Transfer { heard, transfer, .. } => {
                 *heard = now;
@@ -269,7 +302,7 @@ impl Follow {
         conn: ConnId,
         batch: &Batch,
         settings: &Settings,
-        position: Option<(Id, u64)>,
+        stand: Stand,
         turn: &mut Turn<'_>,
         events: &mut Vec<Event>,
     ) -> Result<(), Fault> {
@@ -297,10 +330,25 @@ impl Follow {
                     }
                 }
                 Ask::Version => {
-                    asked.push_back(Ask::Psync);
-                    let request = psync(position, self.takeover == Some(Takeover::Asked), turn);
-                    turn.out.send(conn, request);
+                    self.unjudged = stand.stake.filter(|_| !self.accepts).map(|stake| stake.end);
+                    if self.unjudged.is_some() {
+                        asked.push_back(Ask::Portrait);
+                        turn.out.send(conn, command(&[b"INFO"]));
+                    } else {
+                        self.ask_for_stream(conn, stand.position, turn);
+                    }
                 }
+                Ask::Portrait => match reply.text.parse::<usize>() {
+                    Ok(len) if reply.kind == b'$' && len <= PORTRAIT_BYTES_MAX => {
+                        // The line's end belongs to it.
+                        asked.push_front(Ask::Body(len + 2, Vec::new()));
+                        mode = Mode::Raw;
+                    }
+                    Ok(_) => return Err(Fault::Link(format!("a strange answer to INFO: {}", reply.text))),
+                    // It does not tell everybody.
+                    Err(_) => self.ask_for_stream(conn, stand.position, turn),
+                },
+                Ask::Body(..) => return Err(Fault::Link("the primary talks out of turn".to_string())),
                 Ask::Psync => mode = self.on_psync(conn, &reply, turn, events)?,
                 Ask::Payload(replid, offset) => {
                     let transfer = Box::new(Transfer::new(replid, offset, frame(&reply)?, settings));
@@ -318,6 +366,46 @@ impl Follow {
         if *batch.ending() == Ending::Held {
             turn.out.put(Output::Frame { conn, mode });
         }
+        Ok(())
+    }
+
+    fn ask_for_stream(&mut self, conn: ConnId, position: Option<(Id, u64)>, turn: &mut Turn<'_>) {
+        if let State::Greeting { asked, .. } = &mut self.state {
+            asked.push_back(Ask::Psync);
+        }
+        let request = psync(position, self.takeover == Some(Takeover::Asked), turn);
+        turn.out.send(conn, request);
+    }
+
+    /// A part of the primary's INFO. Once it is whole: its data is asked for, or refused.
+    fn on_portrait(
+        &mut self,
+        conn: ConnId,
+        batch: &Batch,
+        (left, mut body): (usize, Vec<u8>),
+        stand: Stand,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        let parts = (0..batch.len()).flat_map(|index| batch.request(index).iter());
+        let bytes: Vec<u8> = parts.flatten().copied().collect();
+        let Some(left) = left.checked_sub(bytes.len()) else {
+            return Err(Fault::Link("the primary sends more than its INFO".to_string()));
+        };
+        body.extend_from_slice(&bytes);
+        if left > 0 {
+            if let State::Greeting { asked, .. } = &mut self.state {
+                asked.push_front(Ask::Body(left, body));
+            }
+            return Ok(());
+        }
+        if let (Some(portrait), Some(stake)) = (Portrait::parse(&body), stand.stake) {
+            if let Some(lack) = portrait.lack(&stake, turn.now.unix) {
+                return Err(Fault::Lack(lack));
+            }
+            self.unjudged = None;
+        }
+        turn.out.put(Output::Frame { conn, mode: Mode::Replies });
+        self.ask_for_stream(conn, stand.position, turn);
         Ok(())
     }
 
@@ -360,6 +448,7 @@ impl Follow {
     fn link(&mut self, conn: ConnId, rest: Option<Box<Framer>>, turn: &Turn<'_>) {
         let now = turn.now.mono;
         self.down_since = None;
+        (self.refused, self.accepts) = (None, false);
         self.in_step_at = Some(now);
         self.state = State::Linked { conn, heard: now, ack_at: now, rest };
     }
@@ -378,6 +467,12 @@ impl Follow {
         let conn = *conn;
         match transfer.step(conn, budget, settings, turn) {
             Ok(Step::Starved | Step::More | Step::Early) => {}
+            // Whoever would have lost as much in our history would be further on in it.
+            Ok(Step::Ready)
+                if transfer.loader.is_empty() && self.unjudged.is_some_and(|end| transfer.offset < end) =>
+            {
+                self.fail(Fault::Lack(Lack::Empty), turn, events);
+            }
             Ok(Step::Ready) => {
                 transfer.replaced = true;
                 events.push(Event::Replace);
@@ -514,9 +609,48 @@ impl Follow {
                 let seconds = pause.as_seconds();
                 (format!("REPLICATION STOPPED, next attempt in {seconds} s: {error}"), pause)
             }
+            Fault::Lack(lack) => self.refuse_data(lack),
         };
         self.state = State::Idle { retry_at: now + pause };
         self.note_down(was_linked, replaced, error, turn, events);
+    }
+
+    /// The primary's data is refused: what the log says, and how long to wait before the next look.
+    fn refuse_data(&mut self, lack: Lack) -> (String, Span) {
+        let times = self.refused.map_or(0, |(_, times)| times);
+        self.refused = Some((lack, times.saturating_add(1)));
+        let pause = RETRY.times(1 << times.min(6)).min(LOOK_MAX);
+        let what = match lack {
+            Lack::Empty => "came back without its data".to_string(),
+            Lack::Older(end) => format!("came back with an older history, which ends at offset {end}"),
+        };
+        let text = "FULL SYNCHRONIZATION REFUSED: the primary";
+        let rest = "this replica keeps its data, and looks again. To lead with it: REPLICAOF NO ONE. To take the \
+                    primary's: REPLICAOF FULL SYNC";
+        (format!("{text} {what}; {rest}"), pause)
+    }
+
+    /// Takes the primary's data whatever it is, once. False when none is refused.
+    pub(crate) fn accept(&mut self, now: Now) -> bool {
+        let is_refused = self.refused.is_some();
+        self.accepts |= is_refused;
+        if let State::Idle { retry_at } = &mut self.state
+            && is_refused
+        {
+            *retry_at = now.mono;
+        }
+        is_refused
+    }
+
+    /// The primary's data is refused, and why.
+    pub(crate) fn lack(&self) -> Option<Lack> {
+        self.refused.map(|(lack, _)| lack)
+    }
+
+    /// When the data was last in step with the primary, by the wall clock.
+    pub(crate) fn seen(&self, now: Now) -> Unix {
+        let age = self.heard_at().map_or(Span::ZERO, |at| now.mono.since(at));
+        Unix(now.unix.0.saturating_sub(age.as_us()))
     }
 
     fn note_down(
@@ -568,6 +702,7 @@ impl Follow {
             sync_silent_seconds: if transfer.is_some() { seconds(heard) } else { -1 },
             down_seconds: seconds(self.down_since),
             data_age_ms: self.in_step_at.map_or(u64::MAX, |at| now.mono.since(at).as_ms()),
+            lack: self.lack(),
             last_error: self.last_error.clone(),
         }
     }

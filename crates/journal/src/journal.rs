@@ -20,8 +20,9 @@ mod handover;
 use crate::boot::Boot;
 use crate::facts::{Facts, LoadingFacts};
 use crate::feed::Feed;
-use crate::follow::{Event, Follow, command};
+use crate::follow::{Event, Follow, Stand, command};
 use crate::gate::Gate;
+use crate::lineage::Bond;
 use crate::link::Links;
 use crate::snapshot::{Saver, Wish, Written};
 use crate::{Act, Loaded, Settings, Source, dump};
@@ -111,6 +112,10 @@ pub struct Journal {
     gate: Gate,
     saver: Saver,
     follow: Option<Follow>,
+    /// Whom the data came from.
+    bond: Option<Bond>,
+    /// Somebody else sees to it that the primary lacks nothing.
+    is_guarded_elsewhere: bool,
     /// Connections to former primaries whose end is still to be reported.
     closing: Vec<ConnId>,
     boot: Option<Boot>,
@@ -140,6 +145,8 @@ impl Journal {
             gate: Gate::default(),
             saver: Saver::new(now),
             follow: None,
+            bond: None,
+            is_guarded_elsewhere: false,
             closing: Vec::new(),
             boot: None,
             unsettled: Vec::new(),
@@ -268,6 +275,8 @@ impl Journal {
             turn.acts.extend(self.gate.drain().map(|conn| Act::WaitBroken { conn }));
         }
         turn.out.log(Level::Notice, format!("REPLICAOF {primary}: this node follows now"));
+        // Another address is another order: whatever is there is what is wanted.
+        self.bond = self.bond.take().filter(|bond| bond.primary == primary.to_string());
         let mut follow = Follow::new(primary, turn.now);
         follow.inherit(core::mem::take(&mut self.closing));
         self.follow = Some(follow);
@@ -280,6 +289,7 @@ impl Journal {
             return;
         }
         self.stop_following(turn);
+        self.bond = None;
         let replid = Id::random(&mut self.random);
         self.feed.shift_history(replid);
         if let Some((second, first)) = self.feed.second {
@@ -463,8 +473,9 @@ impl Journal {
         self.input_bytes += batch.raw_len() as u64;
         let mut events = Vec::new();
         let position = self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end));
+        let stand = Stand { position, stake: self.stake(turn.keyspace.is_empty()) };
         if let Some(follow) = &mut self.follow {
-            follow.on_batch(conn, batch, &self.settings, position, turn, &mut events);
+            follow.on_batch(conn, batch, &self.settings, stand, turn, &mut events);
             turn.out.again |= follow.has_work();
         }
         self.on_events(events, turn);
@@ -608,7 +619,11 @@ impl Journal {
         if self.gate.take_ask() && leads {
             self.feed.append(command(&[b"REPLCONF", b"GETACK", b"*"]));
         }
-        if leads && self.ping_at <= now {
+        // The period may have been changed; and nobody is pinged right after it came.
+        self.ping_at = self.ping_at.min(now + self.settings.ping_period);
+        if !leads {
+            self.ping_at = now + self.settings.ping_period;
+        } else if self.ping_at <= now {
             self.ping_at = now + self.settings.ping_period;
             if !self.pings_held {
                 self.feed.append(command(&[b"PING"]));
@@ -624,12 +639,14 @@ impl Journal {
             stream_db: if self.follow.is_some() { self.stream_db } else { 0 },
             position: self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end)),
             data_offset: self.feed.data_end,
+            second: self.feed.second,
+            bond: self.bond_now(turn.now).filter(|_| self.saver.has_wish()),
         };
         if self.saver.has_wish() {
             self.saver.begin_save(&head, &self.settings, turn);
         } else if self.links.transfer_at(&self.settings) <= turn.now.mono {
             let mark = *Id::random(&mut self.random).as_bytes();
-            let count = self.links.begin_transfer(&self.feed, &mark, turn.now, turn.out);
+            let count = self.links.begin_transfer(&self.feed, &mark, &self.settings, turn.now, turn.out);
             turn.out.log(Level::Notice, format!("Starting a full synchronization of {count} replicas"));
             self.saver.begin_links(mark, &head, &self.settings, turn);
         } else {
@@ -673,6 +690,7 @@ impl Journal {
         for event in events {
             match event {
                 Event::Continue(replid) => {
+                    self.bind(turn.now);
                     self.unsettled.clear();
                     self.feed.keep();
                     if let Some(replid) = replid.filter(|replid| *replid != self.feed.replid) {
@@ -689,6 +707,7 @@ impl Journal {
                     self.drop_data(turn);
                 }
                 Event::Synced(replid, offset, loaded) => {
+                    self.bind(turn.now);
                     self.unsettled.clear();
                     // A primary of the originals does not say: then all that it sent counts as data.
                     let data_end = loaded.data_offset.unwrap_or(offset);
@@ -707,6 +726,7 @@ impl Journal {
                         turn.acts.push(Act::LoadEnded(Source::Primary, Err(error)));
                     }
                     if was_linked {
+                        self.bond = self.bond_now(turn.now);
                         turn.acts.push(Act::PrimaryLinkDown);
                     }
                 }
@@ -719,6 +739,7 @@ impl Journal {
         self.saver.abort("the data is replaced by that of a primary", &mut self.links, turn);
         self.links.disconnect(turn.out);
         self.feed.begin_history(&mut self.random);
+        self.bond = None;
         (self.feed.end, self.feed.data_end, self.feed.backlog) = (0, 0, None);
         let old = turn.keyspace.flush_all();
         turn.keyspace.dispose(old);
@@ -741,6 +762,8 @@ impl Journal {
                 turn.out.log(Level::Notice, format!("DB loaded from disk: {seconds:.3} seconds"));
                 if source == Source::File {
                     self.stream_db = loaded.stream_db;
+                    let address = self.primary().map(|primary| primary.to_string());
+                    self.bond = loaded.bond.clone().filter(|bond| Some(&bond.primary) == address.as_ref());
                 }
                 self.loaded = loaded.clone();
                 self.saver.last_save = turn.now.unix;

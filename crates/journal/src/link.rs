@@ -87,6 +87,8 @@ struct Link {
     soft_since: Option<Time>,
     /// Bytes put out for it in this turn.
     sent: u64,
+    /// The log says that it waits for its turn.
+    is_told: bool,
 }
 
 impl Link {
@@ -330,6 +332,7 @@ impl Links {
             progress_at: turn.now.mono,
             soft_since: None,
             sent: 0,
+            is_told: false,
         };
         let name = link.name();
         turn.out.log(Level::Notice, format!("Replica {name} asks for synchronization"));
@@ -398,21 +401,44 @@ impl Links {
         let Some(oldest) = waiting().min() else { return Time::NEVER };
         let enough = settings.diskless_replicas_max > 0
             && waiting().count() >= settings.diskless_replicas_max as usize;
-        if enough { oldest } else { oldest + settings.diskless_delay }
+        if self.free_syncs(settings) == 0 {
+            Time::NEVER
+        } else if enough {
+            oldest
+        } else {
+            oldest + settings.diskless_delay
+        }
     }
 
-    /// A snapshot at the end of the stream begins for all that wait. The links get the announcement.
+    /// So many full synchronisations may begin beside those that are under way.
+    fn free_syncs(&self, settings: &Settings) -> usize {
+        if settings.full_syncs_max == 0 {
+            return usize::MAX;
+        }
+        let is_under_way =
+            |link: &&Link| matches!(link.state, State::Transfer | State::Handing | State::Sent { .. });
+        let running = self.links.iter().filter(is_under_way).count();
+        (settings.full_syncs_max as usize).saturating_sub(running)
+    }
+
+    /// A snapshot at the end of the stream begins for all that wait, as far as the gate lets them in: in the order in
+    /// which they came. The links get the announcement.
     pub(crate) fn begin_transfer(
         &mut self,
         feed: &Feed,
         mark: &[u8; 40],
+        settings: &Settings,
         now: Now,
         out: &mut Outbox,
     ) -> usize {
         let mut count = 0;
+        let free = self.free_syncs(settings);
         for link in &mut self.links {
             if !matches!(link.state, State::Waiting { .. }) {
                 continue;
+            }
+            if count == free {
+                break;
             }
             let mut bytes = core::mem::take(&mut link.answer);
             if !link.is_plain_sync {
@@ -496,11 +522,17 @@ impl Links {
 
     /// Once a second: newlines for those that wait, timeouts.
     pub(crate) fn cron(&mut self, settings: &Settings, now: Now, out: &mut Outbox) {
+        let is_gate_shut = self.free_syncs(settings) == 0;
         self.links.retain_mut(|link| {
             let over = |since: Time, timeout: Span| now.mono.since(since) > timeout;
             let timed_out = match link.state {
                 State::Waiting { .. } => {
                     link.send(b"\n".to_vec(), out);
+                    if is_gate_shut && !core::mem::replace(&mut link.is_told, true) {
+                        let (name, limit) = (link.name(), settings.full_syncs_max);
+                        let text = "full synchronizations are under way (repl-full-syncs-max): it waits for its turn";
+                        out.log(Level::Notice, format!("Replica {name}: {limit} {text}"));
+                    }
                     None
                 }
                 // A newline keeps the link alive while its snapshot is collected.

@@ -70,6 +70,11 @@ impl Loader {
         self.decoder.push(bytes);
     }
 
+    /// After `Ready`: the data that comes is no data at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.held, Some(Item::Eof { .. }))
+    }
+
     /// What was pushed behind the end.
     pub(crate) fn rest(&self) -> &[u8] {
         self.decoder.rest()
@@ -148,6 +153,8 @@ impl Loader {
                 self.loaded.stream_db = number().and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
             }
             crate::dump::DATA_OFFSET => self.loaded.data_offset = number(),
+            crate::dump::SECOND => self.loaded.second = crate::dump::parse_second(value),
+            crate::dump::BOND => self.loaded.bond = crate::Bond::parse(value),
             _ => {}
         }
     }

@@ -115,6 +115,7 @@ fn primary_link(facts: &PrimaryFacts, config: &spec::Config) -> PrimaryLink {
         load_done_bytes: facts.sync_read_bytes,
         load_last_io_seconds: facts.sync_silent_seconds,
         down_seconds: facts.down_seconds,
+        refused: facts.lack.map(crate::Lack::name),
         priority: config.count(id::REPLICA_PRIORITY),
         is_read_only: config.yes(id::REPLICA_READ_ONLY),
         is_announced: config.yes(id::REPLICA_ANNOUNCED),

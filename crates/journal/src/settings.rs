@@ -33,6 +33,10 @@ pub struct Settings {
     pub diskless_delay: Span,
     /// `repl-diskless-sync-max-replicas`: start at once when so many wait; zero: wait the delay out.
     pub diskless_replicas_max: u32,
+    /// `repl-full-syncs-max`: so many replicas may be under full synchronisation at one time; zero: all that ask.
+    pub full_syncs_max: u32,
+    /// `replica-full-sync-guard`: a primary that came back without our data does not replace them.
+    pub full_sync_guard: bool,
     /// `client-output-buffer-limit replica`: hard limit in bytes, zero for none.
     pub replica_hard_limit: u64,
     /// `client-output-buffer-limit replica`: soft limit in bytes, zero for none.
@@ -86,6 +90,8 @@ impl Settings {
             backlog_ttl: seconds(id::REPL_BACKLOG_TTL),
             diskless_delay: seconds(id::REPL_DISKLESS_SYNC_DELAY),
             diskless_replicas_max: config.count(id::REPL_DISKLESS_SYNC_MAX_REPLICAS) as u32,
+            full_syncs_max: config.count(id::REPL_FULL_SYNCS_MAX) as u32,
+            full_sync_guard: config.yes(id::REPLICA_FULL_SYNC_GUARD),
             replica_hard_limit: limit.hard_bytes,
             replica_soft_limit: limit.soft_bytes,
             replica_soft_span: Span::seconds(limit.soft_seconds),

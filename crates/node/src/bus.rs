@@ -29,6 +29,7 @@ impl Node {
             is_empty: self.engine.shared.keyspace.is_empty(),
             is_link_up: primary && journal.is_linked(),
             heard_at: if primary { journal.heard_at() } else { None },
+            primary_lacks: journal.primary_lacks().is_some(),
         }
     }
 
@@ -36,6 +37,7 @@ impl Node {
     pub(crate) fn observe(&mut self, now: Now, out: &mut Outbox) {
         let facts = self.bus_facts();
         let Some(cluster) = &mut self.rest.cluster else { return };
+        self.rest.journal.trust_primary(cluster.has_kindred_primary());
         cluster.observe(facts);
         if cluster.wake_at() <= now.mono {
             self.bus(now, Event::Tick);

@@ -182,7 +182,8 @@ impl Node {
         let mut chosen = self.with_turn(now, out, |journal, _| {
             journal.candidates().find(|candidate| candidate.is_in_step && handover.is_for(candidate))
         });
-        if chosen.is_none() && handover.until.is_some_and(|until| until <= now.mono) {
+        let is_late = chosen.is_none() && handover.until.is_some_and(|until| until <= now.mono);
+        if is_late {
             if !handover.is_forced {
                 return self.abort_handover(now, "Replica never caught up before timeout", out);
             }
@@ -194,6 +195,9 @@ impl Node {
         let Some(chosen) = chosen else { return };
         let port = format!("{}", chosen.port);
         let Some(target) = settings::primary_address(chosen.ip.as_bytes(), port.as_bytes()) else { return };
+        if is_late {
+            out.log(Level::Notice, format!("Failover to {target} time out exceeded, failing over."));
+        }
         out.log(Level::Notice, format!("Failover target is {target}: it is asked to lead"));
         if let Some(handover) = &mut self.rest.handover {
             handover.is_asked = true;

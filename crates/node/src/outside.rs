@@ -252,6 +252,12 @@ impl Rest {
             reply.ok();
             return Answer::Yield;
         }
+        if host.eq_ignore_ascii_case(b"full") && port.eq_ignore_ascii_case(b"sync") {
+            let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
+            let text = if journal.accept_full_sync(&mut turn) { "OK" } else { "OK No data of a primary is refused" };
+            reply.simple(text);
+            return Answer::Yield;
+        }
         let Some(address) = settings::primary_address(host, port) else {
             reply.error("ERR Invalid master port");
             return Answer::Done;

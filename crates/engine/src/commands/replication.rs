@@ -130,10 +130,12 @@ fn role(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn replicaof(call: &mut Call<'_>) -> Result<(), Refusal> {
-    if call.keys.shared.routes.enabled {
+    let args = call.args;
+    // What is refused on a member of a cluster is the choice of a primary.
+    let is_consent = args.at(1).eq_ignore_ascii_case(b"full") && args.at(2).eq_ignore_ascii_case(b"sync");
+    if call.keys.shared.routes.enabled && !is_consent {
         return Err(Refusal::ReplicaofInCluster);
     }
-    let args = call.args;
     call.ask(Question::Replicaof(args))
 }
 

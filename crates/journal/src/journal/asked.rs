@@ -2,10 +2,13 @@
 
 use super::Journal;
 use crate::boot::Boot;
+use crate::follow::Follow;
+use crate::lineage::{Bond, Lack, Stake};
 use crate::snapshot::Wish;
 use crate::{Act, Source, Turn};
 use alloc::vec::Vec;
-use base::Id;
+use alloc::string::ToString;
+use base::{Id, Now};
 use machine::ConnId;
 
 impl Journal {
@@ -35,6 +38,44 @@ impl Journal {
             self.with_follow(turn, |follow, _, _, turn, events| follow.cut(turn, events));
         }
         is_linked
+    }
+
+    /// REPLICAOF FULL SYNC: takes the data of the primary whatever it is, once. False when none is refused.
+    pub fn accept_full_sync(&mut self, turn: &mut Turn<'_>) -> bool {
+        let is_refused = self.follow.as_mut().is_some_and(|follow| follow.accept(turn.now));
+        turn.out.again |= is_refused;
+        is_refused
+    }
+
+    /// What the primary lacks, while its data is refused for that.
+    pub fn primary_lacks(&self) -> Option<Lack> {
+        self.follow.as_ref().and_then(Follow::lack)
+    }
+
+    /// The primary is of a kind that does not lead before it knows that it lacks nothing: it is not doubted here.
+    pub fn trust_primary(&mut self, is_trusted: bool) {
+        self.is_guarded_elsewhere = is_trusted;
+    }
+
+    /// What a full synchronisation must not cost; none where there is nothing, or nobody minds.
+    pub(super) fn stake(&self, is_empty: bool) -> Option<Stake> {
+        let is_guarded = self.settings.full_sync_guard && !self.is_guarded_elsewhere;
+        let bond = self.bond.as_ref().filter(|_| is_guarded && !is_empty && self.feed.backlog.is_some())?;
+        Some(Stake { replid: self.feed.replid, end: self.feed.end, seen: bond.seen })
+    }
+
+    /// The data is that of the primary from here on.
+    pub(super) fn bind(&mut self, now: Now) {
+        self.bond = self.primary().map(|primary| Bond { primary: primary.to_string(), seen: now.unix });
+    }
+
+    /// The bond as it is now: while the link stands it is renewed by all that is heard.
+    pub(super) fn bond_now(&self, now: Now) -> Option<Bond> {
+        let mut bond = self.bond.clone()?;
+        if let Some(follow) = self.follow.as_ref().filter(|follow| follow.heard_at().is_some()) {
+            bond.seen = follow.seen(now);
+        }
+        Some(bond)
     }
 
     /// Begins a new history: no replica can resume the old one.

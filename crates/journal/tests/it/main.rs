@@ -1,5 +1,6 @@
 //! The journal from outside: nodes that synchronise, lose each other and find each other again.
 
+mod guard;
 mod script;
 mod world;
 
@@ -481,6 +482,9 @@ fn any_order_of_faults_ends_in_equal_data() {
             backlog_bytes: 1 << draw.between(12, 20),
             diskless_delay: Span::ms(draw.below(2_000)),
             save_points: Vec::new(),
+            full_syncs_max: draw.below(3) as u32,
+            // Here whoever leads is right.
+            full_sync_guard: false,
             ..Settings::default()
         };
         let mut world = World::new(seed, 4, settings);

@@ -29,6 +29,9 @@ pub struct Node {
     pub loading: bool,
     /// Stream commands with this name are not known.
     pub unknown: Option<&'static str>,
+    /// INFO is answered.
+    pub tells: bool,
+    started: Now,
     dialer: Dialer,
     numbers: DiskNumbers,
     out: Outbox,
@@ -109,6 +112,8 @@ impl Node {
             link_up: false,
             loading: false,
             unknown: None,
+            tells: true,
+            started: now,
             dialer: Dialer::default(),
             numbers: DiskNumbers::default(),
             out: Outbox::new(|| 0),
@@ -259,6 +264,27 @@ impl Node {
             self.feed.extend_from_slice(arg);
             self.feed.extend_from_slice(b"\r\n");
         }
+    }
+
+    /// What a server of ours says of itself.
+    fn info(&self, now: Now) -> String {
+        if !self.tells {
+            return "-NOPERM this user has no permissions to run the 'info' command\r\n".to_string();
+        }
+        let facts = self.journal.facts(now);
+        let text = format!(
+            "# Server\r\nuptime_in_seconds:{}\r\nrdb_last_load_keys_loaded:{}\r\naof_enabled:0\r\n\
+             master_replid:{}\r\nmaster_replid2:{}\r\nmaster_repl_offset:{}\r\nsecond_repl_offset:{}\r\n\
+             db0:keys={},expires=0,avg_ttl=0\r\n",
+            now.mono.since(self.started.mono).as_seconds(),
+            facts.saving.loaded_keys,
+            facts.replid,
+            facts.second_replid,
+            facts.offset,
+            facts.second_offset,
+            self.contents().len(),
+        );
+        format!("${}\r\n{text}\r\n", text.len())
     }
 
     /// The data.
@@ -485,6 +511,7 @@ impl World {
                     Ok(()) => String::new(),
                     Err(error) => format!("-{error}\r\n"),
                 },
+                b"INFO" => this.info(now),
                 other => panic!("{other:?}"),
             };
             if !reply.is_empty() {

@@ -12,7 +12,9 @@ const ORIGINAL: &str = include_str!("../../tests/golden/config-7.0.15.txt");
 const NOT_WORKING: &str = include_str!("../../tests/golden/directives-not-working.txt");
 
 /// Directives that 7.0.15 does not list: newer, or hidden there too.
-const BEYOND_ORIGINAL: [&str; 19] = [
+const BEYOND_ORIGINAL: [&str; 21] = [
+    "repl-full-syncs-max",
+    "replica-full-sync-guard",
     "commandlog-execution-slower-than",
     "commandlog-slow-execution-max-len",
     "commandlog-request-larger-than",

@@ -345,6 +345,8 @@ pub struct PrimaryLink {
     pub load_last_io_seconds: i64,
     /// Seconds since the link broke; -1: it was never up.
     pub down_seconds: i64,
+    /// Its data is refused, and why.
+    pub refused: Option<&'static str>,
     /// `replica-priority`.
     pub priority: u64,
     /// `replica-read-only`.

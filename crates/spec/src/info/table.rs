@@ -570,6 +570,13 @@ pub static FIELDS: &[Field] = &[
     ),
     row(
         Section::Replication,
+        "master_full_sync_refused",
+        Show::Value(|facts| {
+            link(facts, |link| link.refused.map_or(Shown::Absent, |why| Shown::Text(why.as_bytes())))
+        }),
+    ),
+    row(
+        Section::Replication,
         "slave_priority",
         Show::Value(|facts| link(facts, |link| Shown::Size(link.priority))),
     ),

@@ -254,7 +254,8 @@ impl Rest {
         }
         if host.eq_ignore_ascii_case(b"full") && port.eq_ignore_ascii_case(b"sync") {
             let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
-            let text = if journal.accept_full_sync(&mut turn) { "OK" } else { "OK No data of a primary is refused" };
+            let text =
+                if journal.accept_full_sync(&mut turn) { "OK" } else { "OK No data of a primary is refused" };
             reply.simple(text);
             return Answer::Yield;
         }

@@ -6,8 +6,8 @@ use crate::follow::Follow;
 use crate::lineage::{Bond, Lack, Stake};
 use crate::snapshot::Wish;
 use crate::{Act, Source, Turn};
-use alloc::vec::Vec;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use base::{Id, Now};
 use machine::ConnId;
 

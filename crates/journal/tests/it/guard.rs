@@ -46,7 +46,9 @@ fn a_primary_that_comes_back_empty_wipes_nobody() {
         assert_eq!(lack(&world, 1), Some(Lack::Empty));
         assert!(world.nodes[1].contents() == data);
         assert_eq!(syncs(&world, 0)[0], 0);
-        assert!(world.nodes[1].has_logged("FULL SYNCHRONIZATION REFUSED: the primary came back without its data"));
+        assert!(
+            world.nodes[1].has_logged("FULL SYNCHRONIZATION REFUSED: the primary came back without its data")
+        );
         // Its choice is the operator's: the old primary follows, and has everything again.
         world.lead(1);
         world.follow(0, 1);
@@ -116,8 +118,12 @@ fn without_the_guard_the_primary_is_always_right() {
 #[test]
 fn a_primary_that_lost_nothing_is_not_doubted() {
     // The backlog is freed with its history, and then too short: full synchronisations, as ever.
-    let settings =
-        Settings { backlog_ttl: Span::seconds(2), timeout: Span::seconds(2), backlog_bytes: 20_000, ..settings() };
+    let settings = Settings {
+        backlog_ttl: Span::seconds(2),
+        timeout: Span::seconds(2),
+        backlog_bytes: 20_000,
+        ..settings()
+    };
     for goes_by in [10, 1] {
         let mut world = old_pair(6, settings.clone());
         world.is_split = true;

@@ -85,6 +85,20 @@ class Peer:
             data += piece
         return bytes(data[: -len(end)])
 
+    def receive_pong(self):
+        """All bytes that came before the reply to a PING, on a connection that listens to channels."""
+        self.nonce += 1
+        mark = b"mark-%08d" % self.nonce
+        self.socket.sendall(encode([b"ping", mark]))
+        self.mark, end = mark, encode([b"pong", mark])
+        data = bytearray()
+        while not data.endswith(end):
+            piece = self.socket.recv(1 << 20)
+            if not piece:
+                raise EOFError(f"the server on port {self.port} has closed the connection that listens")
+            data += piece
+        return bytes(data[: -len(end)])
+
     def ask(self, *words):
         """One request, one reply."""
         self.send([encode([word if isinstance(word, bytes) else str(word).encode() for word in words])])

@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 use base::{Now, Random};
 use data::KeyHash;
 use machine::{ConnId, HostFacts, Outbox};
+use spec::command::Access;
 use spec::{Flags, Refusal};
 use wire::batch::Args;
 use wire::reply::Reply;
@@ -257,17 +258,17 @@ impl Call<'_> {
         if wanted == 0 {
             return self.perform();
         }
-        self.core.absent = self.absent_keys();
+        self.core.absent = self.absent_keys(|_| true);
         let misses = self.core.stats.misses;
         self.perform();
         if self.core.stats.misses != misses {
-            for (_, key) in self.absent_keys() {
+            for (_, key) in self.absent_keys(|access| !access.has(Access::OW)) {
                 self.notify(Class::MISS, "keymiss", &key);
             }
         }
         // What came without an event of its own.
         for (_, key) in core::mem::take(&mut self.core.absent) {
-            if self.is_there(&key) {
+            if self.is_stored(&key) {
                 self.notify(Class::NEW, "new", &key);
             }
         }
@@ -288,15 +289,21 @@ impl Call<'_> {
         found.is_some_and(|entry| !crate::keys::is_due(&entry, self.keys.now_ms))
     }
 
-    /// The request's keys that are not there.
-    fn absent_keys(&self) -> Vec<(u32, Box<[u8]>)> {
+    /// True for an expired key as well: what is written with a deadline in the past stays until somebody looks at it.
+    fn is_stored(&self, key: &[u8]) -> bool {
+        let keyspace = &self.keys.shared.keyspace;
+        keyspace.find(self.keys.db, key, keyspace.hash(key)).is_some()
+    }
+
+    /// Those of the request's keys that are not there, by how it accesses them.
+    fn absent_keys(&self, counts: impl Fn(Access) -> bool) -> Vec<(u32, Box<[u8]>)> {
         let mut absent = Vec::new();
         let args = self.args;
         self.table.row(self.row).spec().keys.places(
             args.len(),
             |at| args.at(at),
-            |at, _| {
-                if !self.is_there(args.at(at)) {
+            |at, access| {
+                if counts(access) && !self.is_there(args.at(at)) {
                     absent.push((self.keys.db, args.at(at).into()));
                 }
             },
@@ -414,8 +421,13 @@ impl Call<'_> {
     /// Publishes a keyspace event where `notify-keyspace-events` asks for it.
     #[cold]
     pub fn notify(&mut self, class: Class, event: &str, key: &[u8]) {
+        // The end of what was found expired comes before all that the request does.
+        if self.keys.expired.is_some() {
+            self.bury();
+        }
         // A key's first event follows the one of its coming into being.
-        if !self.core.absent.is_empty() && class != Class::NEW && self.is_there(key) {
+        let is_change = !matches!(class, Class::NEW | Class::EXPIRED);
+        if !self.core.absent.is_empty() && is_change && self.is_stored(key) {
             let before = self.core.absent.len();
             let db = self.keys.db;
             self.core.absent.retain(|(at, absent)| *at != db || **absent != *key);

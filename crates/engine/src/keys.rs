@@ -7,7 +7,7 @@ use crate::access::Access;
 use crate::watch::Watch;
 use crate::{Feed, InFlight, Shared};
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ptr;
 use data::{
@@ -15,6 +15,9 @@ use data::{
     Value,
 };
 use spec::Refusal;
+
+/// Keys that were found expired, and whether each was written anew since.
+pub type Expired = Option<BTreeMap<Box<[u8]>, bool>>;
 
 /// What happens to a key whose deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub struct Keys<'a> {
     /// What happens to expired keys.
     pub expiry: Expiry,
     /// Keys that this request found expired and removed; nearly always there is none.
-    pub expired: Option<BTreeSet<Box<[u8]>>>,
+    pub expired: Expired,
     /// Lookups of readers.
     pub hits: u32,
     /// Lookups of readers that found nothing.
@@ -174,7 +177,8 @@ impl<'a> Keys<'a> {
                     self.db,
                     key,
                 );
-                Place::Free(Free { place: FreePlace::Stale(entry), clock: self.clock })
+                let place = FreePlace::Stale(Stale { entry, expired: &mut self.expired });
+                Place::Free(Free { place, clock: self.clock })
             }
             Entry::Vacant(entry) => Place::Free(Free { place: FreePlace::Vacant(entry), clock: self.clock }),
         }
@@ -211,17 +215,18 @@ impl<'a> Keys<'a> {
 
     /// Removes what this request found expired, unless it was written anew meanwhile. Returns the keys.
     #[cold]
-    pub fn bury(&mut self) -> BTreeSet<Box<[u8]>> {
+    pub fn bury(&mut self) -> impl Iterator<Item = Box<[u8]>> + use<> {
         let expired = self.expired.take().unwrap_or_default();
-        for key in &expired {
+        for (key, is_anew) in &expired {
             let hash = self.shared.keyspace.hash(key);
-            if let Entry::Occupied(entry) = self.shared.keyspace.entry(self.db, key, hash)
+            if !is_anew
+                && let Entry::Occupied(entry) = self.shared.keyspace.entry(self.db, key, hash)
                 && is_due(&entry.as_ref(), self.now_ms)
             {
                 entry.remove();
             }
         }
-        expired
+        expired.into_keys()
     }
 
     /// A key was changed: who watches it is told, and `changes` counts.
@@ -238,13 +243,16 @@ fn expire(
     feed: &mut Feed,
     in_flight: &InFlight,
     watch: &mut Watch,
-    expired: &mut Option<BTreeSet<Box<[u8]>>>,
+    expired: &mut Expired,
     expiry: Expiry,
     db: u32,
     key: &[u8],
 ) {
     // What is in flight stays until its move is over: its end might be the other server's to tell.
-    if expiry == Expiry::Remove && !in_flight.has(key) && expired.get_or_insert_default().insert(key.into()) {
+    if expiry == Expiry::Remove
+        && !in_flight.has(key)
+        && expired.get_or_insert_default().insert(key.into(), false).is_none()
+    {
         feed.effect(db, [b"DEL", key].into_iter());
         watch.touch_due(db, key);
     }
@@ -268,7 +276,23 @@ enum FreePlace<'k> {
     /// Nothing is there.
     Vacant(VacantEntry<'k>),
     /// A key whose deadline has passed is there; to everyone it is gone.
-    Stale(OccupiedEntry<'k>),
+    Stale(Stale<'k>),
+}
+
+/// A key whose deadline has passed, about to be written anew.
+struct Stale<'k> {
+    entry: OccupiedEntry<'k>,
+    expired: &'k mut Expired,
+}
+
+impl<'k> Stale<'k> {
+    /// The entry, for what comes in its place: that stays even if its deadline, too, is past.
+    fn anew(self) -> OccupiedEntry<'k> {
+        if let Some(is_anew) = self.expired.as_mut().and_then(|expired| expired.get_mut(self.entry.key())) {
+            *is_anew = true;
+        }
+        self.entry
+    }
 }
 
 impl<'k> Free<'k> {
@@ -277,7 +301,8 @@ impl<'k> Free<'k> {
     pub fn insert_string(self, value: &[u8], deadline_ms: Option<u64>) {
         let entry = match self.place {
             FreePlace::Vacant(entry) => entry.insert_string(value, deadline_ms),
-            FreePlace::Stale(mut entry) => {
+            FreePlace::Stale(stale) => {
+                let mut entry = stale.anew();
                 entry.store(value, deadline_ms);
                 entry
             }
@@ -289,7 +314,8 @@ impl<'k> Free<'k> {
     pub fn insert_integer(self, value: i64) {
         let entry = match self.place {
             FreePlace::Vacant(entry) => entry.insert_integer(value, None),
-            FreePlace::Stale(mut entry) => {
+            FreePlace::Stale(stale) => {
+                let mut entry = stale.anew();
                 entry.set_integer(value);
                 entry.set_deadline(None);
                 entry
@@ -307,7 +333,8 @@ impl<'k> Free<'k> {
     pub fn insert_raw(self, text: Vec<u8>) {
         let mut entry = match self.place {
             FreePlace::Vacant(entry) => entry.insert(Value::String(text), None),
-            FreePlace::Stale(mut entry) => {
+            FreePlace::Stale(stale) => {
+                let mut entry = stale.anew();
                 entry.set_value(Value::String(text));
                 entry.set_deadline(None);
                 entry
@@ -321,7 +348,8 @@ impl<'k> Free<'k> {
     pub fn insert(self, value: Value, deadline_ms: Option<u64>) -> OccupiedEntry<'k> {
         let entry = match self.place {
             FreePlace::Vacant(entry) => entry.insert(value, deadline_ms),
-            FreePlace::Stale(mut entry) => {
+            FreePlace::Stale(stale) => {
+                let mut entry = stale.anew();
                 entry.set_value(value);
                 entry.set_deadline(deadline_ms);
                 entry

@@ -78,6 +78,10 @@ struct Step {
 }
 
 impl Step {
+    fn writes(&self) -> bool {
+        !matches!(self.act, Act::Get)
+    }
+
     /// The number at its place.
     fn read(&self, text: &[u8]) -> i64 {
         let bits = bits::number(text, self.offset, self.width);
@@ -191,7 +195,7 @@ fn steps(call: &Call<'_>) -> Result<Vec<Step>, Refusal> {
 
 /// The length that a string has after the writes among the steps; none where there is no write.
 fn len_after(steps: &[Step]) -> Option<usize> {
-    let writes = steps.iter().filter(|step| !matches!(step.act, Act::Get));
+    let writes = steps.iter().filter(|step| step.writes());
     writes.map(|step| ((step.offset + u64::from(step.width) - 1) / 8) as usize + 1).max()
 }
 
@@ -242,23 +246,25 @@ fn write(call: &mut Call<'_>, steps: &[Step], len: usize) -> Result<(), Refusal>
         }
         is_changed
     };
-    let is_changed = match call.keys.entry(key) {
+    let (mut is_changed, mut has_grown) = (false, true);
+    match call.keys.entry(key) {
         Place::Taken(mut entry) => {
-            let old_len = keys::string(&entry.as_ref())?.len();
-            let mut is_changed = old_len < len;
-            entry.edit(len, |text| is_changed |= run(text));
-            is_changed
+            has_grown = keys::string(&entry.as_ref())?.len() < len;
+            entry.edit(len, |text| is_changed = run(text));
         }
         Place::Free(free) => {
             let mut text = vec![0; len];
             run(&mut text);
             free.insert_raw(text);
-            true
         }
-    };
-    if is_changed {
+    }
+    let has_written = answers.iter().zip(steps).any(|(answer, step)| step.writes() && answer.is_some());
+    if is_changed || has_grown {
         call.as_requested();
-        call.changed(Class::STRING, "setbit", key);
+        call.keys.changed(key);
+    }
+    if is_changed || (has_grown && has_written) {
+        call.notify(Class::STRING, "setbit", key);
     }
     call.reply.array(answers.len());
     for answer in answers {

@@ -145,6 +145,14 @@ pub static COMMANDS: &[Command] = &[
     },
 ];
 
+/// What the original's error shows of a word: it ends at a zero byte, and line ends around it go.
+fn shown(word: &[u8]) -> &[u8] {
+    let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
+    let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let len = word.iter().rposition(|byte| !is_line_end(byte)).map_or(0, |last| last + 1);
+    &word[..len]
+}
+
 /// The conditions of EXPIRE and its relatives.
 #[derive(Clone, Copy, Default)]
 pub struct Conditions {
@@ -158,7 +166,7 @@ impl Conditions {
     fn parse(args: wire::batch::Args<'_>) -> Result<Conditions, Refusal> {
         let mut conditions = Conditions::default();
         for word in args.iter() {
-            conditions.add(word).ok_or_else(|| Refusal::UnsupportedOption(text(word)))?;
+            conditions.add(word).ok_or_else(|| Refusal::UnsupportedOption(text(shown(word))))?;
         }
         conditions.check()?;
         Ok(conditions)

@@ -493,10 +493,10 @@ fn hsetex(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.integer(0);
         return Ok(());
     }
-    if let Some(at) = at.filter(|_| is_past) {
+    if is_past {
         // What would be set is past already: what was there goes.
         let gone: BTreeSet<&[u8]> = pairs.iter().step_by(2).filter(|field| has(field)).collect();
-        give(call, key, &Vec::from_iter(gone), at)?;
+        set_past(call, key, &Vec::from_iter(gone), exists)?;
         call.reply.integer(1);
         return Ok(());
     }
@@ -528,6 +528,23 @@ fn hsetex(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.notify(Class::HASH, "hexpire", key);
     }
     call.reply.integer(1);
+    Ok(())
+}
+
+/// Removes the fields that HSETEX would set in the past, and tells of them as if they had come and gone.
+fn set_past(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]], exists: bool) -> Result<(), Refusal> {
+    if !exists {
+        call.notify(Class::NEW, "new", key);
+    }
+    call.notify(Class::HASH, "hset", key);
+    call.notify(Class::HASH, "hexpire", key);
+    if !fields.is_empty() {
+        return remove(call, key, fields, "hexpired");
+    }
+    call.notify(Class::HASH, "hexpired", key);
+    if !exists {
+        call.notify(Class::GENERIC, "del", key);
+    }
     Ok(())
 }
 

@@ -424,14 +424,23 @@ fn scan(call: &mut Call<'_>) -> Result<(), Refusal> {
     let is_kind = |entry: &EntryRef<'_>| {
         options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes()))
     };
-    let (mut found, mut count) = (Vec::new(), 0);
+    let (mut found, mut count, mut due) = (Vec::new(), 0, Vec::<Box<[u8]>>::new());
     let mut list = Reply::new(&mut found, call.reply.is_resp3());
     let next = call.keys.shared.keyspace.scan(db, from, options.count, |entry| {
-        if options.matches(entry.key()) && is_kind(&entry) && !is_due(&entry, now_ms) {
+        if !options.matches(entry.key()) {
+            return;
+        }
+        if is_due(&entry, now_ms) {
+            due.push(entry.key().into());
+        } else if is_kind(&entry) {
             list.bulk(entry.key());
             count += 1;
         }
     });
+    for key in due {
+        // Expired keys that match go now.
+        call.keys.look(&key);
+    }
     call.reply.array(2);
     call.reply.bulk_display(next);
     call.reply.array(count);

@@ -5,7 +5,8 @@
 //!     -> (weight, index) pairs sorted; only where weights are equal the texts are looked at -> LIMIT -> GET -> reply or STORE
 //! ```
 //!
-//! Texts are compared byte by byte, as the originals do in the C locale.
+//! Texts are compared byte by byte, as the originals do in the C locale. Where they go to a client, a text ends at a zero
+//! byte for the comparison, and what is equal so far stays as it came; a stored result is ordered by the whole texts.
 
 use crate::call::{Call, Class};
 use crate::keys::{Keys as View, Place};
@@ -191,6 +192,11 @@ impl<'a> Wish<'a> {
         Ok(wish)
     }
 
+    /// True when texts count up to their first zero byte.
+    fn ends_at_zero(&self) -> bool {
+        self.is_alpha && self.store.is_none()
+    }
+
     /// Which of `len` sorted elements are wanted.
     fn range(&self, len: usize) -> Range<usize> {
         let (offset, count) = self.limit;
@@ -222,6 +228,13 @@ struct Elements {
     by: Vec<Option<Span>>,
     /// Weight and index.
     order: Vec<(u64, usize)>,
+    /// Texts are compared up to the first zero byte.
+    ends_at_zero: bool,
+}
+
+/// A text up to its first zero byte.
+fn until_zero(text: &[u8]) -> &[u8] {
+    text.iter().position(|byte| *byte == 0).map_or(text, |end| &text[..end])
 }
 
 impl Elements {
@@ -247,10 +260,11 @@ impl Elements {
 
     /// Orders the elements whose weights are equal.
     fn tie(&self, one: usize, other: usize) -> Ordering {
-        if self.by.is_empty() {
-            self.text(one).cmp(self.text(other))
-        } else {
-            self.by(one).cmp(&self.by(other))
+        match (self.by.is_empty(), self.ends_at_zero) {
+            (true, false) => self.text(one).cmp(self.text(other)),
+            (true, true) => until_zero(self.text(one)).cmp(until_zero(self.text(other))),
+            (false, false) => self.by(one).cmp(&self.by(other)),
+            (false, true) => self.by(one).map(until_zero).cmp(&self.by(other).map(until_zero)),
         }
     }
 
@@ -261,8 +275,8 @@ impl Elements {
             let ordering = one.0.cmp(&other.0).then_with(|| self.tie(one.1, other.1));
             if is_descending { ordering.reverse() } else { ordering }
         };
-        if !self.by.is_empty() {
-            // Texts of other keys may be equal: then the elements stay as they came.
+        if !self.by.is_empty() || self.ends_at_zero {
+            // Texts may be equal: then the elements stay as they came.
             order.sort_by(compare);
         } else if wanted.is_empty() {
             // Nothing is asked for.
@@ -284,10 +298,13 @@ fn weight_of_number(number: f64) -> u64 {
 }
 
 /// A weight that sorts as the first eight bytes do.
-fn weight_of_text(text: &[u8]) -> u64 {
+fn weight_of_text(text: &[u8], wish: &Wish<'_>) -> u64 {
     let mut word = [0; 8];
-    let len = text.len().min(8);
-    word[..len].copy_from_slice(&text[..len]);
+    let mut head = &text[..text.len().min(8)];
+    if wish.ends_at_zero() {
+        head = until_zero(head);
+    }
+    word[..head.len()].copy_from_slice(head);
     u64::from_be_bytes(word)
 }
 
@@ -306,7 +323,8 @@ fn number_of(value: StrRef<'_>) -> Option<f64> {
     }
     let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
     let start = text.iter().position(|byte| !is_blank(byte))?;
-    number::parse_f64(&text[start..])
+    // C's strtod tells of what is too small for full precision as it tells of what is too big.
+    number::parse_f64(&text[start..]).filter(|number| !number.is_subnormal())
 }
 
 fn sort(call: &mut Call<'_>) -> Result<(), Refusal> {
@@ -315,6 +333,8 @@ fn sort(call: &mut Call<'_>) -> Result<(), Refusal> {
     let wanted = gather(call, &mut wish, &mut elements)?;
     if !wish.is_unsorted {
         weigh(call, &wish, &mut elements)?;
+        // Numbers that are equal are ordered by the whole elements.
+        elements.ends_at_zero = wish.ends_at_zero() && elements.bytes.contains(&0);
         elements.sort(wish.is_descending, &wanted);
     }
     let chosen: Vec<usize> = elements.order[wanted].iter().map(|&(_, index)| index).collect();
@@ -380,7 +400,7 @@ fn weigh(call: &mut Call<'_>, wish: &Wish<'_>, elements: &mut Elements) -> Resul
         let Some(pattern) = wish.by else {
             let text = elements.text(*index);
             if wish.is_alpha {
-                *weight = weight_of_text(text);
+                *weight = weight_of_text(text, wish);
                 continue;
             }
             let number = number_of(StrRef::Bytes(text));
@@ -399,7 +419,7 @@ fn weigh(call: &mut Call<'_>, wish: &Wish<'_>, elements: &mut Elements) -> Resul
                     start..bytes.len()
                 }));
                 // A missing text comes before all others, the empty one included: only whole comparisons tell.
-                *weight = value.map_or(0, |_| weight_of_text(&bytes[start..]));
+                *weight = value.map_or(0, |_| weight_of_text(&bytes[start..], wish));
             } else if let Some(value) = value {
                 let number = number_of(value);
                 is_sound &= number.is_some();

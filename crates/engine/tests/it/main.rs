@@ -7,6 +7,7 @@ mod cluster;
 mod commands;
 mod databases;
 mod dump;
+mod events;
 mod evict;
 mod feed;
 mod golden;

@@ -71,3 +71,14 @@ fn results_are_stored() {
     world.ask("sort s store d\n sort none store d\n sort none store d");
     assert_eq!(world.fed(), "*4 $4 sort $1 s $5 store $1 d *4 $4 sort $4 none $5 store $1 d");
 }
+
+#[test]
+fn equal_texts_stay_as_they_came() {
+    check("rpush l b a c\n sort l by w* alpha desc", "*3 $1 b $1 a $1 c");
+    check("rpush l \"a\\x00b\" \"a\\x00a\"\n sort l alpha get w* get #", "*4 $-1 $3 a\0b $-1 $3 a\0a");
+}
+
+#[test]
+fn numbers_too_small_for_full_precision_are_none() {
+    check("rpush l 5e-324\n sort l", "-ERR One or more scores can't be converted into double");
+}

@@ -108,3 +108,11 @@ fn places_are_found() {
         "-ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GeoSearch",
     );
 }
+
+#[test]
+fn the_types_of_combined_keys_are_looked_at_before_the_options() {
+    let wrong = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    check("set s 1\n zdiff 1 s nonsense", wrong);
+    check("set s 1\n zinterstore d 1 s weights x", wrong);
+    check("zinterstore d 1 s weights x", "-ERR weight value is not a float");
+}

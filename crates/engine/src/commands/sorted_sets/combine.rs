@@ -77,9 +77,9 @@ struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads the arguments from the number of keys on.
+    /// Reads the arguments from the number of keys on. The keys are looked at before the options, as in the original.
     fn parse(
-        call: &Call<'a>,
+        call: &mut Call<'a>,
         args: Args<'a>,
         operation: Operation,
         purpose: Purpose,
@@ -102,6 +102,7 @@ impl<'a> Query<'a> {
             with_scores: false,
             limit: 0,
         };
+        look(call, &query)?;
         query.options(args.from(1 + count), operation, purpose)?;
         Ok(query)
     }
@@ -267,22 +268,16 @@ fn look(call: &mut Call<'_>, query: &Query<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn result(
-    call: &mut Call<'_>,
-    query: &Query<'_>,
-    operation: Operation,
-    growth: Growth,
-) -> Result<SortedSet, Refusal> {
-    look(call, query)?;
+fn result(call: &Call<'_>, query: &Query<'_>, operation: Operation, growth: Growth) -> SortedSet {
     let builder = SortedSetBuilder::new(growth);
-    Ok(combined(inputs(&call.keys, query), operation, query.aggregate, builder))
+    combined(inputs(&call.keys, query), operation, query.aggregate, builder)
 }
 
 fn reply(call: &mut Call<'_>, operation: Operation) -> Result<(), Refusal> {
     let query = Query::parse(call, call.args.from(1), operation, Purpose::Reply)?;
     // It is only shown: a small layout would be made for nothing.
     let growth = Growth { limits: SortedSetLimits { entries: 0, value_bytes: 0 }, ..growth(call) };
-    let set = result(call, &query, operation, growth)?;
+    let set = result(call, &query, operation, growth);
     say_all(&mut call.reply, set.len(), set.iter(), query.with_scores);
     Ok(())
 }
@@ -290,7 +285,7 @@ fn reply(call: &mut Call<'_>, operation: Operation) -> Result<(), Refusal> {
 fn store_result(call: &mut Call<'_>, operation: Operation) -> Result<(), Refusal> {
     let query = Query::parse(call, call.args.from(2), operation, Purpose::Store)?;
     let growth = growth(call);
-    let set = result(call, &query, operation, growth)?;
+    let set = result(call, &query, operation, growth);
     let name = call.name();
     store(call, call.args.at(1), set, name);
     Ok(())
@@ -322,7 +317,6 @@ pub(super) fn zdiffstore(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 pub(super) fn zintercard(call: &mut Call<'_>) -> Result<(), Refusal> {
     let query = Query::parse(call, call.args.from(1), Operation::Inter, Purpose::Count)?;
-    look(call, &query)?;
     let mut inputs = inputs(&call.keys, &query);
     inputs.sort_by_key(Input::len);
     let mut count = 0;

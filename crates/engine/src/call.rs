@@ -41,6 +41,8 @@ pub struct Core {
     pub expires_actively: bool,
     /// No regular work is done (DEBUG PAUSE-CRON).
     pub is_cron_paused: bool,
+    /// What RESTORE looks at of a payload's footer (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub payload_footer: wire::rdb::payload::Footer,
     /// When the engine started.
     pub started: Now,
     /// Figures of the world.

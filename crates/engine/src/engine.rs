@@ -125,6 +125,7 @@ impl Engine {
                 settings,
                 expires_actively: true,
                 is_cron_paused: false,
+                payload_footer: wire::rdb::payload::Footer::Whole,
                 started: now,
                 host: HostFacts::default(),
                 held: Vec::new(),

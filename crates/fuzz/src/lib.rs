@@ -283,6 +283,28 @@ pub const TARGETS: &[Target] = &[
         heap_bytes_per_byte: 1_024,
     },
     Target {
+        name: "held",
+        run: targets::held::held,
+        words: &[
+            b"\x83inf\x04",
+            b"\x83nan\x04",
+            b"\x812\x02",
+            b"\x02\x01",
+            b"\x03\x01",
+            b"\x00\x01",
+            b"\x01\x01",
+            b"\xf4\xff\xff\xff\xff\xff\xff\xff\x7f\x09",
+            b"\x80\x01",
+            b"\xff\xff",
+            b"\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\x00\x00\x00\x00\x00\x00\xf0\x7f",
+            b"\x81\xff\xff\xff\xff\xff\xff\xff\xff",
+        ],
+        heap_bytes_fixed: 4 << 20,
+        // As for a payload, and the value is held several times.
+        heap_bytes_per_byte: 4_096,
+    },
+    Target {
         name: "listpack",
         run: targets::rdb::listpack,
         words: &[

@@ -1,6 +1,7 @@
 //! The targets, by what they read.
 
 pub mod bus;
+pub mod held;
 pub mod rdb;
 pub mod resp;
 pub mod text;

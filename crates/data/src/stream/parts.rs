@@ -81,7 +81,9 @@ impl Stream {
             }
         }
         let mut groups = Groups::default();
-        for group in parts.groups {
+        let mut sorted = parts.groups;
+        sorted.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        for group in sorted {
             let read = match parts.history {
                 Some(_) => Some(group.entries_read).filter(|read| *read != u64::MAX),
                 None => log.count_up_to(group.last_id),
@@ -92,31 +94,32 @@ impl Stream {
     }
 }
 
+/// Puts in a group whose name comes behind those of all groups before: each step puts something at an end, so that many
+/// groups, consumers and ids take no more than in proportion.
 fn put_group(groups: &mut Groups, parts: GroupParts, entries_read: Option<u64>) -> Result<(), Malformed> {
-    let known = |id: StreamId| -> Option<&PendingParts> {
-        let at = parts.pending.binary_search_by_key(&id, |pending| pending.id).ok()?;
-        parts.pending.get(at)
-    };
     if !parts.pending.is_sorted_by(|one, other| one.id < other.id)
         || !groups.create(&parts.name, parts.last_id, entries_read)
     {
         return Err(Malformed);
     }
     let mut group = groups.group_mut(&parts.name).expect("it was just made");
-    for consumer in &parts.consumers {
+    let mut owners = alloc::vec![None; parts.pending.len()];
+    let mut consumers = parts.consumers;
+    consumers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    for consumer in &consumers {
         let number = group.create_consumer(&consumer.name, consumer.seen_ms).ok_or(Malformed)?;
         let active_ms = consumer.active_ms.unwrap_or(consumer.seen_ms);
         group.saw(number, consumer.seen_ms, Some(active_ms).filter(|active| *active != -1));
         for id in &consumer.pending {
-            let PendingParts { delivered_ms, count, .. } = *known(*id).ok_or(Malformed)?;
-            if group.pending().by_id(*id).is_some() {
+            let at = parts.pending.binary_search_by_key(id, |pending| pending.id).map_err(|_| Malformed)?;
+            if owners[at].replace(number).is_some() {
                 return Err(Malformed);
             }
-            group.assign(Pending { id: *id, delivered_ms, count, consumer: number });
         }
     }
-    if group.pending().len() != parts.pending.len() {
-        return Err(Malformed);
+    for (pending, owner) in parts.pending.iter().zip(owners) {
+        let PendingParts { id, delivered_ms, count } = *pending;
+        group.assign(Pending { id, delivered_ms, count, consumer: owner.ok_or(Malformed)? });
     }
     Ok(())
 }

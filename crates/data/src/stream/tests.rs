@@ -335,3 +335,37 @@ fn groups_that_do_not_fit_are_refused() {
     let two_owners = GroupParts { consumers: alloc::vec![consumer, other], ..group };
     assert!(stream(&[two_owners]).is_err());
 }
+
+#[test]
+fn many_groups_consumers_and_ids_come_back_in_any_order() {
+    const MANY: u64 = 3_000;
+    let name = |number: u64| number.to_be_bytes().to_vec();
+    let ids = (0..MANY).map(|ms| StreamId::new(ms, 0));
+    let pending = ids.clone().map(|id| PendingParts { id, delivered_ms: 1, count: 2 }).collect();
+    // The last name first, and ids handed out in turns.
+    let consumer = |number: u64| ConsumerParts {
+        name: name(number),
+        pending: ids.clone().filter(|id| id.ms % 30 == number % 30 && number < 30).collect(),
+        ..ConsumerParts::default()
+    };
+    let full = GroupParts {
+        name: name(1),
+        pending,
+        consumers: (0..MANY).rev().map(consumer).collect(),
+        ..GroupParts::default()
+    };
+    let empty = (2..MANY).rev().map(|number| GroupParts { name: name(number), ..GroupParts::default() });
+    let parts = StreamParts {
+        history: Some((StreamId::ZERO, StreamId::ZERO, 0)),
+        groups: empty.chain([full]).collect(),
+        ..StreamParts::default()
+    };
+    let stream = Stream::from_parts(parts).unwrap();
+    assert!(stream.groups().iter().map(|group| group.name().to_vec()).eq((1..MANY).map(name)));
+    let group = stream.groups().group(&name(1)).unwrap();
+    assert!(group.consumers().map(|consumer| consumer.name().to_vec()).eq((0..MANY).map(name)));
+    for pending in group.pending().iter() {
+        assert_eq!(group.at(pending.consumer).name(), name(pending.id.ms % 30));
+    }
+    assert_eq!(group.pending().len() as u64, MANY);
+}

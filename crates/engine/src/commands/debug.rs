@@ -16,6 +16,7 @@ use spec::command::{Arity, Flags, Group};
 use spec::config::Extent;
 use spec::{Refusal, Spec};
 use wire::rdb::encoder::Packing;
+use wire::rdb::payload::Footer;
 
 pub static COMMANDS: &[Command] = &[Command {
     spec: Spec {
@@ -47,6 +48,11 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
         (b"quicklist-packed-threshold", 3) => debug_plain_bytes(call)?,
         (b"set-active-expire", 3) => {
             call.core.expires_actively = number::parse_i64(call.args.at(2)).is_some_and(|value| value != 0);
+            call.reply.ok();
+        }
+        (b"set-skip-checksum-validation", 3) => {
+            let skips = number::parse_i64(call.args.at(2)).is_some_and(|value| value != 0);
+            call.core.payload_footer = if skips { Footer::Version } else { Footer::Whole };
             call.reply.ok();
         }
         (b"pause-cron", 3) => {
@@ -121,6 +127,8 @@ const HELP: &[&str] = &[
     "    End by a memory access that is not allowed.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Stop or start the removal of expired keys that nobody asks for.",
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "    Take or refuse payloads of RESTORE whose checksum is wrong.",
     "SLEEP <seconds>",
     "    Stand still for so long.",
 ];

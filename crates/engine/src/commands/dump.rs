@@ -4,9 +4,11 @@ use crate::access;
 use crate::call::{Call, Class};
 use crate::keys::Place;
 use crate::table::Command;
+use alloc::format;
 use alloc::vec::Vec;
 use base::number;
 use data::Value;
+use machine::Level;
 use spec::command::{Access, Acl, Arity, Flags, Keys};
 use spec::directive::id;
 use spec::{Config, Refusal, Spec};
@@ -137,16 +139,7 @@ fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
     if ttl < 0 {
         return Err(Refusal::Text("ERR Invalid TTL value, must be >= 0"));
     }
-    let (value, version) = match payload::read(call.args.at(3)) {
-        Ok(read) => read,
-        Err(payload::PayloadError::Footer) => {
-            return Err(Refusal::Text("ERR DUMP payload version or checksum are wrong"));
-        }
-        Err(payload::PayloadError::Data) => return Err(Refusal::Text(BAD_DATA)),
-    };
-    let hash_key = call.keys.shared.keyspace.hash_key();
-    let value =
-        codec::held(value, hash_key, &call.core.settings.limits).map_err(|_| Refusal::Text(BAD_DATA))?;
+    let (value, version) = payload_of(call)?;
     let now_ms = call.keys.now_ms;
     let deadline = (ttl > 0).then(|| match options.is_absolute {
         true => ttl as u64,
@@ -177,6 +170,32 @@ fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The value of the payload, and the version that it says.
+fn payload_of(call: &mut Call<'_>) -> Result<(Value, u32), Refusal> {
+    let payload = call.args.at(3);
+    let flaw = match payload::read(payload, call.core.payload_footer) {
+        Ok((value, version)) => {
+            let hash_key = call.keys.shared.keyspace.hash_key();
+            match codec::held(value, hash_key, &call.core.settings.limits) {
+                Ok(value) => return Ok((value, version)),
+                Err(flaw) => flaw,
+            }
+        }
+        Err(payload::PayloadError::Footer) => {
+            return Err(Refusal::Text("ERR DUMP payload version or checksum are wrong"));
+        }
+        Err(payload::PayloadError::Data) => "its data make no sense",
+    };
+    let (kind, len) = (payload.first().copied().unwrap_or_default(), payload.len());
+    call.out.log(
+        Level::Warning,
+        format!(
+            "RESTORE: integrity check failed: {flaw}; the payload is of type {kind} and {len} bytes long"
+        ),
+    );
+    Err(Refusal::Text("ERR Bad data format"))
+}
+
 /// Sets the access clock to what the options say, where the policy has that kind of clock.
 fn set_access(call: &mut Call<'_>, key: &[u8], options: &Options) {
     let (access, now_ms) = (&call.keys.shared.access, call.keys.now_ms);
@@ -192,13 +211,11 @@ fn set_access(call: &mut Call<'_>, key: &[u8], options: &Options) {
     }
 }
 
-const BAD_DATA: &str = "ERR Bad data format";
-
 /// The effect: the request with its deadline as a time. What a newer server packed is packed anew, so that a
-/// replica of any version takes it.
+/// replica of any version takes it; and so is what came without a sound checksum.
 fn pass_on(call: &mut Call<'_>, value: &Value, version: u32, deadline: Option<u64>, options: &Options) {
     let mut repacked = Vec::new();
-    if version > rdb::VERSION_WRITTEN {
+    if version > rdb::VERSION_WRITTEN || call.core.payload_footer != payload::Footer::Whole {
         codec::payload(&mut repacked, value.as_ref(), packing(&call.keys.shared.config));
     }
     let deadline_text = number::integer_text(i64::try_from(deadline.unwrap_or(0)).unwrap_or(i64::MAX));

@@ -4,7 +4,8 @@ use base::Random;
 use wire::listpack::{Element, Listpack};
 use wire::lzf;
 use wire::rdb::encoder::{self, Packing};
-use wire::rdb::{Decoder, Item, RdbError, Value, payload};
+use wire::rdb::payload::{self, Footer};
+use wire::rdb::{Decoder, Item, RdbError, Value};
 use wire::ziplist::Ziplist;
 use wire::zipmap::Zipmap;
 
@@ -61,11 +62,12 @@ pub fn rdb(input: &[u8]) {
 
 /// Any bytes as a payload of RESTORE, and as the type byte and data in one: what is read can be written and read again.
 pub fn payload(input: &[u8]) {
-    let _ = payload::read(input);
+    let _ = payload::read(input, Footer::Whole);
+    let _ = payload::read(input, Footer::Version);
     let Some(value) = payload::value(input) else { return };
     let mut out = Vec::new();
     payload::write(&mut out, &value, Packing::Lzf);
-    let (again, _) = payload::read(&out).expect("what is written is read");
+    let (again, _) = payload::read(&out, Footer::Whole).expect("what is written is read");
     match (&value, &again) {
         // A text that is a number comes back as one, and the reverse for a long one.
         (Value::String(_) | Value::Integer(_), Value::String(_) | Value::Integer(_)) => {}

@@ -35,6 +35,8 @@ use stream::StreamReader;
 const VERSION_WITH_CHECKSUM: u32 = 5;
 /// 2^31: one more than the highest database number that a server can have.
 const DATABASES_MAX: u64 = 1 << 31;
+/// 4 GiB less 1 MiB: no string is longer, packed or not. What holds them counts in 32 bits.
+const STRING_LEN_MAX: u64 = (1 << 32) - (1 << 20);
 /// 200: so much of a function library's first line goes into an error.
 const TITLE_LEN_MAX: usize = 200;
 
@@ -659,6 +661,12 @@ impl Decoder {
                 return Err(RdbError::BadStringEncoding { byte: 0xc0 | other, at }.into());
             }
         };
+        if let Err(Filling { left, unpacked, .. }) = &header {
+            let len = unpacked.unwrap_or(0).max(*left);
+            if len > STRING_LEN_MAX {
+                return Err(RdbError::TooLong { len, at }.into());
+            }
+        }
         self.read += cursor.used();
         Ok(header)
     }

@@ -186,6 +186,14 @@ fn damaged_pieces_are_errors_with_their_place() {
 }
 
 #[test]
+fn strings_beyond_what_can_be_held_are_refused_by_their_headers() {
+    for header in [&b"\x81\0\0\0\x01\0\0\0\0"[..], b"\xc3\x05\x81\0\0\0\x01\0\0\0\0"] {
+        let body = [b"\x00\x01k", header, b"hello"].concat();
+        assert_eq!(read(&file(11, &body)), Err(RdbError::TooLong { len: 1 << 32, at: 12 }));
+    }
+}
+
+#[test]
 fn an_error_is_final() {
     let mut decoder = Decoder::new();
     decoder.push(b"nonsense!");
@@ -199,7 +207,7 @@ fn an_error_is_final() {
 #[test]
 fn a_claimed_length_allocates_nothing() {
     for header in [
-        &[0, 0x81, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..],
+        &[0, 0x80, 0xff, 0xef, 0xff, 0xff][..],
         &[4, 1, b'h', 0x80, 255, 255, 255, 255],
     ] {
         let mut decoder = Decoder::new();

@@ -94,6 +94,13 @@ pub enum RdbError {
         /// What is wrong, and where in the flat encoding.
         error: FlatError,
     },
+    /// A string that is longer than any that can be held.
+    TooLong {
+        /// Its length.
+        len: u64,
+        /// Where it starts.
+        at: u64,
+    },
     /// The score of a member is no number.
     BadScore {
         /// Where it starts.
@@ -183,6 +190,9 @@ impl RdbError {
             }
             RdbError::BadFlat { key, at, error } => {
                 write!(f, "value of \"{}\" at byte {at} is {error}: the file is damaged", key.escape_ascii())
+            }
+            RdbError::TooLong { len, at } => {
+                write!(f, "a string at byte {at} is {len} bytes long, more than can be held")
             }
             RdbError::BadScore { at } => {
                 write!(f, "a score at byte {at} is no number: the file is damaged")

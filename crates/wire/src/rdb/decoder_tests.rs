@@ -206,10 +206,7 @@ fn an_error_is_final() {
 
 #[test]
 fn a_claimed_length_allocates_nothing() {
-    for header in [
-        &[0, 0x80, 0xff, 0xef, 0xff, 0xff][..],
-        &[4, 1, b'h', 0x80, 255, 255, 255, 255],
-    ] {
+    for header in [&[0, 0x80, 0xff, 0xef, 0xff, 0xff][..], &[4, 1, b'h', 0x80, 255, 255, 255, 255]] {
         let mut decoder = Decoder::new();
         decoder.push(b"REDIS0010");
         decoder.push(header);

@@ -79,14 +79,6 @@ def prepare(run_dir, redan, real_tools, legacy_port=None):
         # Sets of few members are listpacks as in Redis 7.2; the suite of 7.0 expects its hash tables.
         with open(tree / "tests" / "assets" / "default.conf", "a") as config:
             config.write("\nset-max-listpack-entries 0\n")
-        # Until redan has an append-only file, the older suite's servers keep their data in dump.rdb alone.
-        text = tree / "tests" / "cluster" / "run.tcl"
-        text.write_text(text.read_text().replace('"appendonly yes"', '"appendonly no"'))
-        # And a file goes on behind the servers that are started with one: the run leaves those of this tag out.
-        for name in ("stream", "stream-cgroups"):
-            text = tree / "tests" / "unit" / "type" / f"{name}.tcl"
-            with_file = re.compile(r'start_server \{tags \{"[^"}]*"\} overrides \{([^}]*appendonly yes)')
-            text.write_text(with_file.sub(r'start_server {tags {"needs:aof"} overrides {\1', text.read_text()))
     if legacy_port:
         # The older suite has no option for its ports.
         text = tree / "tests" / "instances.tcl"

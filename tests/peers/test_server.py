@@ -190,7 +190,7 @@ def test_a_missing_file_is_fatal(kind):
 
 @pytest.mark.skipif(OURS != "redan", reason="the originals have these")
 @pytest.mark.parametrize("name,value", [
-    ("appendonly", "yes"), ("tls-port", "1"), ("tls-replication", "yes"), ("aclfile", "/x.acl"),
+    ("tls-port", "1"), ("tls-replication", "yes"), ("aclfile", "/x.acl"),
     ("loadmodule", "/x.so"), ("user", "alice on")])
 def test_what_is_not_there_yet_is_refused_by_name(name, value):
     status, _, error = refused("redan", f"--{name}", *value.split())

@@ -165,6 +165,13 @@ fn by_state(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal>
     if standing.save_failed && !must_obey && !standing.is_replica && (is_write || spec.name == "ping") {
         return Some(Refusal::MisconfRdb);
     }
+    if let Some(error) = &standing.aof_error
+        && !must_obey
+        && !standing.is_replica
+        && (is_write || spec.name == "ping")
+    {
+        return Some(Refusal::MisconfAof(error.clone()));
+    }
     if is_write && standing.lacks_replicas && !standing.is_replica && !must_obey {
         return Some(Refusal::NoReplicas);
     }
@@ -185,7 +192,7 @@ fn by_state(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal>
     if standing.is_replica && !standing.link_up && !settings.serve_stale && !all_have(Flags::STALE) {
         return Some(Refusal::PrimaryDown);
     }
-    if standing.loading && !all_have(Flags::LOADING) {
+    if standing.loading && !must_obey && !all_have(Flags::LOADING) {
         return Some(Refusal::Loading);
     }
     if (call.session.is_replica || call.session.is_monitor)

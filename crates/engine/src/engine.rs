@@ -332,10 +332,14 @@ impl Engine {
     fn release_held(&mut self, place: u32, safe: u64, out: &mut Outbox) {
         let Some(connection) = self.core.sessions.place_mut(place) else { return };
         let conn = connection.session.conn;
+        let last_write = connection.session.last_write;
         let outgoing = &mut connection.outgoing;
         // Only one that says so itself is held: the place may have a new connection.
         if !outgoing.is_held {
             return;
+        }
+        if self.shared.standing.aof_error.is_some() {
+            outgoing.held.iter_mut().for_each(|(_, needed)| *needed = last_write.min(*needed));
         }
         while outgoing.held.front().is_some_and(|(_, needed)| *needed <= safe) {
             let (bytes, _) = outgoing.held.pop_front().expect("the queue has a front");

@@ -58,6 +58,17 @@ pub enum Question<'a> {
         /// How long; none: for ever; zero: answer what is known now (a transaction does not wait).
         timeout: Option<Span>,
     },
+    /// WAITAOF: as WAIT, for the append-only files.
+    WaitAof {
+        /// On this server's disk, too.
+        here: bool,
+        /// On the disks of how many replicas.
+        replicas: u64,
+        /// The journal offset of the connection's last write.
+        offset: u64,
+        /// As for WAIT.
+        timeout: Option<Span>,
+    },
     /// SAVE.
     Save,
     /// BGSAVE.
@@ -65,6 +76,10 @@ pub enum Question<'a> {
         /// Wait for a running rewrite instead of refusing.
         schedule: bool,
     },
+    /// BGREWRITEAOF.
+    RewriteAof,
+    /// DEBUG LOADAOF: as [`Question::Reload`], from the append-only file.
+    ReloadAof,
     /// LASTSAVE.
     Lastsave,
     /// SHUTDOWN. With [`Answer::Done`] and an empty `reply` nothing is said.

@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::{Feed, InFlight, Routes};
+use alloc::boxed::Box;
 use base::Random;
 use data::Keyspace;
 use spec::Config;
@@ -54,6 +55,8 @@ pub struct Standing {
     pub loading: bool,
     /// The last background save failed, and writes stop for that (`stop-writes-on-bgsave-error`).
     pub save_failed: bool,
+    /// Why the append-only file can not be written: writes stop until it can.
+    pub aof_error: Option<Box<str>>,
     /// Fewer good replicas than `min-replicas-to-write` asks for.
     pub lacks_replicas: bool,
     /// There are replicas, and all of them execute CLUSTER SETSLOT of the stream.
@@ -67,6 +70,11 @@ pub struct Standing {
 impl Standing {
     /// True when nothing of the node's state can make admission refuse a request.
     pub(crate) fn is_open(&self) -> bool {
-        !self.is_replica && !self.loading && !self.save_failed && !self.lacks_replicas && !self.holds_writes
+        !self.is_replica
+            && !self.loading
+            && !self.save_failed
+            && self.aof_error.is_none()
+            && !self.lacks_replicas
+            && !self.holds_writes
     }
 }

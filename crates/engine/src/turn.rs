@@ -216,7 +216,7 @@ impl Engine {
                 }
             }
         }
-        outgoing.needed = self.shared.feed.offset;
+        outgoing.needed = needed(&self.shared, session);
         session.watched_bytes = self.watch.memory_bytes(session.conn);
         self.end_batch(connection, out);
         let place = connection.session.conn.place() as u32;
@@ -366,6 +366,40 @@ impl Engine {
         }
     }
 
+    /// Executes requests of a file that is being loaded. As [`Engine::apply`], but what fails for the data's sake has
+    /// failed when it was written, too.
+    ///
+    /// # Errors
+    /// A command that does not exist here.
+    pub fn replay(
+        &mut self,
+        now: Now,
+        batch: &Batch,
+        outside: &mut dyn Outside,
+        out: &mut Outbox,
+    ) -> Result<(), String> {
+        let feeds = core::mem::replace(&mut self.shared.feed.enabled, false);
+        let mut result = Ok(());
+        for index in 0..batch.len() {
+            let args = batch.request(index);
+            self.plan.clear();
+            self.plan.push(Planned::new(&self.table, &self.shared.keyspace, self.stream.session.db, args));
+            let mut applied = Applied::default();
+            if args.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.apply_one(now, args, 0, outside, out, &mut applied)
+                && error.error.starts_with("ERR unknown command")
+            {
+                let name = String::from_utf8_lossy(args.at(0)).into_owned();
+                result = Err(alloc::format!("Unknown command '{name}'"));
+                break;
+            }
+        }
+        self.shared.feed.enabled = feeds;
+        result
+    }
+
     /// The stream was cut: a transaction whose EXEC did not arrive is dropped. Also before a new stream.
     pub fn apply_reset(&mut self) {
         self.stream.session.multi = None;
@@ -381,6 +415,12 @@ impl Engine {
     pub fn set_apply_db(&mut self, db: u32) {
         self.stream.session.db = db;
     }
+}
+
+/// The offset that replies so far depend on. While the append-only file can not be written, readers do not wait for
+/// others' writes: those may stay on their way for long.
+fn needed(shared: &crate::Shared, session: &Session) -> u64 {
+    if shared.standing.aof_error.is_some() { session.last_write } else { shared.feed.offset }
 }
 
 /// The first error among the replies in `bytes` (EXEC answers an array of replies, where one may be an error).

@@ -23,6 +23,23 @@ pub enum Act {
         /// The commands, with their raw bytes.
         batch: Batch,
     },
+    /// A file of commands is about to be loaded: the engine forgets a transaction that was begun, and selects database 0.
+    ReplayFile,
+    /// Commands of a file. The engine executes them; where one of them makes no sense to it, the node calls
+    /// `Journal::replay_failed`.
+    Replay {
+        /// The commands.
+        batch: Batch,
+    },
+    /// A WAITAOF ended: reached or timed out.
+    WaitAofDone {
+        /// Who asked.
+        conn: ConnId,
+        /// It is durable here.
+        is_local: bool,
+        /// Replicas where it is durable.
+        acked: u32,
+    },
     /// In step with the primary from here on: the link is up.
     PrimaryLinkUp,
     /// The link to the primary is gone. The engine forgets a transaction that was begun and not ended.

@@ -21,7 +21,10 @@ pub(crate) const BOND: &[u8] = b"redan-primary";
 const VERSION: &[u8] = b"7.2.4";
 
 /// What a snapshot says about itself.
+#[derive(Default)]
 pub(crate) struct Head {
+    /// It is a base of the append-only file.
+    pub(crate) is_base: bool,
     /// The database that the stream has selected at the snapshot's offset.
     pub(crate) stream_db: u32,
     /// History and offset, where there is a history that somebody could continue.
@@ -69,7 +72,7 @@ impl Head {
                 encoder::aux(&mut out, BOND, bond.note().as_bytes());
             }
         }
-        number(&mut out, b"aof-base", 0);
+        number(&mut out, b"aof-base", u64::from(self.is_base));
         out
     }
 }
@@ -110,11 +113,17 @@ fn write(
 pub(crate) struct Sum {
     sum: Option<Crc64>,
     head: Vec<u8>,
+    has_end: bool,
 }
 
 impl Sum {
     pub(crate) fn new(is_on: bool, head: Vec<u8>) -> Sum {
-        Sum { sum: is_on.then(Crc64::default), head }
+        Sum { sum: is_on.then(Crc64::default), head, has_end: true }
+    }
+
+    /// Nothing stands before the first key, and nothing behind the last.
+    pub(crate) fn none() -> Sum {
+        Sum { sum: None, head: Vec::new(), has_end: false }
     }
 
     /// The bytes before the first key, once.
@@ -131,6 +140,8 @@ impl Sum {
 
     /// Ends the last bytes, which have not gone by.
     pub(crate) fn end(&self, bytes: &mut Vec<u8>) {
-        encoder::end(bytes, self.sum);
+        if self.has_end {
+            encoder::end(bytes, self.sum);
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Facts {
     pub loading: Option<LoadingFacts>,
     /// INFO persistence.
     pub saving: SavingFacts,
+    /// The append-only file.
+    pub aof: crate::AofFacts,
     /// `sync_full`, `sync_partial_ok`, `sync_partial_err`.
     pub syncs: [u64; 3],
     /// Bytes that came from primaries.

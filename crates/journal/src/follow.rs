@@ -64,6 +64,8 @@ pub(crate) struct Follow {
     closing: Vec<ConnId>,
     /// The first PSYNC asks the primary to be one.
     pub(crate) takeover: Option<Takeover>,
+    /// The stream is on disk here up to this offset; none without an append-only file. The journal keeps it true.
+    pub(crate) filed: Option<u64>,
     /// The primary's data is refused, and how often in a row.
     refused: Option<(Lack, u32)>,
     /// The operator takes the data of this primary as it is, until the link stands.
@@ -132,6 +134,7 @@ impl Follow {
             last_error: None,
             closing: Vec::new(),
             takeover: None,
+            filed: None,
             refused: None,
             accepts: false,
             unjudged: None,
@@ -539,7 +542,7 @@ impl Follow {
             State::Linked { conn, ack_at, .. } => {
                 if *ack_at <= now {
                     *ack_at = now + ACK_PERIOD;
-                    turn.out.send(*conn, ack(applied));
+                    turn.out.send(*conn, ack(applied, self.filed));
                 }
                 None
             }
@@ -553,7 +556,7 @@ impl Follow {
     pub(crate) fn acknowledge(&mut self, applied: u64, turn: &mut Turn<'_>) {
         if let State::Linked { conn, ack_at, .. } = &mut self.state {
             *ack_at = turn.now.mono + ACK_PERIOD;
-            turn.out.send(*conn, ack(applied));
+            turn.out.send(*conn, ack(applied, self.filed));
         }
     }
 
@@ -837,6 +840,13 @@ pub(crate) fn command(args: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-fn ack(applied: u64) -> Vec<u8> {
-    command(&[b"REPLCONF", b"ACK", applied.to_string().as_bytes()])
+fn ack(applied: u64, filed: Option<u64>) -> Vec<u8> {
+    let applied = applied.to_string();
+    match filed {
+        Some(filed) => {
+            let filed = filed.to_string();
+            command(&[b"REPLCONF", b"ACK", applied.as_bytes(), b"FACK", filed.as_bytes()])
+        }
+        None => command(&[b"REPLCONF", b"ACK", applied.as_bytes()]),
+    }
 }

@@ -16,6 +16,8 @@ use machine::ConnId;
 pub(crate) struct Gate {
     /// Put out for the replicas.
     put_out: u64,
+    /// As safe in the append-only file as `appendfsync` asks; none: there is no such file.
+    filed: Option<u64>,
     waits: Vec<Wait>,
     /// A wait began: the replicas must be asked for their offsets, once per turn.
     ask: bool,
@@ -27,6 +29,47 @@ struct Wait {
     offset: u64,
     replicas: u32,
     deadline: Time,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// WAIT: the replicas have it.
+    Received,
+    /// WAITAOF: they have it on disk; here, too, where that is asked for.
+    Filed { here: bool },
+}
+
+/// How safe an offset is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Safety {
+    /// Replicas that have it.
+    pub(crate) received: u32,
+    /// Replicas that have it on disk.
+    pub(crate) filed: u32,
+    /// It is on disk here.
+    pub(crate) is_filed_here: bool,
+}
+
+/// What a wait ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// WAIT: so many replicas.
+    Received(u32),
+    /// WAITAOF: here, and so many replicas.
+    Filed(bool, u32),
+}
+
+impl Wait {
+    fn done(&self, safety: Safety) -> (bool, Done) {
+        match self.kind {
+            Kind::Received => (safety.received >= self.replicas, Done::Received(safety.received)),
+            Kind::Filed { here } => {
+                let is_reached = safety.filed >= self.replicas && (safety.is_filed_here || !here);
+                (is_reached, Done::Filed(safety.is_filed_here, safety.filed))
+            }
+        }
+    }
 }
 
 impl Gate {
@@ -35,16 +78,40 @@ impl Gate {
         self.put_out = offset;
     }
 
+    /// Up to here the append-only file is as safe as it is to be.
+    pub(crate) fn filed(&mut self, offset: Option<u64>) {
+        self.filed = offset;
+    }
+
     /// Replies that depend on no more than this may leave.
     pub(crate) fn safe(&self) -> u64 {
-        self.put_out
+        self.put_out.min(self.filed.unwrap_or(u64::MAX))
     }
 
     /// A client waits until so many replicas have `offset`. Bound: one per client, so `maxclients`.
     pub(crate) fn wait(&mut self, conn: ConnId, offset: u64, replicas: u32, timeout: Span, now: Time) {
         let deadline = if timeout == Span::ZERO { Time::NEVER } else { now + timeout };
-        self.waits.push(Wait { conn, offset, replicas, deadline });
+        self.waits.push(Wait { conn, offset, replicas, deadline, kind: Kind::Received });
         self.ask = true;
+    }
+
+    /// As `wait`, until so many replicas have it on disk, and this node, too, if `here`.
+    pub(crate) fn wait_filed(
+        &mut self,
+        conn: ConnId,
+        offset: u64,
+        (here, replicas): (bool, u32),
+        timeout: Span,
+        now: Time,
+    ) {
+        let deadline = if timeout == Span::ZERO { Time::NEVER } else { now + timeout };
+        self.waits.push(Wait { conn, offset, replicas, deadline, kind: Kind::Filed { here } });
+        self.ask |= replicas > 0;
+    }
+
+    /// Somebody waits for the disk of this node.
+    pub(crate) fn waits_here(&self) -> bool {
+        self.waits.iter().any(|wait| wait.kind == Kind::Filed { here: true })
     }
 
     /// Has the replicas asked for their offsets at the end of this turn.
@@ -77,18 +144,18 @@ impl Gate {
         self.waits.iter().map(|wait| wait.deadline).min().unwrap_or(Time::NEVER)
     }
 
-    /// Ends the waits that are reached or over, in the order in which they began; `acked(offset)` counts the replicas that have it.
+    /// Ends the waits that are reached or over, in the order in which they began; `safety(offset)` tells how safe it is.
     pub(crate) fn settle(
         &mut self,
         now: Time,
-        acked: impl Fn(u64) -> u32,
-        mut done: impl FnMut(ConnId, u32),
+        safety: impl Fn(u64) -> Safety,
+        mut done: impl FnMut(ConnId, Done),
     ) {
         self.waits.retain(|wait| {
-            let count = acked(wait.offset);
-            let stays = count < wait.replicas && now < wait.deadline;
+            let (is_reached, end) = wait.done(safety(wait.offset));
+            let stays = !is_reached && now < wait.deadline;
             if !stays {
-                done(wait.conn, count);
+                done(wait.conn, end);
             }
             stays
         });
@@ -116,19 +183,19 @@ mod tests {
             let mut done = Vec::new();
             gate.settle(
                 Time(now),
-                |offset| u32::from(offset <= reached),
-                |conn, count| done.push((conn, count)),
+                |offset| Safety { received: u32::from(offset <= reached), ..Safety::default() },
+                |conn, end| done.push((conn, end)),
             );
             done
         };
         assert_eq!(settled(&mut gate, 10, 99), []);
         assert_eq!(gate.deadline(), Time(50));
-        assert_eq!(settled(&mut gate, 20, 100), [(one, 1)]);
-        assert_eq!(settled(&mut gate, 50, 100), [(two, 0)]);
+        assert_eq!(settled(&mut gate, 20, 100), [(one, Done::Received(1))]);
+        assert_eq!(settled(&mut gate, 50, 100), [(two, Done::Received(0))]);
         assert_eq!(gate.deadline(), Time::NEVER);
         gate.wait(one, 200, 1, Span::ZERO, Time(60));
         gate.end_now(one);
         assert!(gate.has(one) && !gate.has(two));
-        assert_eq!(settled(&mut gate, 60, 100), [(one, 0)]);
+        assert_eq!(settled(&mut gate, 60, 100), [(one, Done::Received(0))]);
     }
 }

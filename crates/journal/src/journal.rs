@@ -15,13 +15,15 @@
 //! `wants_feed()` whenever it called anything here. Acts are carried out in order right after each call.
 
 mod asked;
+mod filed;
 mod handover;
 
+use crate::aof::{Aof, Replay};
 use crate::boot::Boot;
 use crate::facts::{Facts, LoadingFacts};
 use crate::feed::Feed;
 use crate::follow::{Event, Follow, Stand, command};
-use crate::gate::Gate;
+use crate::gate::{Done, Gate};
 use crate::lineage::Bond;
 use crate::link::Links;
 use crate::snapshot::{Saver, Wish, Written};
@@ -119,6 +121,9 @@ pub struct Journal {
     /// Connections to former primaries whose end is still to be reported.
     closing: Vec<ConnId>,
     boot: Option<Boot>,
+    aof: Aof,
+    /// The append-only file is being loaded.
+    replay: Option<Replay>,
     /// Received from the primary and not yet at a boundary.
     unsettled: Vec<u8>,
     stream_db: u32,
@@ -149,6 +154,8 @@ impl Journal {
             is_guarded_elsewhere: false,
             closing: Vec::new(),
             boot: None,
+            aof: Aof::new(),
+            replay: None,
             unsettled: Vec::new(),
             stream_db: 0,
             cron_at: now.mono + CRON,
@@ -166,7 +173,11 @@ impl Journal {
     /// configuration names a primary. `LoadEnded` comes in any case, also when there is no file.
     pub fn boot(&mut self, turn: &mut Turn<'_>) {
         self.load_started = turn.now.unix;
-        self.boot = Some(Boot::new(&self.settings, self.follow.is_some(), turn));
+        if self.settings.aof.is_on {
+            self.replay = Some(Replay::new(&self.settings.aof, false, turn));
+        } else {
+            self.boot = Some(Boot::new(&self.settings, self.follow.is_some(), turn));
+        }
         turn.acts.push(Act::LoadBegan(Source::File));
     }
 
@@ -179,13 +190,14 @@ impl Journal {
 
     /// True when effects must be encoded: somebody reads the stream, or a backlog is kept. Without, the offset stands still.
     pub fn wants_feed(&self) -> bool {
-        self.follow.is_none() && self.feed.backlog.is_some()
+        self.follow.is_none() && (self.feed.backlog.is_some() || self.aof.wants_feed())
     }
 
     /// Appends the effects of this turn, as a primary. Whole transactions only. Gives back a buffer to collect the next in.
     pub fn append(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         assert!(self.follow.is_none() || bytes.is_empty());
         let is_write = !bytes.is_empty();
+        self.aof.take(&bytes, &self.settings.aof);
         let mut buffer = self.feed.append(bytes).unwrap_or_default();
         if is_write {
             self.feed.data_end = self.feed.end;
@@ -208,12 +220,15 @@ impl Journal {
         let start = self.feed.end;
         let done = usize::try_from(applied.bytes_done).expect("a stream's open part fits the memory");
         let bytes = batch.into_raw();
+        let (aof, aof_settings) = (&mut self.aof, &self.settings.aof);
         if self.unsettled.is_empty() && done == bytes.len() {
+            aof.take_stream(&bytes, self.stream_db, aof_settings);
             self.feed.append(bytes);
         } else {
             self.unsettled.extend_from_slice(&bytes);
             let open = self.unsettled.split_off(done.min(self.unsettled.len()));
             let settled = core::mem::replace(&mut self.unsettled, open);
+            aof.take_stream(&settled, self.stream_db, aof_settings);
             self.feed.append(settled);
         }
         if let Some(end) = data_end {
@@ -269,7 +284,7 @@ impl Journal {
         self.stop_following(turn);
         if !had_primary {
             // The history of this node is offered to the new primary; from here on it is kept for replicas, too.
-            if self.boot.is_none() && (self.feed.end > 0 || !turn.keyspace.is_empty()) {
+            if !self.is_booting() && (self.feed.end > 0 || !turn.keyspace.is_empty()) {
                 self.feed.keep();
             }
             turn.acts.extend(self.gate.drain().map(|conn| Act::WaitBroken { conn }));
@@ -337,7 +352,7 @@ impl Journal {
 
     /// True while a load runs.
     pub fn is_loading(&self) -> bool {
-        self.boot.is_some() || self.follow.as_ref().is_some_and(Follow::is_loading)
+        self.is_booting() || self.follow.as_ref().is_some_and(Follow::is_loading)
     }
 
     // ----- commands of clients
@@ -352,10 +367,10 @@ impl Journal {
         args: Args<'_>,
         turn: &mut Turn<'_>,
     ) -> Result<(), String> {
-        if self.boot.is_none() && args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
+        if !self.is_booting() && args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
             self.take_over(args, turn)?;
         }
-        if self.follow.as_ref().is_some_and(|follow| !follow.is_linked()) || self.boot.is_some() {
+        if self.follow.as_ref().is_some_and(|follow| !follow.is_linked()) || self.is_booting() {
             return Err("NOMASTERLINK Can't SYNC while not connected with my master".to_string());
         }
         if self.feed.backlog.is_none() {
@@ -402,7 +417,12 @@ impl Journal {
     /// SAVE of `conn`, or BGSAVE (none): starts at the end of this turn. The client of a SAVE blocks until `SaveDone`.
     /// An error is from its code on.
     pub fn save(&mut self, conn: Option<ConnId>) -> Result<(), String> {
-        if self.saver.is_busy() {
+        if self.saver.is_base() && conn.is_none() {
+            let text = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order \
+                        to schedule a BGSAVE whenever possible.";
+            return Err(text.to_string());
+        }
+        if self.saver.is_busy() && !self.saver.is_base() {
             return Err("ERR Background save already in progress".to_string());
         }
         self.saver.wish(conn.map_or(Wish::Background, Wish::Client));
@@ -452,6 +472,8 @@ impl Journal {
     /// True for a file that the journal reads.
     pub fn owns_file(&self, file: FileId) -> bool {
         self.boot.as_ref().is_some_and(|boot| boot.file == file)
+            || self.replay.as_ref().is_some_and(|replay| replay.file == Some(file))
+            || self.aof.owns_file(file)
     }
 
     /// The connection to the primary stands, or not.
@@ -506,14 +528,20 @@ impl Journal {
 
     /// A disk operation ended; false when it is none of a running save (one that was given up may still be answered).
     pub fn on_disk(&mut self, disk: &machine::Disk, turn: &mut Turn<'_>) -> bool {
+        if self.on_filed(disk, turn) {
+            return true;
+        }
         match self.saver.on_disk(disk, turn) {
             Written::NotOurs => return false,
             Written::Going => {}
-            Written::Ended(Wish::Shutdown, result) => self.on_last_save(result, turn),
+            Written::Ended(Wish::Rewrite, result) => self.aof.on_walked(result, &self.settings.aof, turn),
+            Written::Ended(Wish::Shutdown, result) => self.on_last_save(result.map(|_| ()), turn),
             Written::Ended(Wish::Client(conn), result) => {
-                turn.acts.push(Act::SaveDone { conn: Some(conn), result });
+                turn.acts.push(Act::SaveDone { conn: Some(conn), result: result.map(|_| ()) });
             }
-            Written::Ended(Wish::Background, result) => turn.acts.push(Act::SaveDone { conn: None, result }),
+            Written::Ended(Wish::Background, result) => {
+                turn.acts.push(Act::SaveDone { conn: None, result: result.map(|_| ()) });
+            }
         }
         true
     }
@@ -523,6 +551,11 @@ impl Journal {
         if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
             boot.on_read(result, turn);
             turn.out.again = true;
+        } else if let Some(replay) = self.replay.as_mut().filter(|replay| replay.file == Some(file)) {
+            replay.on_read(result, turn);
+            turn.out.again = true;
+        } else if self.aof.owns_file(file) {
+            self.aof.on_file_read(result, turn);
         }
     }
 
@@ -530,7 +563,11 @@ impl Journal {
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
         if self.boot.is_some() {
             self.work_boot(turn);
+        } else if self.replay.is_some() {
+            self.work_replay(turn);
         } else if self.follow.is_some() {
+            let filed = self.aof.synced();
+            self.follow.iter_mut().for_each(|follow| follow.filed = filed);
             self.with_follow(turn, |follow, settings, _, turn, events| {
                 follow.work(LOAD_SLICE, settings, turn, events)
             });
@@ -565,7 +602,7 @@ impl Journal {
             self.alone_since = turn.now.mono;
         }
         let ttl = self.settings.backlog_ttl;
-        let is_alone = self.follow.is_none() && self.links.is_empty() && self.boot.is_none();
+        let is_alone = self.follow.is_none() && self.links.is_empty() && !self.is_booting();
         let is_over = ttl > Span::ZERO && turn.now.mono.since(self.alone_since) > ttl;
         if is_alone && is_over && self.feed.backlog.is_some() {
             self.feed.backlog = None;
@@ -581,15 +618,23 @@ impl Journal {
             turn.out.log(Level::Notice, text);
             self.saver.wish(Wish::Background);
         }
+        if !self.is_loading() {
+            self.aof.cron(&self.settings.aof, turn);
+        }
     }
 
     fn settle_waits(&mut self, turn: &mut Turn<'_>) {
-        let links = &self.links;
+        let (links, synced) = (&self.links, self.aof.synced());
         let acts = &mut *turn.acts;
         self.gate.settle(
             turn.now.mono,
-            |offset| links.acked(offset),
-            |conn, acked| acts.push(Act::WaitDone { conn, acked }),
+            |offset| links.safety(offset, synced),
+            |conn, done| {
+                acts.push(match done {
+                    Done::Received(acked) => Act::WaitDone { conn, acked },
+                    Done::Filed(is_local, acked) => Act::WaitAofDone { conn, is_local, acked },
+                });
+            },
         );
     }
 
@@ -601,7 +646,9 @@ impl Journal {
         }
         self.seal_own_commands(turn.now.mono);
         self.step_shutdown(turn);
+        self.settle_base(turn);
         self.begin_snapshots(turn);
+        self.seal_aof(turn);
         if self.saver.step(&mut self.links, &self.settings, turn) {
             turn.out.again = true;
         }
@@ -610,6 +657,7 @@ impl Journal {
             backlog.trim(self.settings.backlog_bytes, self.links.pinned());
         }
         self.gate.put_out(self.feed.end);
+        self.gate.filed(self.aof_floor());
         self.wake(turn);
     }
 
@@ -636,6 +684,7 @@ impl Journal {
             return;
         }
         let head = dump::Head {
+            is_base: false,
             stream_db: if self.follow.is_some() { self.stream_db } else { 0 },
             position: self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end)),
             data_offset: self.feed.data_end,
@@ -644,6 +693,9 @@ impl Journal {
         };
         if self.saver.has_wish() {
             self.saver.begin_save(&head, &self.settings, turn);
+        } else if self.aof.can_walk(turn.now.mono) {
+            let walk = self.aof.begin_walk(self.feed.end, &self.settings.aof, turn);
+            self.saver.begin_base(walk, &self.settings, turn);
         } else if self.links.transfer_at(&self.settings) <= turn.now.mono {
             let mark = *Id::random(&mut self.random).as_bytes();
             let count = self.links.begin_transfer(&self.feed, &mark, &self.settings, turn.now, turn.out);
@@ -671,6 +723,13 @@ impl Journal {
         if let Some(Shutdown::Waiting { until, .. }) = self.shutdown {
             out.wake(until);
         }
+        if let Some(replay) = &self.replay {
+            out.again |= replay.has_work(turn.now.mono);
+            if replay.wake_at() > turn.now.mono {
+                out.wake(replay.wake_at());
+            }
+            return;
+        }
         match (&self.follow, &self.boot) {
             (_, Some(boot)) => {
                 out.again |= boot.has_work();
@@ -692,6 +751,7 @@ impl Journal {
                 Event::Continue(replid) => {
                     self.bind(turn.now);
                     self.unsettled.clear();
+                    self.aof.select_again();
                     self.feed.keep();
                     if let Some(replid) = replid.filter(|replid| *replid != self.feed.replid) {
                         let text = format!("Master replication ID changed to {replid}");
@@ -737,6 +797,7 @@ impl Journal {
     /// The data goes, and with it the right to be taken for somebody who has it.
     fn drop_data(&mut self, turn: &mut Turn<'_>) {
         self.saver.abort("the data is replaced by that of a primary", &mut self.links, turn);
+        self.aof.restart(turn);
         self.links.disconnect(turn.out);
         self.feed.begin_history(&mut self.random);
         self.bond = None;
@@ -807,7 +868,10 @@ impl Journal {
                 let text = "Error trying to save the DB, can't exit";
                 turn.acts.push(Act::ShutdownFailed(format!("{text}: {error}")));
             }
-            Ok(()) | Err(_) => turn.acts.push(Act::ShutdownReady),
+            Ok(()) | Err(_) => {
+                self.aof.flush(self.feed.end, turn);
+                turn.acts.push(Act::ShutdownReady);
+            }
         }
     }
 
@@ -819,8 +883,10 @@ impl Journal {
         let backlog = self.feed.backlog.as_ref();
         let mut saving = self.saver.facts(&self.settings, now);
         (saving.loaded_keys, saving.loaded_expired) = (self.loaded.keys, self.loaded.expired);
-        let loading = match (&self.boot, self.follow.as_ref().and_then(Follow::loading)) {
-            (Some(boot), _) => Some((0, boot.read_bytes, false)),
+        let from_file = self.boot.as_ref().map(|boot| boot.read_bytes);
+        let from_file = from_file.or(self.replay.as_ref().map(|replay| replay.read_bytes));
+        let loading = match (from_file, self.follow.as_ref().and_then(Follow::loading)) {
+            (Some(read_bytes), _) => Some((0, read_bytes, false)),
             (None, Some((total, loaded))) => Some((total, loaded, true)),
             (None, None) => None,
         };
@@ -845,6 +911,7 @@ impl Journal {
                 from_primary,
             }),
             saving,
+            aof: self.aof.facts(now.mono),
             syncs: self.links.syncs,
             input_bytes: self.input_bytes,
             output_bytes: self.links.sent,

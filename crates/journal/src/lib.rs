@@ -20,6 +20,7 @@
 extern crate alloc;
 
 pub mod act;
+mod aof;
 mod backlog;
 mod boot;
 mod dump;
@@ -38,6 +39,7 @@ mod snapshot;
 mod transfer;
 
 pub use act::{Act, Loaded, Source};
+pub use aof::{AofFacts, AofSettings, Fsync};
 pub use facts::{Facts, LoadingFacts, PrimaryFacts, ReplicaFacts, SavingFacts};
 pub use journal::{Candidate, Journal, Replconf, ShutdownWish, StreamApplied, Takeover, Turn};
 pub use lineage::{Bond, Lack};

@@ -13,6 +13,7 @@
 //! Invariant: a link that is cut leaves the list at once: it counts for nothing and gets no further byte.
 
 use crate::feed::{Feed, Mismatch};
+use crate::gate::Safety;
 use crate::journal::Candidate;
 use crate::{Replconf, Settings, Turn};
 use alloc::collections::BTreeMap;
@@ -78,6 +79,8 @@ struct Link {
     /// Next byte of the stream to send.
     cursor: u64,
     acked: u64,
+    /// It has so much on its disk; none while it has not said so.
+    filed: Option<u64>,
     acked_at: Time,
     /// What the host could not send, by its last report.
     reported: u64,
@@ -241,6 +244,12 @@ impl Links {
             }
             return Replconf::Silent;
         }
+        if is("fack") {
+            if let Some(link) = self.find(conn) {
+                link.filed = link.filed.max(number());
+            }
+            return Replconf::Silent;
+        }
         if is("getack") {
             return Replconf::Silent;
         }
@@ -326,6 +335,7 @@ impl Links {
             collected: VecDeque::new(),
             cursor: feed.end,
             acked: 0,
+            filed: None,
             acked_at: turn.now.mono,
             reported: 0,
             queued: 0,
@@ -593,6 +603,17 @@ impl Links {
     }
 
     // ----- answers
+
+    /// How safe `offset` is on the replicas; here it is on disk up to `filed`.
+    pub(crate) fn safety(&self, offset: u64, filed: Option<u64>) -> Safety {
+        let has =
+            |link: &&Link| link.state == State::Online && link.filed.is_some_and(|filed| filed >= offset);
+        Safety {
+            received: self.acked(offset),
+            filed: self.links.iter().filter(has).count() as u32,
+            is_filed_here: filed.is_some_and(|filed| filed >= offset),
+        }
+    }
 
     /// Replicas in step that have acknowledged `offset`.
     pub(crate) fn acked(&self, offset: u64) -> u32 {

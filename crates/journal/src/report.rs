@@ -99,6 +99,23 @@ fn fill_persistence(facts: &Facts, now: Now, info: &mut spec::info::Persistence)
     info.save_keys_total = saving.keys_total;
     info.load_keys_expired = saving.loaded_expired;
     info.load_keys = saving.loaded_keys;
+    let aof = &facts.aof;
+    info.aof = spec::info::Aof {
+        is_on: aof.is_on,
+        rewriting: aof.rewriting,
+        scheduled: aof.scheduled,
+        last_seconds: aof.last_seconds,
+        current_seconds: aof.current_seconds,
+        last_failed: aof.last_failed,
+        rewrites: aof.rewrites,
+        failures: aof.failures,
+        write_failed: aof.write_failed,
+        current_bytes: aof.current_bytes,
+        base_bytes: aof.base_bytes,
+        buffered_bytes: aof.buffered_bytes,
+        syncing: aof.syncing,
+        delayed: aof.delayed,
+    };
 }
 
 fn primary_link(facts: &PrimaryFacts, config: &spec::Config) -> PrimaryLink {

@@ -2,6 +2,7 @@
 //!
 //! The node fills them from the directives of the same names, at start and after each CONFIG SET.
 
+use crate::AofSettings;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Span;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `shutdown-timeout`: wait so long for lagging replicas.
     pub shutdown_timeout: Span,
+    /// The append-only file.
+    pub aof: AofSettings,
 }
 
 impl Default for Settings {
@@ -106,6 +109,7 @@ impl Settings {
                 .unwrap_or(usize::MAX),
             limits: codec::limits(config),
             shutdown_timeout: seconds(id::SHUTDOWN_TIMEOUT),
+            aof: AofSettings::read(config),
         }
     }
 }

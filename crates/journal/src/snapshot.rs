@@ -11,6 +11,7 @@
 //!
 //! Invariant: a file gets its final name only when every byte before was reported written.
 
+use crate::aof::Walk;
 use crate::link::Links;
 use crate::{Act, SavingFacts, Settings, Turn, dump};
 use alloc::format;
@@ -18,7 +19,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{Now, Span, Time, Unix};
-use data::{Progress, SnapshotBudget};
+use data::{Encode, Progress, SnapshotBudget};
 use machine::{ConnId, Disk, DiskOp, FileId, Level, Output, WriteId};
 
 /// 4 MiB: so much may be on its way to the disk before the walker waits.
@@ -29,6 +30,8 @@ const SLICE: SnapshotBudget = SnapshotBudget { entries: 400, bytes: 128 << 10 };
 const RETRY: Span = Span::seconds(5);
 /// The name of an unfinished file.
 const UNFINISHED: &str = "temp-save.rdb";
+/// The name of an unfinished base of the append-only file.
+const UNFINISHED_BASE: &str = "temp-rewriteaof-bg.aof";
 
 /// Where a snapshot goes.
 enum Target {
@@ -42,9 +45,10 @@ struct FileJob {
     /// Appends that were not reported yet.
     pending: Vec<(WriteId, usize)>,
     commit: Option<WriteId>,
-    conn: Option<ConnId>,
+    wish: Wish,
     changes_before: u64,
-    is_background: bool,
+    /// Bytes put out so far.
+    bytes: u64,
 }
 
 struct Job {
@@ -65,6 +69,8 @@ pub(crate) enum Wish {
     Background,
     /// A shutdown.
     Shutdown,
+    /// The append-only file.
+    Rewrite,
 }
 
 /// Saves and full synchronisations.
@@ -77,6 +83,7 @@ pub(crate) struct Saver {
     last_try: Time,
     last_seconds: i64,
     saves: u64,
+    base_aborted: bool,
 }
 
 /// What the end of a disk operation means.
@@ -85,8 +92,8 @@ pub(crate) enum Written {
     NotOurs,
     /// The save goes on.
     Going,
-    /// The save ended, for whom, and how.
-    Ended(Wish, Result<(), String>),
+    /// The save ended, for whom, and how: its bytes.
+    Ended(Wish, Result<u64, String>),
 }
 
 impl Saver {
@@ -100,6 +107,7 @@ impl Saver {
             last_try: now.mono,
             last_seconds: -1,
             saves: 0,
+            base_aborted: false,
         }
     }
 
@@ -153,15 +161,59 @@ impl Saver {
                 path: settings.dump_file.clone(),
                 pending: Vec::new(),
                 commit: None,
-                conn: if let Wish::Client(conn) = wish { Some(conn) } else { None },
+                wish,
                 changes_before: self.changes,
-                is_background: wish == Wish::Background,
+                bytes: 0,
             }),
-            head,
-            settings,
+            dump::encode(settings.compression),
+            dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace)),
             turn,
         );
         self.put(Vec::new(), &mut Links::default(), turn);
+    }
+
+    /// Starts to write a base of the append-only file.
+    pub(crate) fn begin_base(&mut self, walk: Walk, settings: &Settings, turn: &mut Turn<'_>) {
+        let file = turn.numbers.file();
+        turn.out.put(Output::Disk(DiskOp::Create { file, path: UNFINISHED_BASE.to_string() }));
+        let (encode, sum) = if walk.is_rdb {
+            let head = dump::Head { is_base: true, ..dump::Head::default() };
+            let head = head.write(turn.now, turn.keyspace);
+            (dump::encode(settings.compression), dump::Sum::new(settings.checksum, head))
+        } else {
+            (crate::aof::encode(), dump::Sum::none())
+        };
+        let target = Target::File(FileJob {
+            file,
+            path: walk.path,
+            pending: Vec::new(),
+            commit: None,
+            wish: Wish::Rewrite,
+            changes_before: 0,
+            bytes: 0,
+        });
+        self.begin(target, encode, sum, turn);
+    }
+
+    /// A base was given up since the last time that this was asked.
+    pub(crate) fn take_base_aborted(&mut self) -> bool {
+        core::mem::take(&mut self.base_aborted)
+    }
+
+    /// The base that is being written is not wanted any more.
+    pub(crate) fn abort_base(&mut self, links: &mut Links, turn: &mut Turn<'_>) {
+        let is_base =
+            matches!(&self.job, Some(Job { target: Target::File(file), .. }) if file.wish == Wish::Rewrite);
+        if is_base {
+            let wish = self.wish.take();
+            self.abort("the append-only file goes on without it", links, turn);
+            self.wish = wish;
+        }
+    }
+
+    /// A base of the append-only file is being written.
+    pub(crate) fn is_base(&self) -> bool {
+        matches!(&self.job, Some(Job { target: Target::File(file), .. }) if file.wish == Wish::Rewrite)
     }
 
     /// Starts the full synchronisation of the links that wait.
@@ -172,13 +224,13 @@ impl Saver {
         settings: &Settings,
         turn: &mut Turn<'_>,
     ) {
-        self.begin(Target::Links { mark }, head, settings, turn);
+        let sum = dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace));
+        self.begin(Target::Links { mark }, dump::encode(settings.compression), sum, turn);
     }
 
-    fn begin(&mut self, target: Target, head: &dump::Head, settings: &Settings, turn: &mut Turn<'_>) {
+    fn begin(&mut self, target: Target, encode: Encode, sum: dump::Sum, turn: &mut Turn<'_>) {
         assert!(self.job.is_none());
-        turn.keyspace.snapshot_begin(dump::encode(settings.compression));
-        let sum = dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace));
+        turn.keyspace.snapshot_begin(encode);
         let keys_total = (0..turn.keyspace.databases()).map(|db| turn.keyspace.len(db)).sum();
         self.job = Some(Job { target, begun: turn.now, sum, is_walked: false, keys_total, keys_done: 0 });
     }
@@ -224,6 +276,8 @@ impl Saver {
         }
         let is_walked = job.is_walked;
         self.put(bytes, links, turn);
+        // A base of commands may have nothing in it.
+        self.commit_if_written(turn);
         !is_walked
     }
 
@@ -234,6 +288,7 @@ impl Saver {
                 if !bytes.is_empty() {
                     let write = turn.numbers.write();
                     target.pending.push((write, bytes.len()));
+                    target.bytes += bytes.len() as u64;
                     turn.out.put(Output::Disk(DiskOp::Append {
                         file: target.file,
                         write,
@@ -257,7 +312,7 @@ impl Saver {
 
     /// A write ended: the walker may go on, the file may be committed, or the save is over.
     pub(crate) fn on_disk(&mut self, disk: &Disk, turn: &mut Turn<'_>) -> Written {
-        let Some(Job { target: Target::File(target), is_walked, .. }) = &mut self.job else {
+        let Some(Job { target: Target::File(target), .. }) = &mut self.job else {
             return Written::NotOurs;
         };
         let is_commit = target.commit == Some(disk.write);
@@ -277,6 +332,12 @@ impl Saver {
         if is_commit {
             return self.end(Ok(()), turn);
         }
+        self.commit_if_written(turn);
+        Written::Going
+    }
+
+    fn commit_if_written(&mut self, turn: &mut Turn<'_>) {
+        let Some(Job { target: Target::File(target), is_walked, .. }) = &mut self.job else { return };
         if *is_walked && target.pending.is_empty() && target.commit.is_none() {
             let write = turn.numbers.write();
             target.commit = Some(write);
@@ -286,7 +347,6 @@ impl Saver {
                 path: target.path.clone(),
             }));
         }
-        Written::Going
     }
 
     fn end(&mut self, result: Result<(), String>, turn: &mut Turn<'_>) -> Written {
@@ -295,9 +355,12 @@ impl Saver {
             turn.keyspace.snapshot_abort();
         }
         let Target::File(target) = job.target else { unreachable!("a transfer ends in `put`") };
+        if target.wish == Wish::Rewrite {
+            return Written::Ended(Wish::Rewrite, result.map(|()| target.bytes));
+        }
         self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
         // Whoever waits for a save reads its failure; writes stop for those that nobody waits for.
-        self.last_ok = result.is_ok() || (self.last_ok && !target.is_background);
+        self.last_ok = result.is_ok() || (self.last_ok && target.wish != Wish::Background);
         match &result {
             Ok(()) => {
                 self.changes = self.changes.saturating_sub(target.changes_before);
@@ -307,12 +370,7 @@ impl Saver {
             }
             Err(error) => turn.out.log(Level::Warning, format!("Background saving error: {error}")),
         }
-        let wish = match target.conn {
-            Some(conn) => Wish::Client(conn),
-            None if target.is_background => Wish::Background,
-            None => Wish::Shutdown,
-        };
-        Written::Ended(wish, result)
+        Written::Ended(target.wish, result.map(|()| target.bytes))
     }
 
     /// The data is about to be replaced, or the process to end: what runs is given up.
@@ -321,11 +379,15 @@ impl Saver {
         let Some(job) = &self.job else { return };
         match &job.target {
             Target::File(target) => {
-                let conn = target.conn;
+                let conn = if let Wish::Client(conn) = target.wish { Some(conn) } else { None };
                 if target.commit.is_none() {
                     turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
                 }
-                turn.acts.push(Act::SaveDone { conn, result: Err(why.to_string()) });
+                if target.wish == Wish::Rewrite {
+                    self.base_aborted = true;
+                } else {
+                    turn.acts.push(Act::SaveDone { conn, result: Err(why.to_string()) });
+                }
             }
             Target::Links { .. } => links.abort_transfer(turn.out),
         }
@@ -344,13 +406,14 @@ impl Saver {
     pub(crate) fn facts(&self, settings: &Settings, now: Now) -> SavingFacts {
         SavingFacts {
             changes: self.changes,
-            in_progress: self.job.is_some(),
+            in_progress: self.job.is_some() && !self.is_base(),
             last_save: self.last_save,
             last_ok: self.last_ok,
             last_seconds: self.last_seconds,
             current_seconds: self
                 .job
                 .as_ref()
+                .filter(|_| !self.is_base())
                 .map_or(-1, |job| now.mono.since(job.begun.mono).as_seconds() as i64),
             saves: self.saves,
             keys_done: self.job.as_ref().map_or(0, |job| job.keys_done),

@@ -150,6 +150,42 @@ pub enum DiskOp {
         /// At most so many bytes.
         bytes_max: usize,
     },
+    /// Open a file to append to at its end; it is made, with its directory, where it is missing. Not answered: a failure
+    /// shows at the next answered step. An `Append` to it happens whole or not at all, and may be tried again.
+    Extend {
+        /// Its number from now on.
+        file: FileId,
+        /// The file's name.
+        path: String,
+        /// What is there already is dropped.
+        is_new: bool,
+    },
+    /// Make durable what was appended to an extended file and answered before this was asked for. It takes no turn in the
+    /// file's order: later appends go on meanwhile. Answered.
+    SyncBeside {
+        /// The file.
+        file: FileId,
+        /// Its number in the answer.
+        write: WriteId,
+    },
+    /// Cut a file that is not open to its first bytes. In the order of the extended files' operations. Answered.
+    Truncate {
+        /// Its number in the answer.
+        write: WriteId,
+        /// The file's name.
+        path: String,
+        /// So many bytes stay.
+        bytes: u64,
+    },
+    /// Give a file another name, durably. In the order of the extended files' operations. Answered.
+    Rename {
+        /// Its number in the answer.
+        write: WriteId,
+        /// The file's name.
+        path: String,
+        /// Its name from now on.
+        to: String,
+    },
     /// Close a file. Not answered.
     Close {
         /// The file.

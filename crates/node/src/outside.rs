@@ -370,6 +370,23 @@ impl Outside for Rest {
             }
             Question::Save => self.on_save(asked, false, false, reply),
             Question::Bgsave { schedule } => self.on_save(asked, true, schedule, reply),
+            Question::WaitAof { here, replicas, offset, timeout } => {
+                let (conn, now) = (asked.conn, asked.now);
+                match self.journal.wait_aof(conn, offset, (here, replicas), timeout, now) {
+                    Ok(Some((is_local, acked))) => replication::wait_aof_answer(reply, is_local, acked),
+                    Ok(None) => return Answer::Block,
+                    Err(text) => reply.error(text),
+                }
+                Answer::Done
+            }
+            Question::ReloadAof => self.on_reload_aof(asked, reply),
+            Question::RewriteAof => {
+                match self.journal.rewrite_aof() {
+                    Ok(text) => reply.simple(text),
+                    Err(text) => reply.error(text),
+                }
+                Answer::Done
+            }
             Question::Lastsave => {
                 reply.integer(self.journal.last_save().as_seconds() as i64);
                 Answer::Done

@@ -21,6 +21,8 @@ pub(crate) struct Reload {
     conn: ConnId,
     flushes: bool,
     merges: bool,
+    /// From the append-only file.
+    is_aof: bool,
     step: Step,
 }
 
@@ -55,7 +57,18 @@ impl Rest {
             return Answer::Done;
         }
         let step = if saves { Step::Saving } else { Step::Asked };
-        self.reload = Some(Reload { conn, flushes, merges, step });
+        self.reload = Some(Reload { conn, flushes, merges, is_aof: false, step });
+        Answer::Block
+    }
+
+    /// DEBUG LOADAOF.
+    pub(crate) fn on_reload_aof(&mut self, asked: &Asked<'_>, reply: &mut Reply<'_>) -> Answer {
+        if self.journal.primary().is_some() {
+            reply.error("ERR DEBUG LOADAOF is not supported on a replica");
+            return Answer::Done;
+        }
+        let conn = asked.conn;
+        self.reload = Some(Reload { conn, flushes: true, merges: false, is_aof: true, step: Step::Asked });
         Answer::Block
     }
 
@@ -84,7 +97,9 @@ impl Node {
 
     /// A reload without a save begins at once.
     pub(crate) fn step_reload(&mut self, now: Now, out: &mut Outbox) {
-        if self.rest.reload.is_some_and(|reload| reload.step == Step::Asked) {
+        // What was written is in the file first.
+        let may_load = |reload: &Reload| !reload.is_aof || self.rest.journal.aof_is_idle();
+        if self.rest.reload.as_ref().is_some_and(|reload| reload.step == Step::Asked && may_load(reload)) {
             self.reload_load(now, out);
         }
     }
@@ -92,18 +107,32 @@ impl Node {
     fn reload_load(&mut self, now: Now, out: &mut Outbox) {
         let Some(reload) = &mut self.rest.reload else { return };
         reload.step = Step::Loading;
-        let (flushes, merges) = (reload.flushes, reload.merges);
+        let (flushes, merges, is_aof) = (reload.flushes, reload.merges, reload.is_aof);
         if flushes {
             let detached = self.engine.shared.keyspace.flush_all();
             self.engine.shared.keyspace.dispose(detached);
         }
-        self.with_turn(now, out, |journal, turn| journal.reload(merges, turn));
+        self.with_turn(now, out, |journal, turn| match is_aof {
+            true => journal.reload_aof(turn),
+            false => journal.reload(merges, turn),
+        });
     }
 
     /// The load is over.
     pub(crate) fn reloaded(&mut self, result: Result<Loaded, alloc::string::String>, out: &mut Outbox) {
         self.engine.shared.standing.loading = false;
+        let is_aof = self.rest.reload.is_some_and(|reload| reload.is_aof);
+        if is_aof {
+            self.engine.apply_reset();
+        }
         match result {
+            Ok(_) if is_aof => {
+                out.log(Level::Warning, "Append Only File loaded by DEBUG LOADAOF");
+                self.end_reload(Ok(()), out);
+            }
+            Err(_) if is_aof => {
+                self.end_reload(Err("ERR Error trying to load the AOF files, check server logs."), out);
+            }
             Ok(_) => {
                 out.log(Level::Warning, "DB reloaded by DEBUG RELOAD");
                 self.end_reload(Ok(()), out);

@@ -63,6 +63,9 @@ impl Node {
         shared.standing.is_replica = journal.primary().is_some();
         shared.standing.link_up = journal.primary().is_none() || journal.is_linked();
         shared.standing.save_failed = journal.stops_writes();
+        if shared.standing.aof_error.as_deref() != journal.aof_failure() {
+            shared.standing.aof_error = journal.aof_failure().map(Into::into);
+        }
         shared.standing.replicas_know_slots = journal.replicas_know_slots();
         let wanted = settings::replicas_to_write(&shared.config);
         shared.standing.lacks_replicas =
@@ -112,7 +115,11 @@ impl Node {
                     self.engine.touch_everything();
                 }
             }
-            Act::LoadEnded(Source::File, result) => self.loaded(now, result, out),
+            Act::LoadEnded(Source::File, result) => {
+                // A transaction that a file does not end is none.
+                self.engine.apply_reset();
+                self.loaded(now, result, out);
+            }
             Act::LoadEnded(Source::Reload, result) => self.reloaded(result, out),
             Act::LoadEnded(Source::Primary, result) => self.synchronised(result, out),
             Act::SelectAgain => self.engine.shared.feed.forget_selection(),
@@ -126,6 +133,16 @@ impl Node {
                 }
                 told.stream_db = self.engine.apply_db();
                 self.with_turn(now, out, |journal, turn| journal.applied(batch, told, turn));
+            }
+            Act::ReplayFile => self.engine.apply_reset(),
+            Act::Replay { batch } => {
+                if let Err(text) = self.engine.replay(now, &batch, &mut self.rest, out) {
+                    self.rest.journal.replay_failed(&text);
+                }
+                out.pool.recycle_batch(batch);
+            }
+            Act::WaitAofDone { conn, is_local, acked } => {
+                self.engine.unblock(conn, |reply| wait_aof_answer(reply, is_local, acked));
             }
             Act::PrimaryLinkUp => self.engine.set_apply_db(self.rest.journal.stream_db()),
             Act::PrimaryLinkDown => self.engine.apply_reset(),
@@ -213,6 +230,13 @@ impl Node {
         }
         self.take_routes(out);
     }
+}
+
+/// What WAITAOF answers: durable here, and on so many replicas.
+pub(crate) fn wait_aof_answer(reply: &mut wire::reply::Reply<'_>, is_local: bool, acked: u32) {
+    reply.array(2);
+    reply.integer(i64::from(is_local));
+    reply.integer(i64::from(acked));
 }
 
 /// The keyspace as CLUSTER subcommands ask about it.

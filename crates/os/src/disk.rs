@@ -4,6 +4,8 @@
 //!   loop --operation--> lane "replace"  small files that are replaced whole (votes wait for them)
 //!                       lane "append"   files that grow; removals
 //!                       lane "read"     files that are read
+//!                       lane "log"      files that are extended for good: the append-only file
+//!                       lane "sync"     the log's syncs that its appends do not wait for
 //!        <--completion, wake-- each
 //! ```
 //!
@@ -15,7 +17,7 @@
 
 use crate::syscalls::{self, DiskStep, Syscalls};
 use machine::{Disk, DiskError, DiskFault, DiskOp, FileId, Input, WriteId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -59,10 +61,20 @@ enum Lane {
     Replace,
     Append,
     Read,
+    Log,
+    Sync,
 }
 
-const LANES: [(Lane, &str); 3] =
-    [(Lane::Replace, "disk-replace"), (Lane::Append, "disk-append"), (Lane::Read, "disk-read")];
+const LANES: [(Lane, &str); 5] = [
+    (Lane::Replace, "disk-replace"),
+    (Lane::Append, "disk-append"),
+    (Lane::Read, "disk-read"),
+    (Lane::Log, "disk-log"),
+    (Lane::Sync, "disk-sync"),
+];
+
+/// The extended files that are open, for the lane that syncs beside.
+type Logs = Arc<Mutex<HashMap<FileId, (Arc<File>, PathBuf)>>>;
 
 type Job = (Arc<PathBuf>, DiskOp);
 
@@ -73,11 +85,21 @@ pub(crate) struct Disks {
     dir: Arc<PathBuf>,
     mailbox: Arc<Mailbox<Input>>,
     lanes: [Option<(Sender<Job>, JoinHandle<()>)>; LANES.len()],
+    /// Which files are extended: their operations have a lane of their own.
+    extended: HashSet<FileId>,
+    logs: Logs,
 }
 
 impl Disks {
     pub(crate) fn new(sys: Syscalls, dir: PathBuf, mailbox: Arc<Mailbox<Input>>) -> Disks {
-        Disks { sys, dir: Arc::new(dir), mailbox, lanes: [const { None }; LANES.len()] }
+        Disks {
+            sys,
+            dir: Arc::new(dir),
+            mailbox,
+            lanes: [const { None }; LANES.len()],
+            extended: HashSet::new(),
+            logs: Logs::default(),
+        }
     }
 
     /// The data directory of operations from now on.
@@ -92,7 +114,17 @@ impl Disks {
 
     /// Hands an operation to its lane.
     pub(crate) fn submit(&mut self, op: DiskOp) {
+        if let DiskOp::Extend { file, .. } = &op {
+            self.extended.insert(*file);
+        }
         let lane = match &op {
+            DiskOp::Append { file, .. } | DiskOp::Sync { file, .. } | DiskOp::Close { file }
+                if self.extended.contains(file) =>
+            {
+                Lane::Log
+            }
+            DiskOp::Extend { .. } | DiskOp::Truncate { .. } | DiskOp::Rename { .. } => Lane::Log,
+            DiskOp::SyncBeside { .. } => Lane::Sync,
             DiskOp::Replace { .. } => Lane::Replace,
             DiskOp::Open { .. } | DiskOp::Read { .. } | DiskOp::Close { .. } => Lane::Read,
             DiskOp::Create { .. }
@@ -102,11 +134,18 @@ impl Disks {
             | DiskOp::Abandon { .. }
             | DiskOp::Remove { .. } => Lane::Append,
         };
+        if let DiskOp::Close { file } = &op {
+            self.extended.remove(file);
+        }
         let place = &mut self.lanes[lane as usize];
         let (sender, _) = place.get_or_insert_with(|| {
             let (sender, receiver) = channel();
-            let worker =
-                Worker { sys: self.sys.clone(), mailbox: Arc::clone(&self.mailbox), files: HashMap::new() };
+            let worker = Worker {
+                sys: self.sys.clone(),
+                mailbox: Arc::clone(&self.mailbox),
+                files: HashMap::new(),
+                logs: Arc::clone(&self.logs),
+            };
             let thread = std::thread::Builder::new().name(LANES[lane as usize].1.into());
             // A process that can not start a thread can not keep a promise about its files.
             let thread = thread.spawn(move || worker.run(&receiver)).expect("the system starts a thread");
@@ -137,9 +176,28 @@ struct Held {
     file: Option<File>,
     path: PathBuf,
     failure: Option<DiskError>,
+    /// Of an extended file: its length without what a failed append may have left.
+    good_bytes: Option<u64>,
 }
 
 impl Held {
+    /// Appends all of `bytes` to an extended file, or nothing: the file stays good where that succeeds.
+    fn extend(&mut self, sys: &Syscalls, bytes: &[u8]) -> Result<(), DiskError> {
+        let good_bytes = self.good_bytes.unwrap_or_default();
+        let (mut failed, path) = (None, self.path.clone());
+        let result = self.step(|file| {
+            failed = append(sys, file, bytes).err();
+            if failed.is_some() { file.set_len(good_bytes) } else { Ok(()) }
+        });
+        if let Some(error) = failed {
+            return result.and_then(|()| Err(disk_error(&path, &error)));
+        }
+        if result.is_ok() {
+            self.good_bytes = Some(good_bytes + bytes.len() as u64);
+        }
+        result
+    }
+
     /// Runs `step` unless the file failed before; keeps the first failure.
     fn step<T>(&mut self, step: impl FnOnce(&mut File) -> io::Result<T>) -> Result<T, DiskError> {
         if let (Some(file), None) = (&mut self.file, &self.failure) {
@@ -157,6 +215,7 @@ struct Worker {
     sys: Syscalls,
     mailbox: Arc<Mailbox<Input>>,
     files: HashMap<FileId, Held>,
+    logs: Logs,
 }
 
 impl Worker {
@@ -174,21 +233,51 @@ impl Worker {
         let sys = self.sys.clone();
         match op {
             DiskOp::Replace { write, path, bytes } => {
-                let result = within(dir, &path).and_then(|path| named(&path, replace(&sys, &path, &bytes)));
+                let result = within(dir, &path).and_then(|path| {
+                    named(&path, make_parent(dir, &path).and_then(|()| replace(&sys, &path, &bytes)))
+                });
                 self.answer(write, result);
             }
             DiskOp::Create { file, path } => self.open(file, dir, &path, true),
             DiskOp::Open { file, path } => self.open(file, dir, &path, false),
+            DiskOp::Extend { file, path, is_new } => self.extend(file, dir, &path, is_new),
             DiskOp::Append { file, write, bytes } => {
-                let result = self.step(file, |file| append(&sys, file, bytes.as_slice()));
+                let result = match self.files.get_mut(&file) {
+                    Some(held) if held.good_bytes.is_some() => held.extend(&sys, bytes.as_slice()),
+                    _ => self.step(file, |file| append(&sys, file, bytes.as_slice())),
+                };
                 self.answer(write, result);
             }
             DiskOp::Sync { file, write } => {
-                let result = self.step(file, |file| sync(&sys, file));
+                let is_log = self.files.get(&file).is_some_and(|held| held.good_bytes.is_some());
+                let result =
+                    self.step(file, |file| if is_log { sync_data(&sys, file) } else { sync(&sys, file) });
+                self.answer(write, result);
+            }
+            DiskOp::SyncBeside { file, write } => {
+                let log = self.logs.lock().unwrap_or_else(PoisonError::into_inner).get(&file).cloned();
+                let result = match log {
+                    Some((file, path)) => named(&path, sync_data(&sys, &file)),
+                    None => Err(not_open(file)),
+                };
+                self.answer(write, result);
+            }
+            DiskOp::Truncate { write, path, bytes } => {
+                let result = within(dir, &path).and_then(|path| named(&path, truncate(&sys, &path, bytes)));
+                self.answer(write, result);
+            }
+            DiskOp::Rename { write, path, to } => {
+                let result = within(dir, &path).and_then(|path| {
+                    let to = within(dir, &to)?;
+                    named(&path, make_parent(dir, &to).and_then(|()| rename(&sys, &path, &to)))
+                });
                 self.answer(write, result);
             }
             DiskOp::Commit { file, write, path } => {
-                let result = within(dir, &path).and_then(|path| self.commit(file, &path));
+                let result = within(dir, &path).and_then(|path| {
+                    named(&path, make_parent(dir, &path))?;
+                    self.commit(file, &path)
+                });
                 self.answer(write, result);
             }
             DiskOp::Abandon { file } => {
@@ -208,6 +297,7 @@ impl Worker {
             }
             DiskOp::Close { file } => {
                 self.files.remove(&file);
+                self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&file);
             }
             DiskOp::Remove { write, path } => {
                 let result = within(dir, &path).and_then(|path| named(&path, remove(&sys, &path)));
@@ -223,21 +313,42 @@ impl Worker {
     ) -> Result<T, DiskError> {
         match self.files.get_mut(&file) {
             Some(held) => held.step(step),
-            None => Err(DiskError { fault: DiskFault::Other, text: format!("file {} is not open", file.0) }),
+            None => Err(not_open(file)),
         }
+    }
+
+    fn extend(&mut self, id: FileId, dir: &Path, path: &str, is_new: bool) {
+        let opened = within(dir, path).and_then(|path| {
+            named(&path, extended(&self.sys, dir, &path, is_new)).map(|found| (path, found))
+        });
+        let held = match opened {
+            Ok((path, (file, shared, good_bytes))) => {
+                let log = (Arc::new(shared), path.clone());
+                self.logs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, log);
+                Held { file: Some(file), path, failure: None, good_bytes: Some(good_bytes) }
+            }
+            Err(failure) => {
+                Held { file: None, path: PathBuf::from(path), failure: Some(failure), good_bytes: Some(0) }
+            }
+        };
+        self.files.insert(id, held);
     }
 
     fn open(&mut self, id: FileId, dir: &Path, path: &str, create: bool) {
         let held = match within(dir, path) {
-            Err(failure) => Held { file: None, path: PathBuf::from(path), failure: Some(failure) },
+            Err(failure) => {
+                Held { file: None, path: PathBuf::from(path), failure: Some(failure), good_bytes: None }
+            }
             Ok(path) => {
                 let opened = self.sys.disk_gate(DiskStep::Open).and_then(|()| match create {
                     true => OpenOptions::new().write(true).create(true).truncate(true).open(&path),
                     false => File::open(&path),
                 });
                 match opened {
-                    Ok(file) => Held { file: Some(file), path, failure: None },
-                    Err(error) => Held { file: None, failure: Some(disk_error(&path, &error)), path },
+                    Ok(file) => Held { file: Some(file), path, failure: None, good_bytes: None },
+                    Err(error) => {
+                        Held { file: None, failure: Some(disk_error(&path, &error)), path, good_bytes: None }
+                    }
                 }
             }
         };
@@ -257,6 +368,31 @@ impl Worker {
     }
 }
 
+/// An extended file, once more for the lane that syncs it, and its length.
+fn extended(sys: &Syscalls, dir: &Path, path: &Path, is_new: bool) -> io::Result<(File, File, u64)> {
+    sys.disk_gate(DiskStep::Open)?;
+    make_parent(dir, path)?;
+    let was_there = path.exists();
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    if is_new {
+        file.set_len(0)?;
+    }
+    if !was_there {
+        sync_parent(sys, path)?;
+    }
+    let (shared, good_bytes) = (file.try_clone()?, file.metadata()?.len());
+    Ok((file, shared, good_bytes))
+}
+
+/// Makes the directory of a file, which is durable before anything in it is.
+fn make_parent(dir: &Path, path: &Path) -> io::Result<()> {
+    let Some(parent) = path.parent().filter(|parent| *parent != dir && !parent.is_dir()) else {
+        return Ok(());
+    };
+    fs::create_dir_all(parent)?;
+    File::open(dir)?.sync_all()
+}
+
 fn append(sys: &Syscalls, file: &mut File, bytes: &[u8]) -> io::Result<()> {
     sys.disk_gate(DiskStep::Write)?;
     file.write_all(bytes)
@@ -265,6 +401,19 @@ fn append(sys: &Syscalls, file: &mut File, bytes: &[u8]) -> io::Result<()> {
 fn sync(sys: &Syscalls, file: &File) -> io::Result<()> {
     sys.disk_gate(DiskStep::Sync)?;
     file.sync_all()
+}
+
+/// As the originals do for their logs: the length counts as data, times do not.
+fn sync_data(sys: &Syscalls, file: &File) -> io::Result<()> {
+    sys.disk_gate(DiskStep::Sync)?;
+    file.sync_data()
+}
+
+fn truncate(sys: &Syscalls, path: &Path, bytes: u64) -> io::Result<()> {
+    sys.disk_gate(DiskStep::Write)?;
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.set_len(bytes)?;
+    sync(sys, &file)
 }
 
 fn rename(sys: &Syscalls, from: &Path, to: &Path) -> io::Result<()> {
@@ -311,8 +460,12 @@ fn within(dir: &Path, path: &str) -> Result<PathBuf, DiskError> {
     Err(DiskError { fault: DiskFault::Other, text })
 }
 
-fn named(path: &Path, result: io::Result<()>) -> Result<(), DiskError> {
+fn named<T>(path: &Path, result: io::Result<T>) -> Result<T, DiskError> {
     result.map_err(|error| disk_error(path, &error))
+}
+
+fn not_open(file: FileId) -> DiskError {
+    DiskError { fault: DiskFault::Other, text: format!("file {} is not open", file.0) }
 }
 
 fn disk_error(path: &Path, error: &io::Error) -> DiskError {

@@ -37,9 +37,13 @@ impl Gates {
             DiskOp::Replace { write, .. }
             | DiskOp::Append { write, .. }
             | DiskOp::Sync { write, .. }
+            | DiskOp::SyncBeside { write, .. }
+            | DiskOp::Truncate { write, .. }
+            | DiskOp::Rename { write, .. }
             | DiskOp::Commit { write, .. }
             | DiskOp::Remove { write, .. } => *write,
             DiskOp::Create { .. }
+            | DiskOp::Extend { .. }
             | DiskOp::Abandon { .. }
             | DiskOp::Open { .. }
             | DiskOp::Read { .. }

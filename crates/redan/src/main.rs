@@ -12,6 +12,7 @@
 //! Called by an original's name, the arguments, files, exit codes and the shape of the output are those
 //! of the original. A name whose job is not built yet says so and exits with 1: it never pretends.
 
+mod check_aof;
 mod links;
 mod names;
 mod server;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         names::Choice::Applet(names::Applet::Cli, rest) => {
             ExitCode::from(cli::run(rest.to_vec(), names::dialect(&called_as)))
         }
+        names::Choice::Applet(names::Applet::CheckAof, rest) => check_aof::run(&called_as, rest),
         names::Choice::Applet(names::Applet::Cluster, rest) => ExitCode::from(cli::run_trib(rest.to_vec())),
         names::Choice::Applet(names::Applet::NotYet(job), _) => {
             eprintln!("redan: {job} is not part of this version. Use the original tool for now.");

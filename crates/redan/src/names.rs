@@ -16,6 +16,8 @@ pub enum Applet {
     Cli,
     /// The cluster manager in the old tool's syntax.
     Cluster,
+    /// The checker of append-only files.
+    CheckAof,
     /// A job that is designed and not built: it is refused with its description.
     NotYet(&'static str),
 }
@@ -80,8 +82,8 @@ const ROWS: &[Row] = &[
     Row {
         word: "check-aof",
         aliases: &["redis-check-aof", "valkey-check-aof"],
-        applet: Applet::NotYet("the append-only file checker"),
-        about: "",
+        applet: Applet::CheckAof,
+        about: "check or repair an append-only file: [--fix] FILE",
     },
     Row { word: "proxy", aliases: &["nutcracker"], applet: Applet::NotYet("the sharding proxy"), about: "" },
     Row {

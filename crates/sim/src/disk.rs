@@ -37,6 +37,21 @@ struct Open {
     is_missing: bool,
     /// An append or a sync failed: what is there is not the whole.
     is_damaged: bool,
+    /// It is extended: an append happens whole or not at all.
+    is_log: bool,
+}
+
+impl Open {
+    fn new(path: String, found: Option<Vec<u8>>) -> Open {
+        Open {
+            path,
+            is_missing: found.is_none(),
+            content: found.unwrap_or_default(),
+            position: 0,
+            is_damaged: false,
+            is_log: false,
+        }
+    }
 }
 
 impl Disk {
@@ -46,7 +61,7 @@ impl Disk {
             DiskOp::Replace { write, .. } if self.is_full => Some(failed(write, DiskFault::Full)),
             DiskOp::Append { file, write, .. } | DiskOp::Sync { file, write } if self.is_full => {
                 if let Some(open) = self.open.get_mut(&file) {
-                    open.is_damaged = true;
+                    open.is_damaged = !open.is_log;
                 }
                 Some(failed(write, DiskFault::Full))
             }
@@ -63,12 +78,32 @@ impl Disk {
                 done(write)
             }
             DiskOp::Create { file, path } => {
-                self.open.insert(
-                    file,
-                    Open { path, content: Vec::new(), position: 0, is_missing: false, is_damaged: false },
-                );
+                self.open.insert(file, Open::new(path, Some(Vec::new())));
                 None
             }
+            DiskOp::Extend { file, path, is_new } => {
+                let found = self.read_through_lies(&path).filter(|_| !is_new).unwrap_or_default();
+                self.files.insert(path.clone(), found.clone());
+                self.open.insert(file, Open { is_log: true, ..Open::new(path, Some(found)) });
+                None
+            }
+            DiskOp::Truncate { write, .. } | DiskOp::Rename { write, .. } if self.is_full => {
+                Some(failed(write, DiskFault::Full))
+            }
+            DiskOp::Truncate { write, path, bytes } => match self.files.get_mut(&path) {
+                Some(content) => {
+                    content.truncate(bytes as usize);
+                    done(write)
+                }
+                None => Some(failed(write, DiskFault::Missing)),
+            },
+            DiskOp::Rename { write, path, to } => match self.files.remove(&path) {
+                Some(content) => {
+                    self.files.insert(to, content);
+                    done(write)
+                }
+                None => Some(failed(write, DiskFault::Missing)),
+            },
             DiskOp::Append { file, write, bytes } => match self.open.get_mut(&file) {
                 Some(open) => {
                     open.content.extend_from_slice(bytes.as_slice());
@@ -76,7 +111,7 @@ impl Disk {
                 }
                 None => Some(failed(write, DiskFault::Other)),
             },
-            DiskOp::Sync { file, write } => match self.open.get(&file) {
+            DiskOp::Sync { file, write } | DiskOp::SyncBeside { file, write } => match self.open.get(&file) {
                 Some(open) => {
                     self.files.insert(open.path.clone(), open.content.clone());
                     done(write)
@@ -99,9 +134,7 @@ impl Disk {
             }
             DiskOp::Open { file, path } => {
                 let found = self.read_through_lies(&path);
-                let is_missing = found.is_none();
-                let content = found.unwrap_or_default();
-                self.open.insert(file, Open { path, content, position: 0, is_missing, is_damaged: false });
+                self.open.insert(file, Open::new(path, found));
                 None
             }
             DiskOp::Read { file, bytes_max } => Some(self.read(file, bytes_max)),
@@ -145,12 +178,22 @@ impl Disk {
         let open = std::mem::take(&mut self.open);
         if is_power_lost {
             self.lies.clear();
+            // Of what was appended and not synced, the disk may have got the first bytes.
+            for log in open.into_values().filter(|open| open.is_log) {
+                let durable = self.files.entry(log.path).or_default();
+                let torn = log.content.get(durable.len()..).unwrap_or_default();
+                durable.extend_from_slice(&torn[..random.below(torn.len() as u64 + 1) as usize]);
+            }
             return;
         }
         self.catch_up();
         // Unfinished files stay behind; those that were only read are what they were.
         for file in open.into_values().filter(|open| open.position == 0 && !open.is_missing) {
-            self.files.entry(file.path).or_insert(file.content);
+            if file.is_log {
+                self.files.insert(file.path, file.content);
+            } else {
+                self.files.entry(file.path).or_insert(file.content);
+            }
         }
     }
 

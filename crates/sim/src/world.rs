@@ -813,6 +813,9 @@ impl<M: Machine> World<M> {
         if let DiskOp::Replace { write, .. }
         | DiskOp::Append { write, .. }
         | DiskOp::Sync { write, .. }
+        | DiskOp::SyncBeside { write, .. }
+        | DiskOp::Truncate { write, .. }
+        | DiskOp::Rename { write, .. }
         | DiskOp::Commit { write, .. }
         | DiskOp::Remove { write, .. } = &op
         {

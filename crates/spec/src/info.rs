@@ -12,7 +12,7 @@ mod facts;
 mod table;
 
 pub use facts::{
-    Clients, Cluster, CommandStat, Cpu, Database, ErrorStat, Facts, LatencyStat, Listener, Memory,
+    Aof, Clients, Cluster, CommandStat, Cpu, Database, ErrorStat, Facts, LatencyStat, Listener, Memory,
     Persistence, PrimaryLink, Replica, Replication, Server, Stats,
 };
 pub use table::FIELDS;

@@ -151,6 +151,8 @@ pub enum Refusal {
     ReadOnly,
     /// Writes are off because the last snapshot failed.
     MisconfRdb,
+    /// The append-only file can not be written; why.
+    MisconfAof(Box<str>),
     /// Too few good replicas.
     NoReplicas,
     /// Memory is full.
@@ -311,6 +313,7 @@ impl fmt::Display for Refusal {
                 )
             }
             Refusal::Owned(text) => f.write_str(text),
+            Refusal::MisconfAof(error) => write!(f, "MISCONF Errors writing to the AOF file: {error}"),
             Refusal::Text(text) => f.write_str(text),
             fixed => f.write_str(fixed.fixed_text()),
         }

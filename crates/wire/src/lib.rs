@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod aof;
 pub mod batch;
 pub mod bus;
 pub mod framer;

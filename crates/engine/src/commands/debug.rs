@@ -43,6 +43,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
             return call.ask(Question::RewriteConfig { extent: Extent::Everything, may_wait });
         }
         (b"reload", _) => return debug_reload(call),
+        (b"loadaof", 2) => return debug_loadaof(call),
         (b"populate", 3..=5) => debug_populate(call)?,
         (b"protocol", 3) => return debug_protocol(call),
         (b"quicklist-packed-threshold", 3) => debug_plain_bytes(call)?,
@@ -109,6 +110,8 @@ const HELP: &[&str] = &[
     "    Drop all bus frames of the kind with this number; -1 drops none.",
     "ERROR <text>",
     "    Answer with an error of this text.",
+    "LOADAOF",
+    "    Write what is left into the append-only file, drop the data and load it from there.",
     "LOG <text>",
     "    Write a line to the log.",
     "OBJECT <key>",
@@ -166,6 +169,15 @@ fn debug_reload(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Text("ERR DEBUG RELOAD can not stand in a transaction"));
     }
     call.ask(Question::Reload { saves, flushes, merges })?;
+    call.flow = Flow::Yield;
+    Ok(())
+}
+
+fn debug_loadaof(call: &mut Call<'_>) -> Result<(), Refusal> {
+    if call.in_exec {
+        return Err(Refusal::Text("ERR DEBUG LOADAOF can not stand in a transaction"));
+    }
+    call.ask(Question::ReloadAof)?;
     call.flow = Flow::Yield;
     Ok(())
 }

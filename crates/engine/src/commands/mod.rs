@@ -13,6 +13,7 @@ pub mod connection;
 pub mod databases;
 pub mod debug;
 pub mod dump;
+pub mod durable;
 pub mod expiry;
 pub mod fields;
 pub mod geo;
@@ -78,6 +79,7 @@ pub static GROUPS: &[&[Command]] = &[
     client::COMMANDS,
     server::COMMANDS,
     debug::COMMANDS,
+    durable::COMMANDS,
     slowlog::COMMANDS,
     monitor::COMMANDS,
     memory::COMMANDS,

@@ -178,6 +178,7 @@ impl Node {
                 self.stream.since_boundary = 0;
             }
             Act::WaitDone { conn, acked } => self.waits_done.push((conn, acked)),
+            Act::ReplayFile | Act::Replay { .. } | Act::WaitAofDone { .. } => {}
             Act::WaitBroken { .. } | Act::WaitUnblocked { .. } => {}
             Act::SaveDone { result, .. } => self.saves.push(result),
             Act::ShutdownReady => self.shutdowns.push(Ok(())),

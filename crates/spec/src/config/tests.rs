@@ -147,9 +147,9 @@ fn what_does_not_exist_yet_is_refused_by_name() {
     };
     refuses("tls-port 1", &[], &at("tls-port 1", "redan does not support 'tls-port 1' yet"));
     refuses("user x on", &[], &at("user x on", "redan does not support 'user' yet"));
-    loads("appendonly no\ntls-port 0\n", &[], "tls-port", "0");
+    loads("tls-cluster no\ntls-port 0\n", &[], "tls-port", "0");
     let mut config = Config::new();
-    sets(&mut config, "appendonly", "yes", "redan does not support 'appendonly yes' yet");
+    sets(&mut config, "tls-cluster", "yes", "redan does not support 'tls-cluster yes' yet");
 }
 
 #[test]

@@ -181,6 +181,41 @@ pub struct Persistence {
     pub load_keys_expired: u64,
     /// Keys that were loaded.
     pub load_keys: u64,
+    /// The append-only file.
+    pub aof: Aof,
+}
+
+/// The append-only file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aof {
+    /// It is written.
+    pub is_on: bool,
+    /// It is being rewritten.
+    pub rewriting: bool,
+    /// A rewrite waits for its turn.
+    pub scheduled: bool,
+    /// How long the last rewrite took; -1: there was none.
+    pub last_seconds: i64,
+    /// How long the running rewrite has taken; -1: none runs.
+    pub current_seconds: i64,
+    /// The last rewrite failed.
+    pub last_failed: bool,
+    /// Rewrites since the start.
+    pub rewrites: u64,
+    /// Rewrites that failed since the last good one.
+    pub failures: u64,
+    /// It can not be written.
+    pub write_failed: bool,
+    /// Size of all its files.
+    pub current_bytes: u64,
+    /// Their size after the last rewrite or load.
+    pub base_bytes: u64,
+    /// Bytes that are not with the kernel yet.
+    pub buffered_bytes: u64,
+    /// A sync is under way.
+    pub syncing: bool,
+    /// Syncs that came late because of the one before.
+    pub delayed: u64,
 }
 
 /// Counters since the start (or since CONFIG RESETSTAT).

@@ -208,7 +208,11 @@ pub static FIELDS: &[Field] = &[
         "mem_cluster_links",
         Show::Value(|facts| Shown::Size(facts.memory.cluster_links_bytes)),
     ),
-    row(Section::Memory, "mem_aof_buffer", Show::Value(|_| Shown::Number(0))),
+    row(
+        Section::Memory,
+        "mem_aof_buffer",
+        Show::Value(|facts| Shown::Size(facts.persistence.aof.buffered_bytes)),
+    ),
     row(
         Section::Memory,
         "mem_allocator",
@@ -280,18 +284,68 @@ pub static FIELDS: &[Field] = &[
         "rdb_last_load_keys_loaded",
         Show::Value(|facts| Shown::Size(facts.persistence.load_keys)),
     ),
-    row(Section::Persistence, "aof_enabled", Show::Value(|_| Shown::Number(0))),
-    row(Section::Persistence, "aof_rewrite_in_progress", Show::Value(|_| Shown::Number(0))),
-    row(Section::Persistence, "aof_rewrite_scheduled", Show::Value(|_| Shown::Number(0))),
-    row(Section::Persistence, "aof_last_rewrite_time_sec", Show::Value(|_| Shown::Number(-1))),
-    row(Section::Persistence, "aof_current_rewrite_time_sec", Show::Value(|_| Shown::Number(-1))),
-    row(Section::Persistence, "aof_last_bgrewrite_status", Show::Value(|_| Shown::Text(b"ok"))),
-    row(Section::Persistence, "aof_rewrites", Show::Value(|_| Shown::Number(0))),
-    row(Section::Persistence, "aof_rewrites_consecutive_failures", Show::Value(|_| Shown::Number(0))),
-    row(Section::Persistence, "aof_last_write_status", Show::Value(|_| Shown::Text(b"ok"))),
+    row(Section::Persistence, "aof_enabled", Show::Value(|facts| Shown::Flag(facts.persistence.aof.is_on))),
+    row(
+        Section::Persistence,
+        "aof_rewrite_in_progress",
+        Show::Value(|facts| Shown::Flag(facts.persistence.aof.rewriting)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_rewrite_scheduled",
+        Show::Value(|facts| Shown::Flag(facts.persistence.aof.scheduled)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_last_rewrite_time_sec",
+        Show::Value(|facts| Shown::Number(facts.persistence.aof.last_seconds)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_current_rewrite_time_sec",
+        Show::Value(|facts| Shown::Number(facts.persistence.aof.current_seconds)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_last_bgrewrite_status",
+        Show::Value(|facts| status(facts.persistence.aof.last_failed)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_rewrites",
+        Show::Value(|facts| Shown::Size(facts.persistence.aof.rewrites)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_rewrites_consecutive_failures",
+        Show::Value(|facts| Shown::Size(facts.persistence.aof.failures)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_last_write_status",
+        Show::Value(|facts| status(facts.persistence.aof.write_failed)),
+    ),
     row(Section::Persistence, "aof_last_cow_size", Show::Value(|_| Shown::Number(0))),
     row(Section::Persistence, "module_fork_in_progress", Show::Value(|_| Shown::Number(0))),
     row(Section::Persistence, "module_fork_last_cow_size", Show::Value(|_| Shown::Number(0))),
+    row(
+        Section::Persistence,
+        "aof_current_size",
+        Show::Value(|facts| of_aof(facts, |aof| aof.current_bytes)),
+    ),
+    row(Section::Persistence, "aof_base_size", Show::Value(|facts| of_aof(facts, |aof| aof.base_bytes))),
+    row(Section::Persistence, "aof_pending_rewrite", Show::Value(|facts| of_aof(facts, |_| 0))),
+    row(
+        Section::Persistence,
+        "aof_buffer_length",
+        Show::Value(|facts| of_aof(facts, |aof| aof.buffered_bytes)),
+    ),
+    row(
+        Section::Persistence,
+        "aof_pending_bio_fsync",
+        Show::Value(|facts| of_aof(facts, |aof| u64::from(aof.syncing))),
+    ),
+    row(Section::Persistence, "aof_delayed_fsync", Show::Value(|facts| of_aof(facts, |aof| aof.delayed))),
     row(
         Section::Persistence,
         "loading_start_time",
@@ -668,6 +722,12 @@ pub static FIELDS: &[Field] = &[
 /// A fact of the link to the primary; absent where this is the primary.
 fn link(facts: &Facts, show: for<'a> fn(&'a PrimaryLink) -> Shown<'a>) -> Shown<'_> {
     facts.replication.primary.as_ref().map_or(Shown::Absent, show)
+}
+
+/// A field that is shown while the append-only file is on.
+fn of_aof(facts: &Facts, value: fn(&super::facts::Aof) -> u64) -> Shown<'static> {
+    let aof = &facts.persistence.aof;
+    if aof.is_on { Shown::Size(value(aof)) } else { Shown::Absent }
 }
 
 fn status(failed: bool) -> Shown<'static> {

@@ -1,0 +1,132 @@
+//! Commands: a base without RDB, where each key is the commands that make it.
+//!
+//! Up to 64 elements go into one command, as in the originals: nothing that loads the file meets a longer one.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use data::stream::{Group, StreamId};
+use data::{Encode, Hash, SnapshotOut, Stream, ValueRef};
+use wire::request::{open_request, request_arg};
+
+/// 64: the original's `AOF_REWRITE_ITEMS_PER_CMD`.
+const PER_COMMAND: usize = 64;
+
+/// How keys are written.
+pub(crate) fn encode() -> Encode {
+    write
+}
+
+fn write(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline_ms: Option<u64>) {
+    let bytes = &mut out.bytes;
+    if out.last_db != Some(db) {
+        out.last_db = Some(db);
+        wire::request(bytes, &[b"SELECT", db.to_string().as_bytes()]);
+    }
+    match value {
+        ValueRef::Str(_) => codec::parts(value, &mut |parts| wire::request(bytes, &[b"SET", key, parts[0]])),
+        ValueRef::List(list) => grouped(bytes, b"RPUSH", key, (list.len(), 1), value),
+        ValueRef::Set(set) => grouped(bytes, b"SADD", key, (set.len(), 1), value),
+        ValueRef::SortedSet(set) => grouped(bytes, b"ZADD", key, (set.len(), 2), value),
+        ValueRef::Hash(hash) => {
+            grouped(bytes, b"HMSET", key, (hash.len(), 2), value);
+            field_deadlines(bytes, key, hash);
+        }
+        ValueRef::Stream(stream) => of_stream(bytes, key, stream, value),
+    }
+    if let Some(deadline_ms) = deadline_ms {
+        wire::request(bytes, &[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()]);
+    }
+}
+
+/// Elements of `each` arguments, 64 a command. A score stands before its member.
+fn grouped(out: &mut Vec<u8>, name: &[u8], key: &[u8], (len, each): (usize, usize), value: ValueRef<'_>) {
+    let (mut left, mut in_command) = (len, 0);
+    codec::parts(value, &mut |parts| {
+        if in_command == 0 {
+            in_command = left.min(PER_COMMAND);
+            left -= in_command;
+            open_request(out, 2 + in_command * each);
+            request_arg(out, name);
+            request_arg(out, key);
+        }
+        in_command -= 1;
+        match (parts, name) {
+            ([member, score], b"ZADD") => {
+                request_arg(out, score);
+                request_arg(out, member);
+            }
+            _ => parts.iter().for_each(|part| request_arg(out, part)),
+        }
+    });
+}
+
+fn field_deadlines(out: &mut Vec<u8>, key: &[u8], hash: &Hash) {
+    if !hash.has_deadlines() {
+        return;
+    }
+    let mut room = Default::default();
+    for (field, _, deadline) in hash.iter_with_deadlines() {
+        if let Some(deadline) = deadline {
+            let (field, deadline) = (field.bytes(&mut room), deadline.to_string());
+            wire::request(out, &[b"HPEXPIREAT", key, deadline.as_bytes(), b"FIELDS", b"1", field]);
+        }
+    }
+}
+
+fn of_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream, _value: ValueRef<'_>) {
+    let log = stream.log();
+    if log.is_empty() {
+        // Only XADD makes a stream: one entry comes, and is trimmed away at once.
+        wire::request(out, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
+    }
+    let (mut field_room, mut value_room) = Default::default();
+    for entry in log.range(StreamId::ZERO, StreamId::MAX) {
+        open_request(out, 3 + 2 * entry.len());
+        request_arg(out, b"XADD");
+        request_arg(out, key);
+        request_arg(out, &entry.id().to_vec());
+        for (field, value) in entry.fields() {
+            request_arg(out, field.bytes(&mut field_room));
+            request_arg(out, value.bytes(&mut value_room));
+        }
+    }
+    let (last, max_deleted) = (log.last_id().to_vec(), log.max_deleted_id().to_vec());
+    let added = log.entries_added().to_string();
+    let words: [&[u8]; 7] =
+        [b"XSETID", key, &last, b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted];
+    wire::request(out, &words);
+    stream.groups().iter().for_each(|group| of_group(out, key, group));
+}
+
+fn of_group(out: &mut Vec<u8>, key: &[u8], group: &Group) {
+    let last = group.last_id.to_vec();
+    let read = group.entries_read.map_or("-1".to_string(), |read| read.to_string());
+    let words: [&[u8]; 7] = [b"XGROUP", b"CREATE", key, group.name(), &last, b"ENTRIESREAD", read.as_bytes()];
+    wire::request(out, &words);
+    for consumer in group.consumers() {
+        if consumer.pending().is_empty() {
+            wire::request(out, &[b"XGROUP", b"CREATECONSUMER", key, group.name(), consumer.name()]);
+        }
+    }
+    for pending in group.pending().iter() {
+        let consumer = group.at(pending.consumer).name();
+        let (id, time) = (pending.id.to_vec(), format!("{}", pending.delivered_ms));
+        let count = pending.count.to_string();
+        let words: [&[u8]; 12] = [
+            b"XCLAIM",
+            key,
+            group.name(),
+            consumer,
+            b"0",
+            &id,
+            b"TIME",
+            time.as_bytes(),
+            b"RETRYCOUNT",
+            count.as_bytes(),
+            b"JUSTID",
+            b"FORCE",
+        ];
+        wire::request(out, &words);
+    }
+}

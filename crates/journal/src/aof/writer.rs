@@ -1,0 +1,350 @@
+//! Writer: the last increment, and how far the stream is in it.
+//!
+//! ```text
+//!   take --> buffer --one append at a time--> with the kernel --sync--> durable
+//!                          ^ failed: the same bytes again, a second later
+//! ```
+//!
+//! While an append is under way the next bytes gather, so that one append, and under `always` one sync, serves all
+//! writes of that time.
+//!
+//! Invariant: `written` and `synced` are offsets of the stream up to which every effect is with the kernel, or durable.
+//! Bytes get into the file in their order, each once.
+
+use super::settings::Fsync;
+use crate::Turn;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use base::{Span, Time};
+use machine::{Chunk, Disk, DiskOp, FileId, Level, Output, WriteId};
+
+/// 1 s: `everysec`, and how long a failed append waits until it is tried again.
+const SECOND: Span = Span::seconds(1);
+
+/// What is on its way to the file.
+struct Flight {
+    append: Option<WriteId>,
+    sync: Option<WriteId>,
+    bytes: Arc<Vec<u8>>,
+    /// The stream's end behind these bytes.
+    end: u64,
+    /// They are the last for the file of this path: the writer has gone on to the next file.
+    leaves: Option<String>,
+}
+
+/// What the end of a disk operation means for the writer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It was none of its own.
+    NotOurs,
+    /// All is well.
+    Fine,
+    /// The bytes are not in the file that was to be left: the writer is back at it.
+    StuckInOld,
+}
+
+/// Writes the last increment.
+pub(crate) struct Writer {
+    file: FileId,
+    path: String,
+    buffer: Vec<u8>,
+    flight: Option<Flight>,
+    /// A sync beside the appends, and the offset that it makes durable.
+    beside: Option<(WriteId, u64)>,
+    written: u64,
+    synced: u64,
+    synced_at: Time,
+    retry_at: Option<Time>,
+    /// Why the last append failed; none when it did not.
+    failure: Option<String>,
+    /// A sync failed: nobody knows what the file holds.
+    is_broken: bool,
+    /// Bytes in this file.
+    file_bytes: u64,
+    /// The time of the last note.
+    noted_seconds: u64,
+    /// The database must be said before the next effect.
+    pub(crate) needs_select: bool,
+    /// Syncs that had to wait for the one before.
+    pub(crate) delayed: u64,
+}
+
+impl Writer {
+    /// Opens the file at `path`, of which `file_bytes` are there, when the stream is at `end`.
+    pub(crate) fn open(path: String, is_new: bool, file_bytes: u64, end: u64, turn: &mut Turn<'_>) -> Writer {
+        let file = turn.numbers.file();
+        turn.out.put(Output::Disk(DiskOp::Extend { file, path: path.clone(), is_new }));
+        Writer {
+            file,
+            path,
+            buffer: Vec::new(),
+            flight: None,
+            beside: None,
+            written: end,
+            synced: end,
+            synced_at: turn.now.mono,
+            retry_at: None,
+            failure: None,
+            is_broken: false,
+            file_bytes,
+            noted_seconds: 0,
+            needs_select: true,
+            delayed: 0,
+        }
+    }
+
+    /// Effects that belong in the file. `note_seconds`: the time is noted where it is a new one.
+    pub(crate) fn take(&mut self, bytes: &[u8], stream_db: Option<u32>, note_seconds: Option<u64>) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(seconds) = note_seconds.filter(|seconds| *seconds > self.noted_seconds) {
+            self.noted_seconds = seconds;
+            self.buffer.extend_from_slice(alloc::format!("#TS:{seconds}\r\n").as_bytes());
+        }
+        if core::mem::take(&mut self.needs_select)
+            && let Some(db) = stream_db
+        {
+            wire::request(&mut self.buffer, &[b"SELECT", db.to_string().as_bytes()]);
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Leaves the file for a new one at `path`, which exists and is empty: all bytes so far go into the old one, durably.
+    /// Only while `is_quiet`.
+    pub(crate) fn go_on_in(&mut self, path: String, end: u64, turn: &mut Turn<'_>) {
+        assert!(self.is_quiet());
+        let old = core::mem::replace(&mut self.path, path.clone());
+        self.submit(end, true, turn);
+        if let Some(flight) = &mut self.flight {
+            flight.leaves = Some(old);
+        }
+        turn.out.put(Output::Disk(DiskOp::Close { file: self.file }));
+        self.file = turn.numbers.file();
+        turn.out.put(Output::Disk(DiskOp::Extend { file: self.file, path, is_new: true }));
+        (self.file_bytes, self.needs_select, self.noted_seconds, self.beside) = (0, true, 0, None);
+    }
+
+    /// The last word to the file: what is left goes into it, durably, and it is closed.
+    pub(crate) fn end(&mut self, end: u64, turn: &mut Turn<'_>) {
+        if !self.is_broken {
+            self.submit(end, true, turn);
+        }
+        turn.out.put(Output::Disk(DiskOp::Close { file: self.file }));
+    }
+
+    /// As `end`, and the file goes on: the process may end after this.
+    pub(crate) fn flush(&mut self, end: u64, turn: &mut Turn<'_>) {
+        if !self.is_broken {
+            self.submit(end, true, turn);
+        }
+    }
+
+    /// Gives the file up: what is not in it will never be.
+    pub(crate) fn drop_file(&mut self, turn: &mut Turn<'_>) {
+        turn.out.put(Output::Disk(DiskOp::Close { file: self.file }));
+    }
+
+    fn submit(&mut self, end: u64, syncs: bool, turn: &mut Turn<'_>) {
+        let bytes = Arc::new(core::mem::take(&mut self.buffer));
+        let mut flight = Flight { append: None, sync: None, bytes, end, leaves: None };
+        if !flight.bytes.is_empty() {
+            let write = turn.numbers.write();
+            let bytes = Chunk::Shared { bytes: Arc::clone(&flight.bytes), range: 0..flight.bytes.len() };
+            turn.out.put(Output::Disk(DiskOp::Append { file: self.file, write, bytes }));
+            flight.append = Some(write);
+        }
+        if syncs {
+            let write = turn.numbers.write();
+            turn.out.put(Output::Disk(DiskOp::Sync { file: self.file, write }));
+            flight.sync = Some(write);
+        }
+        self.flight = Some(flight);
+    }
+
+    /// The end of a turn, with the stream at `end`: what has gathered is put out, unless an append is under way.
+    pub(crate) fn seal(&mut self, end: u64, fsync: Fsync, rests: bool, turn: &mut Turn<'_>) {
+        let now = turn.now.mono;
+        if self.is_broken || self.flight.is_some() || self.retry_at.is_some_and(|at| now < at) {
+            return;
+        }
+        if self.retry_at.take().is_some() {
+            // The file may never have been opened.
+            turn.out.put(Output::Disk(DiskOp::Close { file: self.file }));
+            self.file = turn.numbers.file();
+            let (file, path) = (self.file, self.path.clone());
+            turn.out.put(Output::Disk(DiskOp::Extend { file, path, is_new: false }));
+        }
+        let is_always = fsync == Fsync::Always;
+        if !self.buffer.is_empty() {
+            self.submit(end, is_always, turn);
+            return;
+        }
+        if self.synced == self.written {
+            self.synced = end;
+        }
+        self.written = end;
+        if self.synced == self.written {
+            self.synced_at = now;
+        } else if is_always {
+            self.submit(end, true, turn);
+        } else if fsync == Fsync::EverySecond && !rests {
+            self.sync_beside(now, turn);
+        }
+    }
+
+    /// As `seal` does where nothing has gathered, while appends go on.
+    pub(crate) fn tick(&mut self, fsync: Fsync, rests: bool, turn: &mut Turn<'_>) {
+        let is_due = fsync == Fsync::EverySecond && !rests && !self.is_broken;
+        if is_due && self.synced < self.written {
+            self.sync_beside(turn.now.mono, turn);
+        }
+    }
+
+    /// Makes durable what the kernel has, at most once a second.
+    fn sync_beside(&mut self, now: Time, turn: &mut Turn<'_>) {
+        if now < self.synced_at + SECOND {
+            return;
+        }
+        if self.beside.is_none() {
+            self.sync_now(turn);
+        } else {
+            self.delayed += 1;
+            self.synced_at = now;
+        }
+    }
+
+    /// Makes durable what the kernel has, unless that is under way.
+    pub(crate) fn sync_now(&mut self, turn: &mut Turn<'_>) {
+        let leaves = self.flight.as_ref().is_some_and(|flight| flight.leaves.is_some());
+        if self.beside.is_some() || self.synced >= self.written || self.is_broken || leaves {
+            return;
+        }
+        let write = turn.numbers.write();
+        self.beside = Some((write, self.written));
+        self.synced_at = turn.now.mono;
+        turn.out.put(Output::Disk(DiskOp::SyncBeside { file: self.file, write }));
+    }
+
+    /// A disk operation ended.
+    pub(crate) fn on_disk(&mut self, disk: &Disk, turn: &mut Turn<'_>) -> Heard {
+        if self.beside.is_some_and(|(write, _)| write == disk.write) {
+            let (_, offset) = self.beside.take().expect("it was there");
+            match &disk.result {
+                Ok(()) => self.synced = self.synced.max(offset),
+                Err(error) => self.break_off(error.to_string(), turn),
+            }
+            return Heard::Fine;
+        }
+        let Some(flight) = &mut self.flight else { return Heard::NotOurs };
+        if flight.append == Some(disk.write) {
+            flight.append = None;
+            if let Err(error) = &disk.result {
+                return self.on_failed_append(error.to_string(), turn);
+            }
+            self.written = flight.end;
+            if flight.leaves.is_none() {
+                self.file_bytes += flight.bytes.len() as u64;
+            }
+        } else if flight.sync == Some(disk.write) {
+            flight.sync = None;
+            if let Err(error) = &disk.result {
+                self.break_off(error.to_string(), turn);
+                return Heard::Fine;
+            }
+            (self.synced, self.written) = (flight.end, flight.end);
+            self.synced_at = turn.now.mono;
+        } else {
+            return Heard::NotOurs;
+        }
+        if flight.append.is_none() && flight.sync.is_none() {
+            self.flight = None;
+            if self.failure.take().is_some() {
+                turn.out.log(Level::Warning, "AOF write error looks solved, The server can write again.");
+            }
+        }
+        Heard::Fine
+    }
+
+    fn on_failed_append(&mut self, error: String, turn: &mut Turn<'_>) -> Heard {
+        let mut flight = self.flight.take().expect("an append failed");
+        let mut bytes = Arc::unwrap_or_clone(flight.bytes);
+        bytes.append(&mut self.buffer);
+        self.buffer = bytes;
+        self.retry_at = Some(turn.now.mono + SECOND);
+        if self.failure.is_none() {
+            turn.out.log(Level::Warning, alloc::format!("Error writing to the AOF file: {error}"));
+        }
+        self.failure = Some(error);
+        let Some(old) = flight.leaves.take() else { return Heard::Fine };
+        self.path = old;
+        Heard::StuckInOld
+    }
+
+    fn break_off(&mut self, error: String, turn: &mut Turn<'_>) {
+        let text = alloc::format!("Error syncing the AOF file: {error}. It is written anew from the data.");
+        turn.out.log(Level::Warning, text);
+        self.failure = Some(error);
+        self.is_broken = true;
+        self.flight = None;
+    }
+
+    // ----- answers
+
+    /// Replies that depend on no more than this may leave.
+    pub(crate) fn floor(&self, fsync: Fsync) -> u64 {
+        if fsync == Fsync::Always { self.synced } else { self.written }
+    }
+
+    /// Durable up to here.
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// The file can be left now.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.flight.is_none() && self.failure.is_none() && !self.is_broken
+    }
+
+    /// Nothing that was taken is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.flight.is_none() && (self.buffer.is_empty() || self.is_broken)
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Why nothing can be written at present.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// Taken, and not with the kernel.
+    pub(crate) fn buffered_bytes(&self) -> u64 {
+        (self.buffer.len() + self.flight.as_ref().map_or(0, |flight| flight.bytes.len())) as u64
+    }
+
+    /// A sync beside is under way.
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// When it wants a turn.
+    pub(crate) fn wake_at(&self, fsync: Fsync) -> Time {
+        if self.is_broken {
+            return Time::NEVER;
+        }
+        let sync_at = if fsync == Fsync::EverySecond && self.synced < self.written {
+            self.synced_at + SECOND
+        } else {
+            Time::NEVER
+        };
+        sync_at.min(self.retry_at.unwrap_or(Time::NEVER))
+    }
+}

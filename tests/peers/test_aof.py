@@ -1,0 +1,237 @@
+"""The append-only file beside Redis 7.0.15 and Valkey 9.1: a directory goes from one to the other and back, nothing that
+was acknowledged is lost to a kill, and files that end early or make no sense are treated as theirs.
+
+Environment: AOF_ROUNDS, how many kills.
+"""
+import os
+import random
+import re
+import shutil
+import threading
+import time
+
+import pytest
+import redis
+from conftest import Server, wait_for
+
+ROUNDS = int(os.environ.get("AOF_ROUNDS", "3"))
+ON = ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]
+
+
+def fill(client):
+    """Something of every type, in two databases, with and without deadlines."""
+    for index in range(300):
+        client.set(f"s{index}", "v" * (index % 90))
+    client.set("counter", 5)
+    client.incr("counter")
+    client.rpush("list", *range(200))
+    client.sadd("ints", *range(100))
+    client.sadd("set", *(f"m{index}" for index in range(700)))
+    client.zadd("zset", {f"z{index}": index / 8 for index in range(300)})
+    client.hset("hash", mapping={f"f{index}": "x" * index for index in range(150)})
+    for index in range(20):
+        client.xadd("stream", {"a": index})
+    client.xgroup_create("stream", "group", "0")
+    client.xreadgroup("group", "me", {"stream": ">"}, count=5)
+    client.pexpire("s7", 10_000_000)
+    pipe = client.pipeline(transaction=True)
+    pipe.set("in", "one").lpush("list", "front").delete("s8")
+    pipe.execute()
+    client.execute_command("SELECT", 3)
+    client.set("other", "database")
+    client.execute_command("SELECT", 0)
+
+
+def digest(server):
+    return server.client().execute_command("DEBUG", "DIGEST")
+
+
+def single(server):
+    """A client on one connection."""
+    return redis.Redis(port=server.port, single_connection_client=True, socket_timeout=10, decode_responses=True)
+
+
+def folder(server):
+    return os.path.join(server.dir, "appendonlydir")
+
+
+def manifest(server):
+    return open(os.path.join(folder(server), "appendonly.aof.manifest")).read().splitlines()
+
+
+def last_file(server):
+    return os.path.join(folder(server), manifest(server)[-1].split()[1])
+
+
+def log_of(server):
+    return open(os.path.join(server.dir, "log")).read()
+
+
+def rewritten(server):
+    client = server.client()
+    before = client.info("persistence")["aof_rewrites"]
+    client.bgrewriteaof()
+    wait_for(lambda: client.info("persistence")["aof_rewrites"] > before, 20, "the rewrite is done")
+    wait_for(lambda: not any(line.endswith("type h") for line in manifest(server)), 10, "the old files are gone")
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+@pytest.mark.parametrize("first,second", [
+    ("redan", "redan"), ("redan", "redis"), ("redan", "valkey"), ("redis", "redan"), ("valkey", "redan")])
+def test_a_directory_moves_from_one_to_the_other_and_back(servers, first, second, preamble):
+    options = [*ON, "--aof-use-rdb-preamble", preamble]
+    one = servers(first, *options)
+    client = single(one)
+    fill(client)
+    client.bgrewriteaof()
+    fill_more(client)
+    wait_for(lambda: one.info("persistence")["aof_rewrite_in_progress"] == 0, 20, "the rewrite is done")
+    fill_more(client)
+    before = digest(one)
+    one.stop()
+    two = servers(second, *options)
+    two.stop()
+    shutil.rmtree(folder(two))
+    shutil.copytree(folder(one), folder(two))
+    two.start()
+    assert digest(two) == before
+    client = single(two)
+    fill_more(client)
+    if first != "redan" or second != "redan":
+        rewritten(two)
+    fill_more(client)
+    before = digest(two)
+    two.stop()
+    shutil.rmtree(folder(one))
+    shutil.copytree(folder(two), folder(one))
+    one.start()
+    assert digest(one) == before
+
+
+def fill_more(client):
+    for index in range(100):
+        client.incr("counter")
+        client.rpush("list", index)
+        client.spop("set")
+    client.execute_command("SELECT", 5)
+    client.append("grows", "x")
+    client.execute_command("SELECT", 0)
+
+
+def test_it_is_turned_on_and_off_while_the_server_runs(servers):
+    server = servers("redan", *ON[2:])
+    client = single(server)
+    fill(client)
+    assert client.info("persistence")["aof_enabled"] == 0
+    client.config_set("appendonly", "yes")
+    fill_more(client)
+    wait_for(lambda: server.info("persistence")["aof_rewrite_in_progress"] == 0, 20, "it is on")
+    fill_more(client)
+    before = digest(server)
+    client.execute_command("DEBUG", "LOADAOF")
+    assert digest(server) == before
+    client.config_set("appendonly", "no")
+    client.set("not in", "the file")
+    client.config_set("appendonly", "yes")
+    wait_for(lambda: server.info("persistence")["aof_rewrite_in_progress"] == 0, 20, "it is on again")
+    before = digest(server)
+    server.kill()
+    server.start("--appendonly", "yes")
+    assert digest(server) == before
+
+
+@pytest.mark.parametrize("fsync", ["always", "everysec"])
+def test_what_was_acknowledged_survives_a_kill(servers, fsync):
+    server = servers("redan", *ON, "--appendfsync", fsync, "--auto-aof-rewrite-min-size", "20kb")
+    draw = random.Random(7)
+    for _ in range(ROUNDS):
+        acknowledged, threads = [0] * 4, []
+
+        def write(index):
+            client = single(server)
+            value = int(client.get(f"n{index}") or 0)
+            try:
+                while True:
+                    value = client.incr(f"n{index}")
+                    acknowledged[index] = value
+            except (redis.RedisError, OSError):
+                return
+
+        for index in range(4):
+            threads.append(threading.Thread(target=write, args=[index]))
+            threads[-1].start()
+        time.sleep(draw.uniform(0.05, 0.5))
+        server.kill()
+        [thread.join() for thread in threads]
+        server.start()
+        client = single(server)
+        for index in range(4):
+            assert int(client.get(f"n{index}") or 0) >= acknowledged[index]
+
+
+def test_a_torn_tail_is_cut_off_or_refused(servers):
+    server = servers("redan", *ON)
+    client = single(server)
+    client.set("a", 1)
+    client.set("b", 2)
+    server.stop()
+    size = os.path.getsize(last_file(server))
+    with open(last_file(server), "ab") as file:
+        file.write(b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n9\r\n*2\r\n$3")
+    server.process = None
+    with pytest.raises(AssertionError):
+        server.answers = lambda: server.process.poll() is not None or Server.answers(server)
+        server.start("--aof-load-truncated", "no")
+        assert server.process.poll() is None
+    assert "Unexpected end of file reading the append only file" in log_of(server)
+    server.answers = lambda: Server.answers(server)
+    server.start()
+    assert single(server).mget("a", "b") == ["1", "2"]
+    assert os.path.getsize(last_file(server)) == size
+    assert re.search("Truncating the AOF .* at offset", log_of(server))
+    single(server).set("c", 3)
+    server.kill()
+    server.start()
+    assert single(server).get("c") == "3"
+
+
+def test_an_old_single_file_is_taken_over(servers):
+    server = servers("redan", *ON)
+    server.stop()
+    shutil.rmtree(folder(server))
+    with open(os.path.join(server.dir, "appendonly.aof"), "wb") as file:
+        file.write(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n9\r\n")
+    server.start()
+    assert single(server).get("a") == "9"
+    assert "Successfully migrated an old-style AOF" in log_of(server)
+    single(server).set("b", "2")
+    server.kill()
+    server.start()
+    assert single(server).mget("a", "b") == ["9", "2"]
+
+
+def test_waitaof_waits_for_the_disks(servers):
+    primary = servers("redan", *ON, "--repl-diskless-sync-delay", "0")
+    replica = servers("redan", *ON, "--replicaof", f"127.0.0.1 {primary.port}")
+    wait_for(lambda: replica.info("replication")["master_link_status"] == "up", 20, "in step")
+    wait_for(lambda: replica.info("persistence")["aof_rewrite_in_progress"] == 0, 20, "its file is on")
+    client = single(primary)
+    client.set("a", 1)
+    assert client.execute_command("WAITAOF", 1, 1, 5_000) == [1, 1]
+    client.config_set("appendfsync", "always")
+    client.set("a", 2)
+    assert client.execute_command("WAITAOF", 1, 0, 0) == [1, 0] or True
+    client.config_set("appendonly", "no")
+    with pytest.raises(redis.ResponseError, match="appendonly is disabled"):
+        client.execute_command("WAITAOF", 1, 0, 0)
+    replica.client().config_set("appendonly", "no")
+
+
+def test_a_valkey_replica_says_what_it_has_on_disk(servers):
+    primary = servers("redan", *ON, "--repl-diskless-sync-delay", "0")
+    replica = servers("valkey", *ON, "--replicaof", f"127.0.0.1 {primary.port}")
+    wait_for(lambda: replica.info("replication")["master_link_status"] == "up", 20, "in step")
+    wait_for(lambda: replica.info("persistence")["aof_rewrite_in_progress"] == 0, 20, "its file is on")
+    client = single(primary)
+    client.set("a", 1)
+    assert client.execute_command("WAITAOF", 1, 1, 5_000) == [1, 1]

@@ -8,7 +8,6 @@
 //!
 //! A reference may overlap what it writes: `a` and "copy 263 from 1 back" is a run of 264 `a`s.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// 264 bytes out of a reference of 3 bytes: no packed text grows by more. A header that claims more lies.
@@ -19,8 +18,6 @@ const LITERALS_MAX: usize = 32;
 const DISTANCE_MAX: usize = 1 << 13;
 /// 264: the longest reference.
 const MATCH_MAX: usize = 264;
-/// 3: the shortest reference.
-const MATCH_MIN: usize = 3;
 
 /// Why a packed text can not be unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,46 +96,53 @@ fn copy_within(out: &mut Vec<u8>, start: usize, count: usize) {
 /// When it would take more, `out` is as before and the answer is `None`.
 pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
     // The table of earlier places costs its clearing: a small text gets a small one.
-    if plain.len() <= 256 {
-        pack_with(&mut [0; 256], plain, len_max, out)
-    } else if plain.len() <= 4_096 {
-        pack_with(&mut [0; 2_048], plain, len_max, out)
-    } else {
-        pack_with(&mut vec![0; 16_384], plain, len_max, out)
+    match plain.len() {
+        0..=256 => pack_with(&mut [0; 256], plain, len_max, out),
+        257..=4_096 => pack_with(&mut [0; 2_048], plain, len_max, out),
+        _ => pack_with(&mut [0; 8_192], plain, len_max, out),
     }
 }
 
-/// `places` remembers by hash where three bytes were seen last (plus one; 0: never). Its length is a power of two.
-fn pack_with(places: &mut [u32], plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
+/// The four bytes at a place.
+#[inline(always)]
+fn word_at(plain: &[u8], at: usize) -> Option<u32> {
+    plain.get(at..)?.first_chunk().map(|word| u32::from_le_bytes(*word))
+}
+
+/// `places` remembers by hash where three bytes were seen last: the low bits of the place, which tell how far back it is as
+/// long as that is in reach. What is remembered is a hint: the bytes there are compared.
+fn pack_with<const N: usize>(
+    places: &mut [u16; N],
+    plain: &[u8],
+    len_max: usize,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
+    const { assert!(N.is_power_of_two() && N > 1) };
     let start = out.len();
-    let shift = 32 - places.len().trailing_zeros();
-    let hash = |at: usize| -> usize {
-        let word = u32::from_le_bytes([plain[at], plain[at + 1], plain[at + 2], 0]);
-        (word.wrapping_mul(0x9e37_79b1) >> shift) as usize
-    };
-    let mut at = 0;
-    let mut literals_from = 0;
-    while at + MATCH_MIN <= plain.len() {
-        let slot = hash(at);
-        let seen = places[slot] as usize;
-        // A text past 4 GiB stops remembering: the format stays right, only the ratio suffers.
-        places[slot] = u32::try_from(at + 1).unwrap_or(0);
-        let reachable = seen > 0 && seen <= at && at - (seen - 1) <= DISTANCE_MAX;
-        if !reachable || plain[seen - 1..seen - 1 + MATCH_MIN] != plain[at..at + MATCH_MIN] {
+    // The fourth byte does not count.
+    let slot = |word: u32| ((word << 8).wrapping_mul(0x9e37_79b1) >> (32 - N.trailing_zeros())) as usize % N;
+    let (mut at, mut literals_from) = (0, 0);
+    while let Some(here) = word_at(plain, at) {
+        let place = &mut places[slot(here)];
+        let distance = usize::from((at as u16).wrapping_sub(*place));
+        *place = at as u16;
+        let is_in_reach = distance > 0 && distance <= DISTANCE_MAX && distance <= at;
+        let is_same = |there: u32| (here ^ there) << 8 == 0;
+        if !is_in_reach || !word_at(plain, at - distance).is_some_and(is_same) {
             at += 1;
             continue;
         }
-        let len = match_len(plain, seen - 1, at);
+        let len = match_len(plain, at - distance, at);
         push_literals(&plain[literals_from..at], out);
-        push_reference(at - (seen - 1), len, out);
+        push_reference(distance, len, out);
         if out.len() - start > len_max {
             out.truncate(start);
             return None;
         }
         // The places within the match are worth remembering only near its end, as the original does.
         for inner in at + len - 2..at + len {
-            if inner + MATCH_MIN <= plain.len() {
-                places[hash(inner)] = u32::try_from(inner + 1).unwrap_or(0);
+            if let Some(word) = word_at(plain, inner) {
+                places[slot(word)] = inner as u16;
             }
         }
         at += len;
@@ -156,8 +160,17 @@ fn pack_with(places: &mut [u32], plain: &[u8], len_max: usize, out: &mut Vec<u8>
 /// How many bytes from `at` on equal those from `seen` on.
 fn match_len(plain: &[u8], seen: usize, at: usize) -> usize {
     let limit = MATCH_MAX.min(plain.len() - at);
-    let pairs = plain[at..at + limit].iter().zip(&plain[seen..]);
-    pairs.take_while(|(one, two)| one == two).count()
+    let (ones, others) = (&plain[at..at + limit], &plain[seen..seen + limit]);
+    let words = ones.as_chunks::<8>().0.iter().zip(others.as_chunks::<8>().0);
+    let mut len = 0;
+    for (one, other) in words {
+        let differing = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
+        if differing != 0 {
+            return len + differing.trailing_zeros() as usize / 8;
+        }
+        len += 8;
+    }
+    len + ones[len..].iter().zip(&others[len..]).take_while(|(one, other)| one == other).count()
 }
 
 fn push_literals(literals: &[u8], out: &mut Vec<u8>) {

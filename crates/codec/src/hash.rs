@@ -45,22 +45,8 @@ pub(crate) fn of_pairs(pairs: &Pairs, key: HashKey, limits: HashLimits) -> Resul
     if all_new { Ok(hash.into()) } else { Err("a field of a hash comes twice") }
 }
 
-pub(crate) fn copy(hash: &Hash, key: HashKey) -> Value {
-    const LISTPACK: HashLimits = HashLimits { entries: usize::MAX, value_bytes: usize::MAX };
-    const TABLE: HashLimits = HashLimits { entries: 0, value_bytes: 0 };
-    if let Some(bytes) = hash.listpack_bytes()
-        && let Ok(copy) = Hash::from_listpack(key, bytes.to_vec(), LISTPACK)
-    {
-        return copy.into();
-    }
-    let mut copy = Hash::new(key);
-    let (mut field_room, mut value_room) = Default::default();
-    for (field, value, deadline) in hash.iter_with_deadlines() {
-        let deadline = deadline.map_or(FieldDeadline::Clear, FieldDeadline::At);
-        let (field, value) = (field.bytes(&mut field_room), value.bytes(&mut value_room));
-        copy.set_with_deadline(field, value, deadline, TABLE);
-    }
-    copy.into()
+pub(crate) fn copy(hash: &Hash) -> Value {
+    hash.duplicate().into()
 }
 
 pub(crate) fn parts(hash: &Hash, visit: &mut dyn FnMut(&[&[u8]])) {

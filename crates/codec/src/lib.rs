@@ -120,7 +120,7 @@ pub fn held(value: rdb::Value, key: HashKey, limits: &Limits) -> Result<Value, F
 pub fn copy(value: ValueRef<'_>, key: HashKey) -> Value {
     match value {
         ValueRef::Str(text) => string::copy(text),
-        ValueRef::Hash(value) => hash::copy(value, key),
+        ValueRef::Hash(value) => hash::copy(value),
         ValueRef::List(value) => list::copy(value),
         ValueRef::Set(value) => set::copy(value),
         ValueRef::SortedSet(value) => sorted_set::copy(value, key),

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 #[inline]
 pub fn count(bytes: &[u8]) -> u64 {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if bytes.len() >= popcnt::BYTES_MIN && popcnt::is_there() {
-        return popcnt::count(bytes);
+    if bytes.len() >= processor::BYTES_MIN {
+        return processor::count(bytes);
     }
     count_words(bytes)
 }
@@ -23,46 +23,104 @@ fn count_words(bytes: &[u8]) -> u64 {
     in_words + rest.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>()
 }
 
-/// The processor's own instruction, which the program's baseline does not take for granted.
+/// What the processor has beyond the program's baseline.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-mod popcnt {
+mod processor {
+    use core::arch::x86_64::{
+        __cpuid, __cpuid_count, __m256i, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256,
+        _mm256_loadu_si256, _mm256_sad_epu8, _mm256_set1_epi8, _mm256_setr_epi8, _mm256_setzero_si256,
+        _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256, _xgetbv,
+    };
     use core::sync::atomic::{AtomicU8, Ordering};
 
-    /// 64: below, the look whether the instruction is there costs as much as it saves.
+    /// 64: below, the look at what is there costs as much as it saves.
     pub const BYTES_MIN: usize = 64;
+    /// 512: from here on vectors pay.
+    const WIDE_BYTES_MIN: usize = 512;
 
     const UNKNOWN: u8 = 0;
-    const MISSING: u8 = 1;
-    const THERE: u8 = 2;
+    const BASELINE: u8 = 1;
+    /// The instruction that counts the bits of a word.
+    const POPCNT: u8 = 2;
+    /// That, and vectors of 32 bytes.
+    const AVX2: u8 = 3;
     /// A fact of the processor, asked for once: the asking is slow, in a virtual machine above all.
     static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
     #[inline]
-    pub fn is_there() -> bool {
+    fn state() -> u8 {
         match STATE.load(Ordering::Relaxed) {
             UNKNOWN => ask(),
-            state => state == THERE,
+            state => state,
         }
     }
 
     #[cold]
-    fn ask() -> bool {
-        // Bit 23 of ECX of leaf 1, as the processor's manual has it.
-        let is_there = core::arch::x86_64::__cpuid(1).ecx & (1 << 23) != 0;
-        STATE.store(if is_there { THERE } else { MISSING }, Ordering::Relaxed);
-        is_there
+    fn ask() -> u8 {
+        // Bits of the leaves 1 and 7, as the processor's manual has them.
+        const HAS_POPCNT: u32 = 1 << 23;
+        const SAVES_VECTORS_AND_AVX: u32 = 1 << 27 | 1 << 28;
+        const HAS_AVX2: u32 = 1 << 5;
+        let ecx = __cpuid(1).ecx;
+        let mut state = if ecx & HAS_POPCNT != 0 { POPCNT } else { BASELINE };
+        if state == POPCNT && ecx & SAVES_VECTORS_AND_AVX == SAVES_VECTORS_AND_AVX && __cpuid(0).eax >= 7 {
+            // SAFETY: bit 27 says that the instruction is there and that the system has enabled it.
+            let saved = unsafe { _xgetbv(0) };
+            // 6: the system keeps both halves of the vectors.
+            if saved & 6 == 6 && __cpuid_count(7, 0).ebx & HAS_AVX2 != 0 {
+                state = AVX2;
+            }
+        }
+        STATE.store(state, Ordering::Relaxed);
+        state
     }
 
-    /// As `count_words`. Only called where the instruction is there.
+    /// As `count_words`.
     #[inline]
     pub fn count(bytes: &[u8]) -> u64 {
         #[target_feature(enable = "popcnt")]
         fn with_popcnt(bytes: &[u8]) -> u64 {
             super::count_words(bytes)
         }
-        assert!(is_there());
-        // SAFETY: the processor has the instruction, as was just asserted.
-        unsafe { with_popcnt(bytes) }
+        match state() {
+            // SAFETY: the processor has these instructions and the system keeps their state, as `ask` found.
+            AVX2 if bytes.len() >= WIDE_BYTES_MIN => unsafe { count_wide(bytes) },
+            // SAFETY: the processor has the instruction, as `ask` found.
+            AVX2 | POPCNT => unsafe { with_popcnt(bytes) },
+            _ => super::count_words(bytes),
+        }
+    }
+
+    /// Counts by a table of the 16 halves of a byte, 32 bytes a step (Mula, Kurz and Lemire, "Faster population counts using
+    /// AVX2 instructions").
+    #[target_feature(enable = "avx2")]
+    pub fn count_wide(bytes: &[u8]) -> u64 {
+        /// 31: steps until a byte's count, 8 at most of each, would leave the byte.
+        const STEPS: usize = 31;
+        let table = _mm256_setr_epi8(
+            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
+        );
+        let low_half = _mm256_set1_epi8(0x0f);
+        let zero = _mm256_setzero_si256();
+        let (blocks, rest) = bytes.as_chunks::<32>();
+        let mut sums = zero;
+        for group in blocks.chunks(STEPS) {
+            let mut counts = zero;
+            for block in group {
+                // SAFETY: the block has 32 bytes, and the load needs no alignment.
+                let block: __m256i = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
+                let low = _mm256_and_si256(block, low_half);
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(block), low_half);
+                let both =
+                    _mm256_add_epi8(_mm256_shuffle_epi8(table, low), _mm256_shuffle_epi8(table, high));
+                counts = _mm256_add_epi8(counts, both);
+            }
+            sums = _mm256_add_epi64(sums, _mm256_sad_epu8(counts, zero));
+        }
+        let mut parts = [0u64; 4];
+        // SAFETY: the array has 32 bytes, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(parts.as_mut_ptr().cast(), sums) };
+        parts.iter().sum::<u64>() + super::count_words(rest)
     }
 }
 
@@ -138,13 +196,23 @@ pub fn combine(how: Combine, sources: &[&[u8]]) -> Vec<u8> {
     let Some((first, others)) = sources.split_first() else { return out };
     match how {
         Combine::And | Combine::Or | Combine::Xor => {
-            out.extend_from_slice(first);
-            out.resize(len, 0);
-            for other in others {
-                fold(how, &mut out, other);
+            // Block by block: each is written once, and is in the nearest cache while all are combined into it.
+            for start in (0..len).step_by(BLOCK_BYTES) {
+                let end = len.min(start + BLOCK_BYTES);
+                out.extend_from_slice(part(first, start, end));
+                out.resize(end, 0);
+                for other in others {
+                    fold(how, &mut out[start..], part(other, start, end));
+                }
             }
         }
-        Combine::Not => out.extend(first.iter().map(|byte| !byte)),
+        Combine::Not => {
+            for block in first.chunks(BLOCK_BYTES) {
+                let start = out.len();
+                out.extend_from_slice(block);
+                out[start..].iter_mut().for_each(|byte| *byte = !*byte);
+            }
+        }
         Combine::Diff | Combine::Diff1 | Combine::AndOr => {
             out.resize(len, 0);
             for other in others {
@@ -174,6 +242,14 @@ pub fn combine(how: Combine, sources: &[&[u8]]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// 8 KiB: a quarter of the nearest cache.
+const BLOCK_BYTES: usize = 8 << 10;
+
+/// The bytes from `start` to `end`, as far as they are there.
+fn part(bytes: &[u8], start: usize, end: usize) -> &[u8] {
+    &bytes[start.min(bytes.len())..end.min(bytes.len())]
 }
 
 /// Combines `other` into `out`, which is as long or longer.
@@ -246,7 +322,12 @@ mod tests {
                 assert_eq!(find(&text, wanted, start, end), expected, "{text:x?} {start} {end} {wanted}");
             }
         }
-        assert_eq!(count(&vec![0xff; 1_000]), 8_000);
+        for len in [0, 63, 64, 65, 511, 512, 1_000, 1_023, 5_000, 20_001] {
+            let text = bytes(&mut random, len);
+            let expected: u32 = text.iter().map(|byte| byte.count_ones()).sum();
+            assert_eq!(count(&text), u64::from(expected));
+            assert_eq!(count(&vec![0xff; len]), 8 * len as u64);
+        }
     }
 
     #[test]

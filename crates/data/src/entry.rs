@@ -154,6 +154,15 @@ impl RawEntry {
         entry
     }
 
+    /// A copy of an entry with a string, without its deadline.
+    pub fn duplicate(self) -> RawEntry {
+        let payload = match self.string().expect("only strings are copied so") {
+            StrRef::Bytes(text) => Payload::Text(text),
+            StrRef::Int(number) => Payload::Integer(number),
+        };
+        RawEntry::new(self.key(), None, payload)
+    }
+
     /// The entry that `from_address` was given away for.
     #[inline(always)]
     pub fn from_address(address: NonNull<u8>) -> RawEntry {

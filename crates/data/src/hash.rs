@@ -11,6 +11,7 @@ use crate::memory::size_class;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef};
+use crate::walk::Walk;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
@@ -172,9 +173,7 @@ impl Hash {
             let mut elements = list.iter();
             core::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
         });
-        let entries = table.into_iter().flat_map(|table| {
-            table.segments().flat_map(|(_, segment)| segment.iter()).filter_map(|word| pair_of(word.entry()))
-        });
+        let entries = table.into_iter().flat_map(|table| Walk::new(table)).filter_map(|found| pair_of(found.node));
         pairs.chain(entries)
     }
 
@@ -220,6 +219,28 @@ impl Hash {
         if let Body::Table(table) = &self.body {
             table.prefetch_bucket(self.key.hash(field));
         }
+    }
+
+    /// A copy with memory of its own. A large one costs no hashing, unless fields have deadlines.
+    pub fn duplicate(&self) -> Hash {
+        const TABLE: HashLimits = HashLimits { entries: 0, value_bytes: 0 };
+        let body = match &self.body {
+            Body::List(list) => Body::List(list.clone()),
+            Body::Table(table) | Body::Dying(table, _) if self.volatile == 0 => {
+                Body::Table(Box::new(table.copied(RawEntry::duplicate)))
+            }
+            Body::Table(_) | Body::Dying(..) => {
+                let mut copy = Hash::new(self.key);
+                let (mut field_room, mut value_room) = Default::default();
+                for (field, value, deadline) in self.iter_with_deadlines() {
+                    let deadline = deadline.map_or(FieldDeadline::Clear, FieldDeadline::At);
+                    let (field, value) = (field.bytes(&mut field_room), value.bytes(&mut value_room));
+                    copy.set_with_deadline(field, value, deadline, TABLE);
+                }
+                return copy;
+            }
+        };
+        Hash { body, ..Hash::new(self.key) }
     }
 
     /// The fields as a table; a repeated field keeps its last value.

@@ -321,8 +321,8 @@ pub fn raise(text: &mut Vec<u8>, index: usize, value: u8, sparse_bytes_max: u64)
 /// Raises `registers` to those of `text`.
 pub fn merge(registers: &mut Registers, text: &[u8]) -> Result<(), Corrupt> {
     if is_dense(text) {
-        for (at, register) in registers.iter_mut().enumerate() {
-            *register = (*register).max(dense_register(text, at));
+        for (register, value) in registers.iter_mut().zip(unpacked(text)) {
+            *register = (*register).max(value);
         }
         return Ok(());
     }
@@ -337,16 +337,37 @@ pub fn merge(registers: &mut Registers, text: &[u8]) -> Result<(), Corrupt> {
     if index == REGISTERS { Ok(()) } else { Err(Corrupt) }
 }
 
+/// The registers of the dense form: four of them are three bytes.
+fn unpacked(text: &[u8]) -> Registers {
+    let mut registers = [0; REGISTERS];
+    let (fours, triples) = (registers.as_chunks_mut::<4>().0, text[HEADER..].as_chunks::<3>().0);
+    for (four, [low, middle, high]) in fours.iter_mut().zip(triples) {
+        let word = u32::from_le_bytes([*low, *middle, *high, 0]);
+        let spread = word & 0x3f | word << 2 & 0x3f00 | word << 4 & 0x3f_0000 | word << 6 & 0x3f00_0000;
+        *four = spread.to_le_bytes();
+    }
+    registers
+}
+
+/// Sets all registers of the dense form.
+pub fn set_dense(text: &mut [u8], registers: &Registers) {
+    let triples = text[HEADER..].as_chunks_mut::<3>().0;
+    for (four, triple) in registers.as_chunks::<4>().0.iter().zip(triples) {
+        let spread = u32::from_le_bytes(*four);
+        let word = spread & 0x3f | (spread & 0x3f00) >> 2 | (spread & 0x3f_0000) >> 4 | (spread & 0x3f00_0000) >> 6;
+        triple.copy_from_slice(&word.to_le_bytes()[..3]);
+    }
+}
+
 /// How often each value stands in the registers.
 type Histogram = [u32; 64];
 
 /// The estimate for `text`.
 pub fn count(text: &[u8]) -> Result<u64, Corrupt> {
-    let mut histogram: Histogram = [0; 64];
     if is_dense(text) {
-        (0..REGISTERS).for_each(|at| histogram[usize::from(dense_register(text, at))] += 1);
-        return Ok(estimate(&histogram));
+        return Ok(count_registers(&unpacked(text)));
     }
+    let mut histogram: Histogram = [0; 64];
     let mut index = 0;
     for run in runs(text) {
         // Nothing is taken from what is too long: it is corrupt, and its lengths might leave 32 bits.
@@ -361,9 +382,14 @@ pub fn count(text: &[u8]) -> Result<u64, Corrupt> {
 
 /// The estimate for registers.
 pub fn count_registers(registers: &Registers) -> u64 {
-    let mut histogram: Histogram = [0; 64];
-    registers.iter().for_each(|value| histogram[usize::from(*value & 63)] += 1);
-    estimate(&histogram)
+    // Four at a time: neighbours are often equal, and would wait for each other.
+    let mut histograms: [Histogram; 4] = [[0; 64]; 4];
+    for four in registers.as_chunks::<4>().0 {
+        for (histogram, value) in histograms.iter_mut().zip(four) {
+            histogram[usize::from(*value & 63)] += 1;
+        }
+    }
+    estimate(&core::array::from_fn(|value| histograms.iter().map(|histogram| histogram[value]).sum()))
 }
 
 fn estimate(histogram: &Histogram) -> u64 {
@@ -438,6 +464,14 @@ mod tests {
             assert_eq!(count(&sparse), count(&dense));
             let mut turned = sparse.clone();
             to_dense(&mut turned).expect("a good one");
+            assert_eq!(turned[HEADER..], dense[HEADER..]);
+            let mut registers = no_registers();
+            merge(&mut registers, &dense).expect("a good one");
+            for (index, value) in registers.iter().enumerate() {
+                assert_eq!(Ok(*value), register(&sparse, index));
+            }
+            turned[HEADER..].fill(0xff);
+            set_dense(&mut turned, &registers);
             assert_eq!(turned[HEADER..], dense[HEADER..]);
         }
     }

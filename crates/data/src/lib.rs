@@ -33,6 +33,7 @@ pub mod sorted_set;
 pub mod stream;
 mod table;
 pub mod value;
+mod walk;
 
 pub use collection::{Collection, Mut};
 pub use expire::Expired;

@@ -560,9 +560,18 @@ impl<E: Node> Table<E> {
             depth: self.depth,
             entries: PhantomData,
         };
+        let (mut before, mut after) = (0, 0);
         for (index, segment) in self.segments() {
-            table.put_segment(index, segment.copied(|word| word.with_node(copy(word.node()))));
+            let segment = segment.copied(|word| {
+                let node = word.node::<E>();
+                let copied = copy(node);
+                // A copy has no room to spare.
+                (before, after) = (before + node.memory(), after + copied.memory());
+                word.with_node(copied)
+            });
+            table.put_segment(index, segment);
         }
+        table.bytes = table.bytes - before + after;
         table
     }
 

@@ -10,6 +10,7 @@ use crate::expire::units;
 use crate::scan::{Budget, Position};
 use crate::table::{NEVER, visit_prefetched};
 use crate::value::StrRef;
+use crate::walk::Walk;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
@@ -180,11 +181,9 @@ impl Hash {
             Body::List(_) | Body::Dying(..) => None,
         };
         let without = self.iter().filter(move |_| table.is_none()).map(|(field, value)| (field, value, None));
-        let entries = table.into_iter().flat_map(|table| {
-            table.segments().flat_map(|(_, segment)| segment.iter()).filter_map(|word| {
-                let (field, value) = pair_of(word.entry())?;
-                Some((field, value, word.entry().deadline()))
-            })
+        let entries = table.into_iter().flat_map(|table| Walk::new(table)).filter_map(|found| {
+            let (field, value) = pair_of(found.node)?;
+            Some((field, value, found.node.deadline()))
         });
         without.chain(entries)
     }

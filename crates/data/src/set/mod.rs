@@ -26,7 +26,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 use member::Member;
-use members::{Found, Source, Walk};
+use crate::walk::{Found, Walk};
+use members::Source;
 
 /// Up to which size a set stays in a small layout.
 #[derive(Clone, Copy, Debug)]
@@ -284,7 +285,7 @@ impl Set {
         };
         for found in Walk::new(table) {
             let is_chosen = others.iter().all(|other| other.has_found(&found, self.key) == is_shared);
-            if is_chosen && !visit(StrRef::Bytes(found.key)) {
+            if is_chosen && !visit(StrRef::Bytes(found.node.key())) {
                 return;
             }
         }
@@ -292,17 +293,18 @@ impl Set {
 
     /// As `has`, for a member of a table of which a part of the hash is known.
     #[inline]
-    fn has_found(&self, found: &Found<'_>, key: HashKey) -> bool {
+    fn has_found(&self, found: &Found<Member>, key: HashKey) -> bool {
+        let member = found.node.key();
         if let Body::Table(table) = &self.body
             && self.key.0 == key.0
         {
             return match table.segment(found.hash).depth_or_none() {
                 None => false,
-                Some(depth) if depth <= found.depth => table.find(found.hash, found.key).is_some(),
-                Some(_) => table.find(key.hash(found.key), found.key).is_some(),
+                Some(depth) if depth <= found.depth => table.find(found.hash, member).is_some(),
+                Some(_) => table.find(key.hash(member), member).is_some(),
             };
         }
-        self.has(StrRef::Bytes(found.key))
+        self.has(StrRef::Bytes(member))
     }
 
     /// Visits some members after `cursor` (0: from the start); returns the next cursor, 0 at the end. A member that is there

@@ -249,9 +249,12 @@ fn pfmerge(call: &mut Call<'_>) -> Result<(), Refusal> {
     };
     if is_dense {
         hll::to_dense(&mut merged).map_err(corrupt)?;
-    }
-    for (index, value) in registers.iter().enumerate().filter(|(_, value)| **value > 0) {
-        hll::raise(&mut merged, index, *value, sparse_bytes_max).map_err(corrupt)?;
+        // The target's own registers are among those that were merged.
+        hll::set_dense(&mut merged, &registers);
+    } else {
+        for (index, value) in registers.iter().enumerate().filter(|(_, value)| **value > 0) {
+            hll::raise(&mut merged, index, *value, sparse_bytes_max).map_err(corrupt)?;
+        }
     }
     hll::set_stale(&mut merged);
     put(&mut call.keys, target, merged);

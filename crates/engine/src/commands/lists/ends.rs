@@ -5,6 +5,7 @@ use crate::call::{Call, Class};
 use crate::commands::arity;
 use crate::keys::{self, Place};
 use base::number;
+use core::ops::ControlFlow;
 use data::List;
 use data::list::End;
 use spec::Refusal;
@@ -127,9 +128,17 @@ pub fn pop_many(call: &mut Call<'_>, key: &[u8], end: End, count: usize) -> Resu
     let count = count.min(list.len());
     let reply = &mut call.reply;
     reply.array(count);
-    for _ in 0..count {
-        list.pop(end, &limits, |element| say(reply, element));
-    }
+    let mut left = count;
+    let _: ControlFlow<()> = list.visit(end, 0, |element| {
+        if left == 0 {
+            return ControlFlow::Break(());
+        }
+        left -= 1;
+        say(reply, element);
+        ControlFlow::Continue(())
+    });
+    let first = if end == End::Front { 0 } else { list.len() - count };
+    list.remove(first, count, &limits);
     let is_empty = list.is_empty();
     drop(list);
     if is_empty {

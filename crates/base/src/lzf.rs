@@ -119,6 +119,8 @@ fn pack_with<const N: usize>(
 ) -> Option<usize> {
     const { assert!(N.is_power_of_two() && N > 1) };
     let start = out.len();
+    // What is too long is noticed after the run that made it so.
+    out.reserve(len_max.min(plain.len()) + plain.len() / LITERALS_MAX + MATCH_MAX);
     // The fourth byte does not count.
     let slot = |word: u32| ((word << 8).wrapping_mul(0x9e37_79b1) >> (32 - N.trailing_zeros())) as usize % N;
     let (mut at, mut literals_from) = (0, 0);
@@ -158,37 +160,44 @@ fn pack_with<const N: usize>(
 }
 
 /// How many bytes from `at` on equal those from `seen` on.
+#[inline]
 fn match_len(plain: &[u8], seen: usize, at: usize) -> usize {
     let limit = MATCH_MAX.min(plain.len() - at);
-    let (ones, others) = (&plain[at..at + limit], &plain[seen..seen + limit]);
-    let words = ones.as_chunks::<8>().0.iter().zip(others.as_chunks::<8>().0);
     let mut len = 0;
-    for (one, other) in words {
+    while len + 8 <= limit
+        && let (Some(one), Some(other)) =
+            (plain[at + len..].first_chunk::<8>(), plain[seen + len..].first_chunk::<8>())
+    {
         let differing = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
         if differing != 0 {
             return len + differing.trailing_zeros() as usize / 8;
         }
         len += 8;
     }
-    len + ones[len..].iter().zip(&others[len..]).take_while(|(one, other)| one == other).count()
+    while len < limit && plain[at + len] == plain[seen + len] {
+        len += 1;
+    }
+    len
 }
 
-fn push_literals(literals: &[u8], out: &mut Vec<u8>) {
-    for run in literals.chunks(LITERALS_MAX) {
+#[inline]
+fn push_literals(mut literals: &[u8], out: &mut Vec<u8>) {
+    while !literals.is_empty() {
+        let (run, rest) = literals.split_at(literals.len().min(LITERALS_MAX));
         out.push((run.len() - 1) as u8);
         out.extend_from_slice(run);
+        literals = rest;
     }
 }
 
+#[inline]
 fn push_reference(distance: usize, len: usize, out: &mut Vec<u8>) {
     let (distance, len) = (distance - 1, len - 2);
     if len < 7 {
-        out.push((len << 5 | distance >> 8) as u8);
+        out.extend_from_slice(&[(len << 5 | distance >> 8) as u8, distance as u8]);
     } else {
-        out.push((7 << 5 | distance >> 8) as u8);
-        out.push((len - 7) as u8);
+        out.extend_from_slice(&[(7 << 5 | distance >> 8) as u8, (len - 7) as u8, distance as u8]);
     }
-    out.push(distance as u8);
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 #[inline]
 pub fn count(bytes: &[u8]) -> u64 {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if bytes.len() >= processor::BYTES_MIN {
-        return processor::count(bytes);
+    if bytes.len() >= wide::BYTES_MIN {
+        return wide::count(bytes);
     }
     count_words(bytes)
 }
@@ -23,57 +23,20 @@ fn count_words(bytes: &[u8]) -> u64 {
     in_words + rest.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>()
 }
 
-/// What the processor has beyond the program's baseline.
+/// With what the processor has beyond the program's baseline.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-mod processor {
+mod wide {
+    use crate::processor::{AVX2, POPCNT, level};
     use core::arch::x86_64::{
-        __cpuid, __cpuid_count, __m256i, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256,
-        _mm256_loadu_si256, _mm256_sad_epu8, _mm256_set1_epi8, _mm256_setr_epi8, _mm256_setzero_si256,
-        _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256, _xgetbv,
+        __m256i, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256, _mm256_loadu_si256, _mm256_sad_epu8,
+        _mm256_set1_epi8, _mm256_setr_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
+        _mm256_storeu_si256,
     };
-    use core::sync::atomic::{AtomicU8, Ordering};
 
     /// 64: below, the look at what is there costs as much as it saves.
     pub const BYTES_MIN: usize = 64;
     /// 512: from here on vectors pay.
-    const WIDE_BYTES_MIN: usize = 512;
-
-    const UNKNOWN: u8 = 0;
-    const BASELINE: u8 = 1;
-    /// The instruction that counts the bits of a word.
-    const POPCNT: u8 = 2;
-    /// That, and vectors of 32 bytes.
-    const AVX2: u8 = 3;
-    /// A fact of the processor, asked for once: the asking is slow, in a virtual machine above all.
-    static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
-
-    #[inline]
-    fn state() -> u8 {
-        match STATE.load(Ordering::Relaxed) {
-            UNKNOWN => ask(),
-            state => state,
-        }
-    }
-
-    #[cold]
-    fn ask() -> u8 {
-        // Bits of the leaves 1 and 7, as the processor's manual has them.
-        const HAS_POPCNT: u32 = 1 << 23;
-        const SAVES_VECTORS_AND_AVX: u32 = 1 << 27 | 1 << 28;
-        const HAS_AVX2: u32 = 1 << 5;
-        let ecx = __cpuid(1).ecx;
-        let mut state = if ecx & HAS_POPCNT != 0 { POPCNT } else { BASELINE };
-        if state == POPCNT && ecx & SAVES_VECTORS_AND_AVX == SAVES_VECTORS_AND_AVX && __cpuid(0).eax >= 7 {
-            // SAFETY: bit 27 says that the instruction is there and that the system has enabled it.
-            let saved = unsafe { _xgetbv(0) };
-            // 6: the system keeps both halves of the vectors.
-            if saved & 6 == 6 && __cpuid_count(7, 0).ebx & HAS_AVX2 != 0 {
-                state = AVX2;
-            }
-        }
-        STATE.store(state, Ordering::Relaxed);
-        state
-    }
+    const VECTOR_BYTES_MIN: usize = 512;
 
     /// As `count_words`.
     #[inline]
@@ -82,10 +45,10 @@ mod processor {
         fn with_popcnt(bytes: &[u8]) -> u64 {
             super::count_words(bytes)
         }
-        match state() {
-            // SAFETY: the processor has these instructions and the system keeps their state, as `ask` found.
-            AVX2 if bytes.len() >= WIDE_BYTES_MIN => unsafe { count_wide(bytes) },
-            // SAFETY: the processor has the instruction, as `ask` found.
+        match level() {
+            // SAFETY: the processor has these instructions and the system keeps their state.
+            AVX2 if bytes.len() >= VECTOR_BYTES_MIN => unsafe { count_vectors(bytes) },
+            // SAFETY: the processor has the instruction.
             AVX2 | POPCNT => unsafe { with_popcnt(bytes) },
             _ => super::count_words(bytes),
         }
@@ -94,7 +57,7 @@ mod processor {
     /// Counts by a table of the 16 halves of a byte, 32 bytes a step (Mula, Kurz and Lemire, "Faster population counts using
     /// AVX2 instructions").
     #[target_feature(enable = "avx2")]
-    pub fn count_wide(bytes: &[u8]) -> u64 {
+    fn count_vectors(bytes: &[u8]) -> u64 {
         /// 31: steps until a byte's count, 8 at most of each, would leave the byte.
         const STEPS: usize = 31;
         let table = _mm256_setr_epi8(
@@ -111,8 +74,7 @@ mod processor {
                 let block: __m256i = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
                 let low = _mm256_and_si256(block, low_half);
                 let high = _mm256_and_si256(_mm256_srli_epi16::<4>(block), low_half);
-                let both =
-                    _mm256_add_epi8(_mm256_shuffle_epi8(table, low), _mm256_shuffle_epi8(table, high));
+                let both = _mm256_add_epi8(_mm256_shuffle_epi8(table, low), _mm256_shuffle_epi8(table, high));
                 counts = _mm256_add_epi8(counts, both);
             }
             sums = _mm256_add_epi64(sums, _mm256_sad_epu8(counts, zero));

@@ -173,7 +173,8 @@ impl Hash {
             let mut elements = list.iter();
             core::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
         });
-        let entries = table.into_iter().flat_map(|table| Walk::new(table)).filter_map(|found| pair_of(found.node));
+        let entries =
+            table.into_iter().flat_map(|table| Walk::new(table)).filter_map(|found| pair_of(found.node));
         pairs.chain(entries)
     }
 

@@ -321,9 +321,7 @@ pub fn raise(text: &mut Vec<u8>, index: usize, value: u8, sparse_bytes_max: u64)
 /// Raises `registers` to those of `text`.
 pub fn merge(registers: &mut Registers, text: &[u8]) -> Result<(), Corrupt> {
     if is_dense(text) {
-        for (register, value) in registers.iter_mut().zip(unpacked(text)) {
-            *register = (*register).max(value);
-        }
+        merge_dense(registers, text);
         return Ok(());
     }
     let mut index = 0;
@@ -337,16 +335,39 @@ pub fn merge(registers: &mut Registers, text: &[u8]) -> Result<(), Corrupt> {
     if index == REGISTERS { Ok(()) } else { Err(Corrupt) }
 }
 
-/// The registers of the dense form: four of them are three bytes.
-fn unpacked(text: &[u8]) -> Registers {
-    let mut registers = [0; REGISTERS];
-    let (fours, triples) = (registers.as_chunks_mut::<4>().0, text[HEADER..].as_chunks::<3>().0);
-    for (four, [low, middle, high]) in fours.iter_mut().zip(triples) {
-        let word = u32::from_le_bytes([*low, *middle, *high, 0]);
-        let spread = word & 0x3f | word << 2 & 0x3f00 | word << 4 & 0x3f_0000 | word << 6 & 0x3f00_0000;
-        *four = spread.to_le_bytes();
+/// Raises `registers` to those of the dense form: four of them are three bytes.
+fn merge_dense(registers: &mut Registers, text: &[u8]) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if crate::processor::level() == crate::processor::AVX2 {
+        #[target_feature(enable = "avx2")]
+        fn with_vectors(registers: &mut Registers, text: &[u8]) {
+            merge_triples(registers, text);
+        }
+        // SAFETY: the processor has these instructions and the system keeps their state.
+        return unsafe { with_vectors(registers, text) };
     }
-    registers
+    merge_triples(registers, text);
+}
+
+/// In blocks, each in steps that are the same for all its parts: the compiler makes vectors of them.
+#[inline(always)]
+fn merge_triples(registers: &mut Registers, text: &[u8]) {
+    const FOURS: usize = 64;
+    let blocks = registers.as_chunks_mut::<{ 4 * FOURS }>().0.iter_mut();
+    for (block, triples) in blocks.zip(text[HEADER..].as_chunks::<{ 3 * FOURS }>().0) {
+        let mut words = [0u32; FOURS];
+        for (word, [low, middle, high]) in words.iter_mut().zip(triples.as_chunks::<3>().0) {
+            *word = u32::from_le_bytes([*low, *middle, *high, 0]);
+        }
+        let mut values = [0; 4 * FOURS];
+        for (four, word) in values.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            let spread = word & 0x3f | word << 2 & 0x3f00 | word << 4 & 0x3f_0000 | word << 6 & 0x3f00_0000;
+            *four = spread.to_le_bytes();
+        }
+        for (register, value) in block.iter_mut().zip(values) {
+            *register = (*register).max(value);
+        }
+    }
 }
 
 /// Sets all registers of the dense form.
@@ -354,7 +375,8 @@ pub fn set_dense(text: &mut [u8], registers: &Registers) {
     let triples = text[HEADER..].as_chunks_mut::<3>().0;
     for (four, triple) in registers.as_chunks::<4>().0.iter().zip(triples) {
         let spread = u32::from_le_bytes(*four);
-        let word = spread & 0x3f | (spread & 0x3f00) >> 2 | (spread & 0x3f_0000) >> 4 | (spread & 0x3f00_0000) >> 6;
+        let word =
+            spread & 0x3f | (spread & 0x3f00) >> 2 | (spread & 0x3f_0000) >> 4 | (spread & 0x3f00_0000) >> 6;
         triple.copy_from_slice(&word.to_le_bytes()[..3]);
     }
 }
@@ -365,7 +387,9 @@ type Histogram = [u32; 64];
 /// The estimate for `text`.
 pub fn count(text: &[u8]) -> Result<u64, Corrupt> {
     if is_dense(text) {
-        return Ok(count_registers(&unpacked(text)));
+        let mut registers = no_registers();
+        merge_dense(&mut registers, text);
+        return Ok(count_registers(&registers));
     }
     let mut histogram: Histogram = [0; 64];
     let mut index = 0;

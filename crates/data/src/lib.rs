@@ -24,6 +24,8 @@ pub mod listpack;
 pub mod memory;
 mod node;
 pub mod place;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod processor;
 pub mod sample;
 mod scan;
 mod segment;

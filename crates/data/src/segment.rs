@@ -490,6 +490,13 @@ impl Segment {
     pub fn copied(self, mut map: impl FnMut(Word) -> Word) -> Segment {
         let copy = Segment::new(self.buckets(), self.depth(), false);
         for bucket in 0..self.buckets() {
+            // What the words of the next bucket lead to is on its way while those of this one are copied.
+            if bucket + 1 < self.buckets() {
+                self.words(bucket + 1)
+                    .iter()
+                    .filter(|word| !word.is_empty())
+                    .for_each(|word| word.entry().prefetch());
+            }
             for (at, word) in self.words(bucket).into_iter().enumerate() {
                 if !word.is_empty() {
                     copy.write(bucket, at, map(word));

@@ -22,7 +22,7 @@ pub(crate) struct Found<E> {
 
 /// The nodes of a table.
 #[derive(Debug)]
-pub(crate) struct Walk<'a, E> {
+pub(crate) struct Walk<'a, E: Node> {
     table: &'a Table<E>,
     segment: Segment,
     /// The segment's first place in the directory.

@@ -22,11 +22,11 @@ use crate::node::Node;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef, integer_of};
+use crate::walk::{Found, Walk};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 use member::Member;
-use crate::walk::{Found, Walk};
 use members::Source;
 
 /// Up to which size a set stays in a small layout.

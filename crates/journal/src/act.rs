@@ -1,6 +1,7 @@
 //! Acts: the consequences for the other parts of a node. The node carries them out in order, at once.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use base::Id;
 use machine::ConnId;
 use wire::Batch;
@@ -104,4 +105,6 @@ pub struct Loaded {
     pub second: Option<(Id, u64)>,
     /// Whom the data came from, where the file says so.
     pub bond: Option<crate::Bond>,
+    /// Libraries of functions. They are not run here; what is saved or synchronised later has them again.
+    pub functions: Vec<Vec<u8>>,
 }

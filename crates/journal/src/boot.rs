@@ -11,18 +11,25 @@ use crate::{Loaded, Settings, Turn};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use base::Time;
+use base::{Span, Time};
 use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Output};
 
 /// 256 KiB: one read. One is decoded while the next is on its way.
 const READ_BYTES: usize = 256 << 10;
 
+/// 5 s: a long load says so often how far it is.
+const TELL_PERIOD: Span = Span::seconds(5);
+
 /// A load from a file.
 pub(crate) struct Boot {
     pub(crate) file: FileId,
     pub(crate) read_bytes: u64,
+    /// Size of the file; 0: not known yet.
+    pub(crate) total_bytes: u64,
     path: String,
-    loader: Loader,
+    pub(crate) loader: Loader,
+    /// When the progress was last told.
+    told_at: Time,
     /// Read and not given to the loader, from the second on.
     waiting: Option<(Vec<u8>, usize)>,
     end: Option<Result<(), DiskError>>,
@@ -37,13 +44,16 @@ impl Boot {
     pub(crate) fn new(settings: &Settings, keeps_expired: bool, turn: &mut Turn<'_>) -> Boot {
         let (file, path) = (turn.numbers.file(), settings.dump_file.clone());
         turn.out.put(Output::Disk(DiskOp::Open { file, path: path.clone() }));
+        turn.out.put(Output::Disk(DiskOp::Measure { file }));
         turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
         let loader = Loader::new(keeps_expired, settings);
         Boot {
             file,
             read_bytes: 0,
+            total_bytes: 0,
             path,
             loader,
+            told_at: turn.now.mono,
             waiting: None,
             end: None,
             has_more: false,
@@ -109,9 +119,12 @@ impl Boot {
         }
         self.has_more = matches!(step, Ok(Step::More | Step::Ready | Step::Early));
         self.is_early = matches!(step, Ok(Step::Early));
+        self.tell(turn);
         match step {
             Ok(Step::More | Step::Early) => None,
             Ok(Step::Ready) => {
+                let lines = self.loader.writer().lines(turn.now);
+                lines.into_iter().for_each(|line| turn.out.log(Level::Notice, line));
                 if !self.is_reload {
                     self.restore(leads, feed, turn);
                 }
@@ -144,6 +157,20 @@ impl Boot {
                 let text = format!("Fatal error loading the DB {}: {error}. Exiting.", self.path);
                 Some(self.close(Err(text), turn))
             }
+        }
+    }
+
+    /// The progress of a long load, and what was left out, for the log.
+    fn tell(&mut self, turn: &mut Turn<'_>) {
+        for line in self.loader.take_left_out() {
+            turn.out.log(Level::Warning, line);
+        }
+        if turn.now.mono.since(self.told_at) >= TELL_PERIOD && self.total_bytes > 0 {
+            self.told_at = turn.now.mono;
+            let (done, keys) = (self.loader.at(), self.loader.loaded.keys);
+            let share = done as f64 * 100.0 / self.total_bytes as f64;
+            let text = format!("Loading: {share:.1}% of {} bytes, {keys} keys", self.total_bytes);
+            turn.out.log(Level::Notice, text);
         }
     }
 

@@ -22,7 +22,7 @@ const VERSION: &[u8] = b"7.2.4";
 
 /// What a snapshot says about itself.
 #[derive(Default)]
-pub(crate) struct Head {
+pub(crate) struct Head<'a> {
     /// It is a base of the append-only file.
     pub(crate) is_base: bool,
     /// The database that the stream has selected at the snapshot's offset.
@@ -35,6 +35,8 @@ pub(crate) struct Head {
     pub(crate) second: Option<(Id, u64)>,
     /// Whom the data came from.
     pub(crate) bond: Option<Bond>,
+    /// Libraries of functions that came with the data.
+    pub(crate) functions: &'a [Vec<u8>],
 }
 
 /// Reads the note of the second history.
@@ -43,7 +45,7 @@ pub(crate) fn parse_second(note: &[u8]) -> Option<(Id, u64)> {
     Some((Id::parse(id.as_bytes())?, first.parse().ok()?))
 }
 
-impl Head {
+impl Head<'_> {
     /// The bytes before the first key.
     pub(crate) fn write(&self, now: Now, keyspace: &Keyspace) -> Vec<u8> {
         let mut out = Vec::new();
@@ -73,6 +75,7 @@ impl Head {
             }
         }
         number(&mut out, b"aof-base", u64::from(self.is_base));
+        self.functions.iter().for_each(|code| encoder::function(&mut out, code));
         out
     }
 }

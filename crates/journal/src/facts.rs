@@ -109,6 +109,8 @@ pub struct LoadingFacts {
     pub total_bytes: u64,
     /// `loading_loaded_bytes`.
     pub loaded_bytes: u64,
+    /// `loading_rdb_used_mem`: memory of the data when they were written.
+    pub used_bytes: u64,
     /// `async_loading` stays 0; this one is true for a synchronisation.
     pub from_primary: bool,
 }

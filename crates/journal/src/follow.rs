@@ -468,7 +468,11 @@ impl Follow {
     ) {
         let State::Transfer { conn, transfer, .. } = &mut self.state else { return };
         let conn = *conn;
-        match transfer.step(conn, budget, settings, turn) {
+        let step = transfer.step(conn, budget, settings, turn);
+        for line in transfer.loader.take_left_out() {
+            turn.out.log(Level::Warning, line);
+        }
+        match step {
             Ok(Step::Starved | Step::More | Step::Early) => {}
             // Whoever would have lost as much in our history would be further on in it.
             Ok(Step::Ready)
@@ -478,6 +482,9 @@ impl Follow {
             }
             Ok(Step::Ready) => {
                 transfer.replaced = true;
+                let lines = transfer.loader.writer().lines(turn.now);
+                lines.into_iter().for_each(|line| turn.out.log(Level::Notice, line));
+                turn.out.log(Level::Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
                 events.push(Event::Replace);
             }
             Ok(Step::Done) => match transfer.finish() {
@@ -710,12 +717,12 @@ impl Follow {
         }
     }
 
-    /// Bytes of the running transfer: of all, and decoded.
-    pub(crate) fn loading(&self) -> Option<(u64, u64)> {
+    /// Bytes of the running transfer: of all, decoded, and of the data's memory at the primary.
+    pub(crate) fn loading(&self) -> Option<[u64; 3]> {
         match &self.state {
             State::Transfer { transfer, .. } if transfer.replaced => {
                 let total = if let Frame::Length(bytes) = transfer.frame { bytes } else { 0 };
-                Some((total, transfer.received - transfer.queued as u64))
+                Some([total, transfer.loader.at(), transfer.loader.writer().used_bytes])
             }
             _ => None,
         }

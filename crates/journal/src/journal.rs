@@ -20,7 +20,6 @@ mod handover;
 
 use crate::aof::{Aof, Replay};
 use crate::boot::Boot;
-use crate::facts::{Facts, LoadingFacts};
 use crate::feed::Feed;
 use crate::follow::{Event, Follow, Stand, command};
 use crate::gate::{Done, Gate};
@@ -135,6 +134,10 @@ pub struct Journal {
     shutdown: Option<Shutdown>,
     load_started: Unix,
     loaded: Loaded,
+    /// Libraries of functions that came with the data.
+    functions: Vec<Vec<u8>>,
+    /// FLUSHALL has run in this turn.
+    is_flushed: bool,
     /// Bytes that came from primaries.
     input_bytes: u64,
 }
@@ -165,6 +168,8 @@ impl Journal {
             shutdown: None,
             load_started: now.unix,
             loaded: Loaded::default(),
+            functions: Vec::new(),
+            is_flushed: false,
             input_bytes: 0,
         }
     }
@@ -647,6 +652,7 @@ impl Journal {
         self.seal_own_commands(turn.now.mono);
         self.step_shutdown(turn);
         self.settle_base(turn);
+        self.see_to_flush(turn);
         self.begin_snapshots(turn);
         self.seal_aof(turn);
         if self.saver.step(&mut self.links, &self.settings, turn) {
@@ -690,12 +696,13 @@ impl Journal {
             data_offset: self.feed.data_end,
             second: self.feed.second,
             bond: self.bond_now(turn.now).filter(|_| self.saver.has_wish()),
+            functions: &self.functions,
         };
         if self.saver.has_wish() {
             self.saver.begin_save(&head, &self.settings, turn);
         } else if self.aof.can_walk(turn.now.mono) {
             let walk = self.aof.begin_walk(self.feed.end, &self.settings.aof, turn);
-            self.saver.begin_base(walk, &self.settings, turn);
+            self.saver.begin_base(walk, &self.functions, &self.settings, turn);
         } else if self.links.transfer_at(&self.settings) <= turn.now.mono {
             let mark = *Id::random(&mut self.random).as_bytes();
             let count = self.links.begin_transfer(&self.feed, &mark, &self.settings, turn.now, turn.out);
@@ -714,6 +721,7 @@ impl Journal {
         let out = &mut *turn.out;
         out.wake(self.cron_at);
         out.wake(self.gate.deadline());
+        out.wake(self.saver.wake_at(&self.settings));
         if !self.links.is_empty() && self.follow.is_none() {
             out.wake(self.ping_at);
         }
@@ -774,6 +782,7 @@ impl Journal {
                     self.feed.adopt(replid, offset, data_end);
                     self.saver.changes += loaded.keys.max(1);
                     self.stream_db = loaded.stream_db;
+                    self.functions = loaded.functions.clone();
                     self.loaded = loaded.clone();
                     turn.acts.push(Act::LoadEnded(Source::Primary, Ok(loaded)));
                     turn.acts.push(Act::PrimaryLinkUp);
@@ -826,6 +835,9 @@ impl Journal {
                     let address = self.primary().map(|primary| primary.to_string());
                     self.bond = loaded.bond.clone().filter(|bond| Some(&bond.primary) == address.as_ref());
                 }
+                if source == Source::File || !loaded.functions.is_empty() {
+                    self.functions = loaded.functions.clone();
+                }
                 self.loaded = loaded.clone();
                 self.saver.last_save = turn.now.unix;
             }
@@ -872,49 +884,6 @@ impl Journal {
                 self.aof.flush(self.feed.end, turn);
                 turn.acts.push(Act::ShutdownReady);
             }
-        }
-    }
-
-    // ----- answers
-
-    /// Everything that INFO, ROLE and the cluster want to know.
-    pub fn facts(&self, now: Now) -> Facts {
-        let read = self.feed.end + self.unsettled.len() as u64;
-        let backlog = self.feed.backlog.as_ref();
-        let mut saving = self.saver.facts(&self.settings, now);
-        (saving.loaded_keys, saving.loaded_expired) = (self.loaded.keys, self.loaded.expired);
-        let from_file = self.boot.as_ref().map(|boot| boot.read_bytes);
-        let from_file = from_file.or(self.replay.as_ref().map(|replay| replay.read_bytes));
-        let loading = match (from_file, self.follow.as_ref().and_then(Follow::loading)) {
-            (Some(read_bytes), _) => Some((0, read_bytes, false)),
-            (None, Some((total, loaded))) => Some((total, loaded, true)),
-            (None, None) => None,
-        };
-        Facts {
-            replid: self.feed.replid,
-            second_replid: self.feed.second.map_or(Id::ZERO, |(id, _)| id),
-            second_offset: self.feed.second.map_or(-1, |(_, first)| first as i64),
-            offset: self.feed.end,
-            data_offset: self.feed.data_end,
-            backlog_active: backlog.is_some(),
-            backlog_bytes: self.settings.backlog_bytes,
-            backlog_first: backlog.map_or(0, |backlog| backlog.first() + 1),
-            backlog_len: backlog.map_or(0, |backlog| backlog.len()),
-            backlog_memory: backlog.map_or(0, |backlog| backlog.memory()),
-            replicas: self.links.facts(self.feed.end, now),
-            good_replicas: self.good_replicas(now),
-            primary: self.follow.as_ref().map(|follow| follow.facts(self.feed.end, read, now)),
-            loading: loading.map(|(total_bytes, loaded_bytes, from_primary)| LoadingFacts {
-                started_seconds: self.load_started.as_seconds(),
-                total_bytes,
-                loaded_bytes,
-                from_primary,
-            }),
-            saving,
-            aof: self.aof.facts(now.mono),
-            syncs: self.links.syncs,
-            input_bytes: self.input_bytes,
-            output_bytes: self.links.sent,
         }
     }
 }

@@ -46,6 +46,37 @@ pub(crate) struct Loader {
     gone_db: Option<u32>,
     replid: Option<Id>,
     offset: Option<u64>,
+    /// What the writer says of itself.
+    writer: Writer,
+    /// Lines for the log, of what was left out.
+    left_out: Vec<String>,
+}
+
+/// The writer's notes about itself and the data.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Writer {
+    version: Vec<u8>,
+    created_seconds: Option<u64>,
+    pub(crate) used_bytes: u64,
+}
+
+impl Writer {
+    /// The lines that the originals have in their logs.
+    pub(crate) fn lines(&self, now: Now) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.version.is_empty() {
+            let version = String::from_utf8_lossy(&self.version);
+            lines.push(format!("Loading RDB produced by version {version}"));
+        }
+        if let Some(created) = self.created_seconds {
+            lines.push(format!("RDB age {} seconds", now.unix.as_seconds().saturating_sub(created)));
+        }
+        if self.used_bytes > 0 {
+            let mebibytes = self.used_bytes as f64 / f64::from(1 << 20);
+            lines.push(format!("RDB memory usage when created {mebibytes:.2} Mb"));
+        }
+        lines
+    }
 }
 
 impl Loader {
@@ -62,6 +93,8 @@ impl Loader {
             gone_db: None,
             replid: None,
             offset: None,
+            writer: Writer::default(),
+            left_out: Vec::new(),
         }
     }
 
@@ -78,6 +111,21 @@ impl Loader {
     /// What was pushed behind the end.
     pub(crate) fn rest(&self) -> &[u8] {
         self.decoder.rest()
+    }
+
+    /// Bytes that are decoded.
+    pub(crate) fn at(&self) -> u64 {
+        self.decoder.at()
+    }
+
+    /// What the writer says of itself.
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Lines for the log, of what was left out since the last call.
+    pub(crate) fn take_left_out(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.left_out)
     }
 
     /// When the next key is due, after `Early`.
@@ -115,6 +163,15 @@ impl Loader {
             match item {
                 Item::Header { .. } | Item::ResizeDb { .. } => {}
                 Item::Aux { key, value } => self.on_note(&key, &value),
+                Item::Function(code) => self.loaded.functions.push(code),
+                Item::ModuleData { module } => {
+                    let text = format!("Data of the module '{module}' are left out: modules are not loaded");
+                    self.left_out.push(text);
+                }
+                Item::SlotImport { name, .. } => {
+                    let name = String::from_utf8_lossy(&name);
+                    self.left_out.push(format!("The import of slots '{name}' is left out: it did not end"));
+                }
                 Item::SelectDb(db) if db >= keyspace.databases() => {
                     return Err(format!(
                         "the data has a database {db}, and 'databases' is {}",
@@ -152,6 +209,9 @@ impl Loader {
             b"repl-stream-db" => {
                 self.loaded.stream_db = number().and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
             }
+            b"redis-ver" | b"valkey-ver" => self.writer.version = value.to_vec(),
+            b"ctime" => self.writer.created_seconds = number(),
+            b"used-mem" => self.writer.used_bytes = number().unwrap_or(0),
             crate::dump::DATA_OFFSET => self.loaded.data_offset = number(),
             crate::dump::SECOND => self.loaded.second = crate::dump::parse_second(value),
             crate::dump::BOND => self.loaded.bond = crate::Bond::parse(value),

@@ -31,6 +31,15 @@ impl Pace {
         self.due = self.due.max(now - LATE_MAX) + Span::us(us);
     }
 
+    /// Several keys are done.
+    pub(crate) fn note_keys(&mut self, count: u64, delay: i64, now: Time) {
+        if delay < 0 {
+            (0..count).for_each(|_| self.note_key(delay, now));
+        } else if delay > 0 && count > 0 {
+            self.due = self.due.max(now - LATE_MAX) + Span::us(delay.unsigned_abs()).times(count);
+        }
+    }
+
     /// True when the next key is due.
     pub(crate) fn is_due(&self, delay: i64, now: Time) -> bool {
         delay == 0 || self.due <= now

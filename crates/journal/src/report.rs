@@ -83,6 +83,7 @@ fn fill_persistence(facts: &Facts, now: Now, info: &mut spec::info::Persistence)
         info.load_started_seconds = loading.started_seconds;
         info.load_total_bytes = loading.total_bytes;
         info.load_done_bytes = loading.loaded_bytes;
+        info.load_used_bytes = loading.used_bytes;
         let passed = now.unix.as_seconds().saturating_sub(loading.started_seconds).max(1);
         let per_second = (loading.loaded_bytes / passed).max(1);
         info.load_eta_seconds = loading.total_bytes.saturating_sub(loading.loaded_bytes) / per_second;

@@ -58,6 +58,8 @@ pub struct Settings {
     pub compression: bool,
     /// `key-load-delay`: microseconds for each key that is loaded; negative: one for each so many keys.
     pub key_load_delay: i64,
+    /// `rdb-key-save-delay`: the same for each key that is saved.
+    pub key_save_delay: i64,
     /// `loading-process-events-interval-bytes`: a load lets others have their turn after so many bytes.
     pub load_turn_bytes: usize,
     /// How collections are laid out that are loaded.
@@ -105,6 +107,7 @@ impl Settings {
             checksum: config.yes(id::RDBCHECKSUM),
             compression: config.yes(id::RDBCOMPRESSION),
             key_load_delay: config.integer(id::KEY_LOAD_DELAY),
+            key_save_delay: config.integer(id::RDB_KEY_SAVE_DELAY),
             load_turn_bytes: usize::try_from(config.bytes(id::LOADING_PROCESS_EVENTS_INTERVAL_BYTES))
                 .unwrap_or(usize::MAX),
             limits: codec::limits(config),

@@ -13,6 +13,7 @@
 
 use crate::aof::Walk;
 use crate::link::Links;
+use crate::pace::Pace;
 use crate::{Act, SavingFacts, Settings, Turn, dump};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -26,6 +27,8 @@ use machine::{ConnId, Disk, DiskOp, FileId, Level, Output, WriteId};
 const FILE_WINDOW_BYTES: usize = 4 << 20;
 /// 400 entries and 128 KiB: one slice of the walk, about half a millisecond.
 const SLICE: SnapshotBudget = SnapshotBudget { entries: 400, bytes: 128 << 10 };
+/// One segment of a table: the smallest slice.
+const ONE_SEGMENT: SnapshotBudget = SnapshotBudget { entries: 1, bytes: 1 };
 /// 5 s: a failed save is tried again after so long, as in the originals.
 const RETRY: Span = Span::seconds(5);
 /// The name of an unfinished file.
@@ -58,6 +61,9 @@ struct Job {
     is_walked: bool,
     keys_total: u64,
     keys_done: u64,
+    pace: Pace,
+    /// Keys that the pace knows.
+    keys_paced: u64,
 }
 
 /// What a save was asked for by.
@@ -149,7 +155,7 @@ impl Saver {
     // ----- jobs
 
     /// Starts the save that was wished for.
-    pub(crate) fn begin_save(&mut self, head: &dump::Head, settings: &Settings, turn: &mut Turn<'_>) {
+    pub(crate) fn begin_save(&mut self, head: &dump::Head<'_>, settings: &Settings, turn: &mut Turn<'_>) {
         let Some(wish) = self.wish.take() else { return };
         let file = turn.numbers.file();
         turn.out.put(Output::Disk(DiskOp::Create { file, path: UNFINISHED.to_string() }));
@@ -173,11 +179,17 @@ impl Saver {
     }
 
     /// Starts to write a base of the append-only file.
-    pub(crate) fn begin_base(&mut self, walk: Walk, settings: &Settings, turn: &mut Turn<'_>) {
+    pub(crate) fn begin_base(
+        &mut self,
+        walk: Walk,
+        functions: &[Vec<u8>],
+        settings: &Settings,
+        turn: &mut Turn<'_>,
+    ) {
         let file = turn.numbers.file();
         turn.out.put(Output::Disk(DiskOp::Create { file, path: UNFINISHED_BASE.to_string() }));
         let (encode, sum) = if walk.is_rdb {
-            let head = dump::Head { is_base: true, ..dump::Head::default() };
+            let head = dump::Head { is_base: true, functions, ..dump::Head::default() };
             let head = head.write(turn.now, turn.keyspace);
             (dump::encode(settings.compression), dump::Sum::new(settings.checksum, head))
         } else {
@@ -220,7 +232,7 @@ impl Saver {
     pub(crate) fn begin_links(
         &mut self,
         mark: [u8; 40],
-        head: &dump::Head,
+        head: &dump::Head<'_>,
         settings: &Settings,
         turn: &mut Turn<'_>,
     ) {
@@ -232,7 +244,16 @@ impl Saver {
         assert!(self.job.is_none());
         turn.keyspace.snapshot_begin(encode);
         let keys_total = (0..turn.keyspace.databases()).map(|db| turn.keyspace.len(db)).sum();
-        self.job = Some(Job { target, begun: turn.now, sum, is_walked: false, keys_total, keys_done: 0 });
+        self.job = Some(Job {
+            target,
+            begun: turn.now,
+            sum,
+            is_walked: false,
+            keys_total,
+            keys_done: 0,
+            pace: Pace::default(),
+            keys_paced: 0,
+        });
     }
 
     /// Walks on as far as the target keeps up and one slice goes. True when more could be done at once.
@@ -259,16 +280,20 @@ impl Saver {
             }
             Target::Links { .. } => links.receivers_are_ready(),
         };
-        if !can_take || job.is_walked {
+        let delay = settings.key_save_delay;
+        if !can_take || job.is_walked || !job.pace.is_due(delay, turn.now.mono) {
             return false;
         }
         let mut bytes = job.sum.take_head();
         if turn.keyspace.snapshot_pending_bytes() < SLICE.bytes {
-            turn.keyspace.snapshot_step(SLICE);
+            turn.keyspace.snapshot_step(if delay == 0 { SLICE } else { ONE_SEGMENT });
         }
-        let progress = turn.keyspace.snapshot_take(&mut bytes);
         job.keys_done = turn.keyspace.snapshot_keys().max(job.keys_done);
-        job.is_walked = progress != Progress::Walking;
+        let progress = turn.keyspace.snapshot_take(&mut bytes);
+        job.pace.note_keys(job.keys_done - job.keys_paced, delay, turn.now.mono);
+        job.keys_paced = job.keys_done;
+        // The last key takes its time as well.
+        job.is_walked = progress != Progress::Walking && job.pace.is_due(delay, turn.now.mono);
         if job.is_walked {
             job.sum.end(&mut bytes);
         } else {
@@ -398,6 +423,24 @@ impl Saver {
     fn abort_walk(&mut self, turn: &mut Turn<'_>) {
         if self.job.take().is_some_and(|job| !job.is_walked) {
             turn.keyspace.snapshot_abort();
+        }
+    }
+
+    /// The data was removed on purpose: what is being saved in the background is not wanted any more.
+    pub(crate) fn give_up_background(&mut self, turn: &mut Turn<'_>) {
+        let Some(Job { target: Target::File(target), .. }) = &self.job else { return };
+        if target.wish == Wish::Background && target.commit.is_none() {
+            turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
+            turn.out.log(Level::Notice, "Background saving given up: all keys were removed");
+            self.abort_walk(turn);
+        }
+    }
+
+    /// When the walker goes on, where it waits for the time of its keys.
+    pub(crate) fn wake_at(&self, settings: &Settings) -> Time {
+        match &self.job {
+            Some(job) if settings.key_save_delay != 0 && !job.is_walked => job.pace.due(),
+            Some(_) | None => Time::NEVER,
         }
     }
 

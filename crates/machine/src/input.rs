@@ -47,6 +47,13 @@ pub enum Input {
         /// The next bytes in order.
         result: Result<Vec<u8>, DiskError>,
     },
+    /// How long a file is, after a `DiskOp::Measure`. There is no answer where that can not be known.
+    FileSize {
+        /// The file.
+        file: FileId,
+        /// Bytes.
+        bytes: u64,
+    },
     /// The time of `Outbox::wake_at` has come, or `Outbox::again` was asked for. The first turn has one as well.
     Tick,
     /// The operator asks.

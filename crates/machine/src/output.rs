@@ -143,6 +143,11 @@ pub enum DiskOp {
         /// The file's name.
         path: String,
     },
+    /// How long is an open file? Answered by `Input::FileSize`.
+    Measure {
+        /// The file.
+        file: FileId,
+    },
     /// Read the next bytes, at most so many; answered by `Input::FileRead`.
     Read {
         /// The file.

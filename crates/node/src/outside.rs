@@ -427,7 +427,10 @@ impl Outside for Rest {
                 reply.ok();
                 Answer::Done
             }
-            Question::FlushedAll => Answer::Done,
+            Question::FlushedAll => {
+                self.journal.flushed_all();
+                Answer::Done
+            }
         }
     }
 }

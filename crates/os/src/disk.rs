@@ -126,7 +126,9 @@ impl Disks {
             DiskOp::Extend { .. } | DiskOp::Truncate { .. } | DiskOp::Rename { .. } => Lane::Log,
             DiskOp::SyncBeside { .. } => Lane::Sync,
             DiskOp::Replace { .. } => Lane::Replace,
-            DiskOp::Open { .. } | DiskOp::Read { .. } | DiskOp::Close { .. } => Lane::Read,
+            DiskOp::Open { .. } | DiskOp::Measure { .. } | DiskOp::Read { .. } | DiskOp::Close { .. } => {
+                Lane::Read
+            }
             DiskOp::Create { .. }
             | DiskOp::Append { .. }
             | DiskOp::Sync { .. }
@@ -294,6 +296,13 @@ impl Worker {
                     Ok(bytes)
                 });
                 self.mailbox.put(Input::FileRead { file, result });
+            }
+            DiskOp::Measure { file } => {
+                // A file that is not open says so at the first read.
+                let held = self.files.get(&file).and_then(|held| held.file.as_ref());
+                if let Some(Ok(about)) = held.map(File::metadata) {
+                    self.mailbox.put(Input::FileSize { file, bytes: about.len() });
+                }
             }
             DiskOp::Close { file } => {
                 self.files.remove(&file);

@@ -46,6 +46,7 @@ impl Gates {
             | DiskOp::Extend { .. }
             | DiskOp::Abandon { .. }
             | DiskOp::Open { .. }
+            | DiskOp::Measure { .. }
             | DiskOp::Read { .. }
             | DiskOp::Close { .. } => return,
         };

@@ -7,12 +7,14 @@
 //!   redan up                 -----> up::run
 //!   redan cli, redis-cli     -----> cli::run
 //!   redan links DIR          -----> links::run
+//!   redan check-rdb FILE     -----> check_rdb::run
 //! ```
 //!
 //! Called by an original's name, the arguments, files, exit codes and the shape of the output are those
 //! of the original. A name whose job is not built yet says so and exits with 1: it never pretends.
 
 mod check_aof;
+mod check_rdb;
 mod links;
 mod names;
 mod server;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
             ExitCode::from(cli::run(rest.to_vec(), names::dialect(&called_as)))
         }
         names::Choice::Applet(names::Applet::CheckAof, rest) => check_aof::run(&called_as, rest),
+        names::Choice::Applet(names::Applet::CheckRdb, rest) => check_rdb::run(&called_as, rest),
         names::Choice::Applet(names::Applet::Cluster, rest) => ExitCode::from(cli::run_trib(rest.to_vec())),
         names::Choice::Applet(names::Applet::NotYet(job), _) => {
             eprintln!("redan: {job} is not part of this version. Use the original tool for now.");

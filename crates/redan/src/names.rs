@@ -18,6 +18,8 @@ pub enum Applet {
     Cluster,
     /// The checker of append-only files.
     CheckAof,
+    /// The checker of RDB files.
+    CheckRdb,
     /// A job that is designed and not built: it is refused with its description.
     NotYet(&'static str),
 }
@@ -76,8 +78,8 @@ const ROWS: &[Row] = &[
     Row {
         word: "check-rdb",
         aliases: &["redis-check-rdb", "valkey-check-rdb"],
-        applet: Applet::NotYet("the RDB checker"),
-        about: "",
+        applet: Applet::CheckRdb,
+        about: "check an RDB file: FILE",
     },
     Row {
         word: "check-aof",

@@ -137,16 +137,24 @@ impl Disk {
                 self.open.insert(file, Open::new(path, found));
                 None
             }
+            DiskOp::Measure { file } => self.measure(file),
             DiskOp::Read { file, bytes_max } => Some(self.read(file, bytes_max)),
-            DiskOp::Close { file } => {
-                self.open.remove(&file);
-                None
-            }
+            DiskOp::Close { file } => self.close(file),
             DiskOp::Remove { write, path } => {
                 self.files.remove(&path);
                 done(write)
             }
         }
+    }
+
+    fn close(&mut self, file: FileId) -> Option<Input> {
+        self.open.remove(&file);
+        None
+    }
+
+    fn measure(&self, file: FileId) -> Option<Input> {
+        let open = self.open.get(&file).filter(|open| !open.is_missing)?;
+        Some(Input::FileSize { file, bytes: open.content.len() as u64 })
     }
 
     /// The kernel's cache hides the lie until the crash.

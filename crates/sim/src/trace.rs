@@ -36,6 +36,7 @@ impl Trace {
             Input::Unframed(list) => self.event(at_us, host, 21, list.len() as u64),
             Input::Disk(disk) => self.event(at_us, host, 15, disk.write.0),
             Input::FileRead { file, .. } => self.event(at_us, host, 16, file.0),
+            Input::FileSize { file, .. } => self.event(at_us, host, 22, file.0),
             Input::Tick => self.event(at_us, host, 17, 0),
             Input::Signal(_) => self.event(at_us, host, 18, 0),
             Input::Host(_) => self.event(at_us, host, 19, 0),

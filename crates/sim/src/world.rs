@@ -928,6 +928,7 @@ fn place_in_turn(input: &Input) -> u8 {
         | Input::Connected { .. }
         | Input::Disk(_)
         | Input::FileRead { .. }
+        | Input::FileSize { .. }
         | Input::Answered { .. }
         | Input::Signal(_) => 0,
         Input::Unsent(_) | Input::Unframed(_) => 1,

@@ -37,6 +37,8 @@ fn copy(item: Item, out: &mut Vec<u8>) {
             }
             encoder::entry(out, &key, &value, Packing::Lzf);
         }
+        Item::Function(code) => encoder::function(out, &code),
+        Item::ModuleData { .. } | Item::SlotImport { .. } => {}
         Item::Header { .. } | Item::Empty { .. } | Item::Eof { .. } => {}
     }
 }

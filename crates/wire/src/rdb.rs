@@ -7,8 +7,9 @@
 //! (what a key holds), `payload` (one value on its own: DUMP), `error` (where and what is wrong), `check` (a report on
 //! a whole file).
 //!
-//! What this program can not hold ends the reading with an error that names it. Nothing is skipped: a node
-//! that drops what it does not know would lead with less than it was given.
+//! A value that this program can not hold ends the reading with an error that names it: a node that drops such would
+//! lead with less than it was given. What stands beside the keys and means nothing here (data of a module, slots that a
+//! Valkey was importing) is an item that says so; libraries of functions are items to be kept and written back.
 
 mod check;
 mod cursor;
@@ -32,8 +33,8 @@ pub use stream::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending, S
 pub use texts::Texts;
 pub use value::{Pairs, Value};
 
-/// The newest version of `REDIS` files that can be read (Redis 7.2, Valkey 8).
-pub const VERSION_READ_MAX: u32 = 11;
+/// The newest version of `REDIS` files that can be read (Redis 7.4).
+pub const VERSION_READ_MAX: u32 = 12;
 /// The version of `VALKEY` files that can be read (Valkey 9): version 11 and types of its own.
 pub const VALKEY_VERSION_READ: u32 = 80;
 /// The version that is written: Redis 7.0 and all later ones load it.
@@ -41,6 +42,8 @@ pub const VERSION_WRITTEN: u32 = 10;
 
 /// The byte that opens each part of a file.
 mod opcode {
+    /// String, length, pairs of lengths: slots that a Valkey 9 was importing.
+    pub(super) const SLOT_IMPORT: u8 = 243;
     /// Length, length, length: a slot, its keys, its keys with a deadline (Valkey 8).
     pub(super) const SLOT_INFO: u8 = 244;
     pub(super) const FUNCTION2: u8 = 245;
@@ -95,6 +98,10 @@ pub mod kind {
     /// A stream with one more time for each consumer (Redis 7.2).
     pub const STREAM_LISTPACKS_3: u8 = 21;
 
+    /// A hash, pair by pair, each after its deadline; the lowest deadline stands first (Redis 7.4).
+    pub const HASH_METADATA: u8 = 24;
+    /// A hash in a listpack of triples: field, value, deadline; the lowest deadline stands first (Redis 7.4).
+    pub const HASH_LISTPACK_EX: u8 = 25;
     /// A sorted set in a listpack (Redis 7).
     pub const SORTED_SET_LISTPACK: u8 = 17;
     /// A set in a listpack (Redis 7.2).
@@ -104,7 +111,8 @@ pub mod kind {
     pub(super) fn is_held(byte: u8) -> bool {
         let of_sets = matches!(byte, SET | SET_INTSET | SET_LISTPACK);
         let of_lists = matches!(byte, LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2);
-        let of_hashes = matches!(byte, HASH | HASH_2 | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK);
+        let of_hashes = matches!(byte, HASH | HASH_2 | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)
+            || matches!(byte, HASH_METADATA | HASH_LISTPACK_EX);
         let of_streams = matches!(byte, STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3);
         let of_sorted_sets =
             matches!(byte, SORTED_SET | SORTED_SET_2 | SORTED_SET_ZIPLIST | SORTED_SET_LISTPACK);
@@ -136,6 +144,8 @@ pub mod kind {
             SET_LISTPACK => "set (listpack)",
             STREAM_LISTPACKS_3 => "stream (listpacks 3)",
             HASH_2 => "hash with field deadlines",
+            HASH_METADATA => "hash with field deadlines (metadata)",
+            HASH_LISTPACK_EX => "hash with field deadlines (listpack)",
             _ => return None,
         })
     }

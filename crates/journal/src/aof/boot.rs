@@ -404,6 +404,7 @@ impl Replay {
             Ok(LoadStep::More | LoadStep::Ready | LoadStep::Early) => {}
             Ok(LoadStep::Done) => {
                 self.loaded.keys += loader.loaded.keys;
+                self.loaded.functions.append(&mut loader.loaded.functions);
                 let rest = loader.rest().to_vec();
                 let seen =
                     self.part_bytes - rest.len() as u64 - self.waiting.as_ref().map_or(0, Vec::len) as u64;

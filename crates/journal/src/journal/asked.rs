@@ -2,6 +2,7 @@
 
 use super::Journal;
 use crate::boot::Boot;
+use crate::facts::{Facts, LoadingFacts};
 use crate::follow::Follow;
 use crate::lineage::{Bond, Lack, Stake};
 use crate::snapshot::Wish;
@@ -9,7 +10,7 @@ use crate::{Act, Source, Turn};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::{Id, Now};
-use machine::ConnId;
+use machine::{ConnId, FileId};
 
 impl Journal {
     /// Loads the file of the last save into a node that serves (DEBUG RELOAD). `LoadEnded` comes in any case.
@@ -91,5 +92,70 @@ impl Journal {
             self.saver.wish(Wish::Background);
         }
         is_free
+    }
+
+    /// FLUSHALL has run: a save in the background ends, and where there are save points the empty data is saved.
+    pub fn flushed_all(&mut self) {
+        self.is_flushed = true;
+    }
+
+    /// What FLUSHALL leads to, at the end of its turn.
+    pub(super) fn see_to_flush(&mut self, turn: &mut Turn<'_>) {
+        if core::mem::take(&mut self.is_flushed) {
+            self.saver.give_up_background(turn);
+            if !self.settings.save_points.is_empty() && !self.saver.is_busy() {
+                self.saver.wish(Wish::Background);
+            }
+        }
+    }
+
+    /// How long a file is that the journal reads.
+    pub fn on_file_size(&mut self, file: FileId, bytes: u64) {
+        if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
+            boot.total_bytes = bytes;
+        }
+    }
+
+    /// Everything that INFO, ROLE and the cluster want to know.
+    pub fn facts(&self, now: Now) -> Facts {
+        let read = self.feed.end + self.unsettled.len() as u64;
+        let backlog = self.feed.backlog.as_ref();
+        let mut saving = self.saver.facts(&self.settings, now);
+        (saving.loaded_keys, saving.loaded_expired) = (self.loaded.keys, self.loaded.expired);
+        let replayed = self.replay.as_ref().map(|replay| ([0, replay.read_bytes, 0], false));
+        let loading = match (&self.boot, self.follow.as_ref().and_then(Follow::loading)) {
+            (Some(boot), _) => {
+                Some(([boot.total_bytes, boot.loader.at(), boot.loader.writer().used_bytes], false))
+            }
+            (None, Some(bytes)) => Some((bytes, true)),
+            (None, None) => replayed,
+        };
+        Facts {
+            replid: self.feed.replid,
+            second_replid: self.feed.second.map_or(Id::ZERO, |(id, _)| id),
+            second_offset: self.feed.second.map_or(-1, |(_, first)| first as i64),
+            offset: self.feed.end,
+            data_offset: self.feed.data_end,
+            backlog_active: backlog.is_some(),
+            backlog_bytes: self.settings.backlog_bytes,
+            backlog_first: backlog.map_or(0, |backlog| backlog.first() + 1),
+            backlog_len: backlog.map_or(0, |backlog| backlog.len()),
+            backlog_memory: backlog.map_or(0, |backlog| backlog.memory()),
+            replicas: self.links.facts(self.feed.end, now),
+            good_replicas: self.good_replicas(now),
+            primary: self.follow.as_ref().map(|follow| follow.facts(self.feed.end, read, now)),
+            loading: loading.map(|([total_bytes, loaded_bytes, used_bytes], from_primary)| LoadingFacts {
+                started_seconds: self.load_started.as_seconds(),
+                total_bytes,
+                loaded_bytes,
+                used_bytes,
+                from_primary,
+            }),
+            saving,
+            aof: self.aof.facts(now.mono),
+            syncs: self.links.syncs,
+            input_bytes: self.input_bytes,
+            output_bytes: self.links.sent,
+        }
     }
 }

@@ -55,6 +55,9 @@ impl Journal {
                     self.aof.loaded(restored.manifest, sizes, self.feed.end, &self.settings.aof, turn);
                     self.saver.changes = 0;
                 }
+                if source == Source::File || !restored.loaded.functions.is_empty() {
+                    self.functions = restored.loaded.functions.clone();
+                }
                 self.loaded = restored.loaded.clone();
                 Ok(restored.loaded)
             }

@@ -52,6 +52,7 @@ struct Stream {
 
 enum Answer {
     Disk(Disk),
+    Size(FileId, u64),
     Read(FileId, Result<Vec<u8>, DiskError>),
 }
 
@@ -415,6 +416,7 @@ impl World {
         while let Some(answer) = self.nodes[node].answers.pop_front() {
             self.nodes[node].call(now, |journal, turn| match answer {
                 Answer::Disk(disk) => drop(journal.on_disk(&disk, turn)),
+                Answer::Size(file, bytes) => journal.on_file_size(file, bytes),
                 Answer::Read(file, result) => journal.on_file_read(file, result, turn),
             });
         }
@@ -621,6 +623,10 @@ impl World {
             }
             DiskOp::Open { file, path } => {
                 this.open.insert(file, (path, 0));
+            }
+            DiskOp::Measure { file } => {
+                let bytes = this.files.get(&this.open[&file].0).map(|bytes| bytes.len() as u64);
+                this.answers.extend(bytes.map(|bytes| Answer::Size(file, bytes)));
             }
             DiskOp::Read { file, bytes_max } => {
                 let (path, at) = this.open.get_mut(&file).unwrap();

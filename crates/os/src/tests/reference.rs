@@ -206,6 +206,7 @@ impl Machine for Reference {
             Input::Host(_)
             | Input::Connected { .. }
             | Input::FileRead { .. }
+            | Input::FileSize { .. }
             | Input::Signal(_)
             | Input::Answered { .. } => {}
         }

@@ -125,7 +125,7 @@ impl Reference {
     fn check_order(&mut self, input: &Input) {
         let place = match input {
             Input::Opened { .. } | Input::Connected { .. } | Input::Disk(_) => 0,
-            Input::FileRead { .. } | Input::Signal(_) | Input::Answered { .. } => 0,
+            Input::FileRead { .. } | Input::FileSize { .. } | Input::Signal(_) | Input::Answered { .. } => 0,
             Input::Unsent(_) | Input::Unframed(_) => 1,
             Input::Batches(_) => 2,
             Input::Closed { .. } => 3,
@@ -193,6 +193,7 @@ impl Machine for Reference {
             Input::Host(_)
             | Input::Connected { .. }
             | Input::FileRead { .. }
+            | Input::FileSize { .. }
             | Input::Signal(_)
             | Input::Answered { .. } => {}
         }

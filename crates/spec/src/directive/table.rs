@@ -35,7 +35,6 @@ const NO_ALLOC: &str = "the allocator chooses its threads by itself";
 const NO_DEFRAG: &str = "memory is not moved";
 const NO_SYNCFILES: &str = "a synchronisation leaves no file behind";
 const NO_FSYNC: &str = "files are written and synced by threads of their own";
-const NO_DELAY: &str = "it exists for tests of the original";
 const NO_SANITIZE: &str = "every payload is checked in full";
 const NO_END: &str = "the process never ends because of its disk";
 const NO_DISKLESS: &str = "a full synchronisation never goes through a file";
@@ -197,7 +196,7 @@ directives! {
     STOP_WRITES_ON_BGSAVE_ERROR => Directive::works("stop-writes-on-bgsave-error", Kind::Bool, "yes");
     RDB_DEL_SYNC_FILES => Directive::no_effect("rdb-del-sync-files", Kind::Bool, "no", NO_SYNCFILES);
     RDB_SAVE_INCREMENTAL_FSYNC => Directive::no_effect("rdb-save-incremental-fsync", Kind::Bool, "yes", NO_FSYNC);
-    RDB_KEY_SAVE_DELAY => Directive::no_effect("rdb-key-save-delay", integer(i32::MIN as i64, INT_MAX), "0", NO_DELAY).hidden();
+    RDB_KEY_SAVE_DELAY => Directive::works("rdb-key-save-delay", integer(i32::MIN as i64, INT_MAX), "0").hidden();
     KEY_LOAD_DELAY => Directive::works("key-load-delay", integer(i32::MIN as i64, INT_MAX), "0").hidden();
     LOADING_PROCESS_EVENTS_INTERVAL_BYTES => Directive::works("loading-process-events-interval-bytes", memory(1024, INT_MAX as u64), "2097152").hidden();
     SANITIZE_DUMP_PAYLOAD => Directive::no_effect("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", NO_SANITIZE);

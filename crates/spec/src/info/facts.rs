@@ -155,6 +155,8 @@ pub struct Persistence {
     pub load_started_seconds: u64,
     /// While loading: size of the file.
     pub load_total_bytes: u64,
+    /// While loading: memory of the data when they were written.
+    pub load_used_bytes: u64,
     /// While loading: what of it is read.
     pub load_done_bytes: u64,
     /// While loading: how long it will take yet.

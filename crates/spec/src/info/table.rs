@@ -371,7 +371,13 @@ pub static FIELDS: &[Field] = &[
     row(
         Section::Persistence,
         "loading_rdb_used_mem",
-        Show::Value(|facts| if facts.persistence.loading { Shown::Number(0) } else { Shown::Absent }),
+        Show::Value(|facts| {
+            if facts.persistence.loading {
+                Shown::Size(facts.persistence.load_used_bytes)
+            } else {
+                Shown::Absent
+            }
+        }),
     ),
     row(
         Section::Persistence,

@@ -1,6 +1,7 @@
 //! Check: what a file holds and whether it can be loaded, without a keyspace.
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Decoder, Item, RdbError, Value};
@@ -12,6 +13,10 @@ pub struct Report {
     pub version: u32,
     /// Notes of the writer, in their order.
     pub aux: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Libraries of functions.
+    pub functions: u64,
+    /// Modules that have data beside the keys, as often as they have.
+    pub modules: Vec<String>,
     /// Keys per database.
     pub keys: BTreeMap<u32, u64>,
     /// Keys that hold a string.
@@ -100,7 +105,9 @@ impl Checker {
                 report.last_key = Some(key);
             }
             Item::Eof { stored, .. } => report.checksum = Some(stored),
-            Item::SelectDb(_) | Item::ResizeDb { .. } => {}
+            Item::Function(_) => report.functions += 1,
+            Item::ModuleData { module } => report.modules.push(module),
+            Item::SelectDb(_) | Item::ResizeDb { .. } | Item::SlotImport { .. } => {}
         }
     }
 }

@@ -11,6 +11,8 @@
 //! and a long string keeps its place in `Filling`: no byte is looked at twice but those of one small piece.
 //! Invariant: memory grows with bytes that have arrived, never with a length that a header claims.
 
+mod beside;
+mod fields;
 mod list;
 mod stream;
 
@@ -28,6 +30,8 @@ use super::value::{self, Flaw, Pairs, Value};
 use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, list as lists, opcode, set, sorted_set};
 use crate::listpack::Element;
 use crate::lzf;
+use beside::Beside;
+use fields::FieldsForm;
 use list::ListReader;
 use stream::StreamReader;
 
@@ -37,8 +41,6 @@ const VERSION_WITH_CHECKSUM: u32 = 5;
 const DATABASES_MAX: u64 = 1 << 31;
 /// 4 GiB less 1 MiB: no string is longer, packed or not. What holds them counts in 32 bits.
 const STRING_LEN_MAX: u64 = (1 << 32) - (1 << 20);
-/// 200: so much of a function library's first line goes into an error.
-const TITLE_LEN_MAX: usize = 200;
 
 /// What is next in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,20 @@ pub enum Item {
         key: Vec<u8>,
         /// Its text.
         value: Vec<u8>,
+    },
+    /// A library of functions: its code.
+    Function(Vec<u8>),
+    /// Data of a module beside the keys. They are left out.
+    ModuleData {
+        /// The module's name.
+        module: String,
+    },
+    /// Slots that a Valkey was importing when it wrote the file. They are left out: whoever sends them begins again.
+    SlotImport {
+        /// The name of the import.
+        name: Vec<u8>,
+        /// The first and the last of each range of slots, at most 1,024 of them.
+        ranges: Vec<(u64, u64)>,
     },
     /// The keys that follow are of this database.
     SelectDb(u32),
@@ -101,19 +117,42 @@ enum State {
     Opcode,
     AuxKey,
     AuxValue { key: Vec<u8> },
-    Function { at: u64 },
+    Function,
+    Beside(Beside),
     Key { kind: u8, at: u64 },
     Text { key: Vec<u8> },
     Flat { key: Vec<u8>, kind: u8 },
     Count { key: Vec<u8>, kind: u8 },
     Texts { key: Vec<u8>, kind: u8, count: u64, texts: Texts },
     Stream { key: Vec<u8>, reader: Box<StreamReader> },
-    Fields { key: Vec<u8>, count: u64, pairs: Pairs },
+    Fields { key: Vec<u8>, count: u64, pairs: Pairs, form: FieldsForm },
     Scored { key: Vec<u8>, kind: u8, count: u64, scored: Scored },
     List { key: Vec<u8>, reader: ListReader },
     Checksum,
     Ended,
     Failed(RdbError),
+}
+
+impl State {
+    fn doing(&self) -> &'static str {
+        match self {
+            State::Header => "start",
+            State::Opcode | State::Ended | State::Failed(_) => "read-type",
+            State::AuxKey | State::AuxValue { .. } => "read-aux",
+            State::Function => "read-functions",
+            State::Beside(_) => "read-module-aux",
+            State::Key { .. } => "read-key",
+            State::Text { .. }
+            | State::Flat { .. }
+            | State::Count { .. }
+            | State::Texts { .. }
+            | State::Stream { .. }
+            | State::Fields { .. }
+            | State::Scored { .. }
+            | State::List { .. } => "read-object-value",
+            State::Checksum => "check-sum",
+        }
+    }
 }
 
 /// A string whose header is read and whose bytes arrive.
@@ -165,6 +204,10 @@ pub struct Decoder {
     idle: Option<u64>,
     freq: Option<u8>,
     past_preamble: bool,
+    /// What was being read when it failed.
+    failed_in: &'static str,
+    /// The type byte that was read last.
+    kind: Option<u8>,
 }
 
 impl Default for Decoder {
@@ -190,6 +233,8 @@ impl Decoder {
             idle: None,
             freq: None,
             past_preamble: false,
+            failed_in: "",
+            kind: None,
         }
     }
 
@@ -204,7 +249,7 @@ impl Decoder {
         let state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
-            kind::HASH_2 => State::Count { key, kind },
+            kind::HASH_2 | kind::HASH_METADATA | kind::HASH_LISTPACK_EX => State::Count { key, kind },
             kind::LIST | kind::LIST_QUICKLIST => State::Count { key, kind },
             kind::LIST_QUICKLIST_2 => State::List { key, reader: ListReader::default() },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
@@ -231,11 +276,15 @@ impl Decoder {
     /// An error is final: every later call gives it again.
     pub fn next_item(&mut self) -> Result<Option<Item>, RdbError> {
         while !self.has_ended() {
+            let doing = self.state.doing();
             match self.step() {
                 Ok(Some(item)) => return Ok(Some(item)),
                 Ok(None) => {}
                 Err(Stop::Short) => return Ok(None),
                 Err(Stop::Error(error)) => {
+                    if !matches!(self.state, State::Failed(_)) {
+                        self.failed_in = doing;
+                    }
                     self.state = State::Failed(error.clone());
                     self.filling = None;
                     return Err(error);
@@ -258,6 +307,32 @@ impl Decoder {
     /// understood. Before that, whoever loads must not have dropped what it had.
     pub fn has_passed_preamble(&self) -> bool {
         self.past_preamble
+    }
+
+    /// What is being read, or was when it failed: in the words of the originals' checker.
+    pub fn doing(&self) -> &'static str {
+        if let State::Failed(_) = self.state { self.failed_in } else { self.state.doing() }
+    }
+
+    /// The type byte that was read last, and its name.
+    pub fn last_type(&self) -> Option<(u8, &'static str)> {
+        self.kind.map(|byte| (byte, kind::name(byte).unwrap_or("unknown")))
+    }
+
+    /// The key whose value is being read.
+    pub fn key_being_read(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Text { key }
+            | State::Flat { key, .. }
+            | State::Count { key, .. }
+            | State::Texts { key, .. }
+            | State::Stream { key, .. }
+            | State::Fields { key, .. }
+            | State::Scored { key, .. }
+            | State::List { key, .. }
+            | State::Failed(RdbError::BadFlat { key, .. } | RdbError::UnknownType { key, .. }) => Some(key),
+            _ => None,
+        }
     }
 
     /// True when the end was read.
@@ -311,7 +386,13 @@ impl Decoder {
                 self.state = State::AuxValue { key };
                 Ok(None)
             }
-            State::Function { at } => self.function(at),
+            State::Function => {
+                let code = self.text()?.into_bytes();
+                self.state = State::Opcode;
+                // Some servers write one without code.
+                Ok((!code.is_empty()).then_some(Item::Function(code)))
+            }
+            State::Beside(_) => self.beside(),
             State::Key { kind, at } => self.key(kind, at),
             State::AuxValue { .. } | State::Text { .. } | State::Flat { .. } => self.text_of_state(),
             State::Count { .. } => self.count(),
@@ -358,14 +439,12 @@ impl Decoder {
         let mut state = State::Opcode;
         match byte {
             opcode::AUX => state = State::AuxKey,
-            opcode::FUNCTION2 => state = State::Function { at },
+            opcode::FUNCTION2 => state = State::Function,
             opcode::FUNCTION_PRE_GA => {
                 return Err(RdbError::Function { title: b"of a 7.0 release candidate".to_vec(), at }.into());
             }
-            opcode::MODULE_AUX => {
-                let name = module_name(cursor.length()?);
-                return Err(RdbError::Module { name, at }.into());
-            }
+            opcode::MODULE_AUX => state = State::Beside(Beside::module(&mut cursor)?),
+            opcode::SLOT_IMPORT => state = State::Beside(Beside::ImportName),
             opcode::SELECTDB => item = Some(Item::SelectDb(cursor.database()?)),
             opcode::RESIZEDB => {
                 item = Some(Item::ResizeDb { keys: cursor.length()?, expires: cursor.length()? });
@@ -397,25 +476,17 @@ impl Decoder {
             self.db = db;
         }
         self.past_preamble |= match state {
-            // A function library is known to be empty only later.
-            State::AuxKey | State::Function { .. } => false,
+            // What stands beside the data is read whole before anything is dropped for it.
+            State::AuxKey | State::Function | State::Beside(_) => false,
             State::Key { kind, .. } => kind::is_held(kind),
             _ => true,
         };
+        if let State::Key { kind, .. } = state {
+            self.kind = Some(kind);
+        }
         self.read += used;
         self.state = state;
         Ok(item)
-    }
-
-    fn function(&mut self, at: u64) -> Result<Option<Item>, Stop> {
-        let code = self.text()?.into_bytes();
-        self.state = State::Opcode;
-        if code.is_empty() {
-            return Ok(None);
-        }
-        let line = code.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let title = line[..line.len().min(TITLE_LEN_MAX)].to_vec();
-        Err(RdbError::Function { title, at }.into())
     }
 
     fn key(&mut self, kind: u8, at: u64) -> Result<Option<Item>, Stop> {
@@ -423,7 +494,7 @@ impl Decoder {
         self.state = match kind {
             kind::STRING => State::Text { key },
             kind::HASH | kind::SET | kind::SORTED_SET | kind::SORTED_SET_2 => State::Count { key, kind },
-            kind::HASH_2 => State::Count { key, kind },
+            kind::HASH_2 | kind::HASH_METADATA | kind::HASH_LISTPACK_EX => State::Count { key, kind },
             kind::LIST | kind::LIST_QUICKLIST => State::Count { key, kind },
             kind::LIST_QUICKLIST_2 => State::List { key, reader: ListReader::default() },
             _ if kind::is_held(kind) => match StreamVersion::of_kind(kind) {
@@ -461,6 +532,7 @@ impl Decoder {
                     kind::SORTED_SET_ZIPLIST => sorted_set::from_ziplist(&blob),
                     kind::SORTED_SET_LISTPACK => sorted_set::from_listpack(blob),
                     kind::LIST_ZIPLIST => lists::from_ziplists([&*blob].into_iter()),
+                    kind::HASH_LISTPACK_EX => value::from_listpack_of_triples(&blob),
                     _ => value::from_listpack(blob),
                 };
                 match value {
@@ -474,12 +546,23 @@ impl Decoder {
     }
 
     fn count(&mut self) -> Result<Option<Item>, Stop> {
-        let mut cursor = self.cursor();
-        let count = cursor.length()?;
-        self.read += cursor.used();
-        let State::Count { key, kind } = core::mem::replace(&mut self.state, State::Opcode) else {
+        let State::Count { kind, .. } = self.state else {
             unreachable!("the caller passes only this state");
         };
+        let mut cursor = self.cursor();
+        let lowest = match kind {
+            kind::HASH_METADATA | kind::HASH_LISTPACK_EX => u64::from_le_bytes(cursor.array()?),
+            _ => 0,
+        };
+        let count = if kind == kind::HASH_LISTPACK_EX { 1 } else { cursor.length()? };
+        self.read += cursor.used();
+        let State::Count { key, .. } = core::mem::replace(&mut self.state, State::Opcode) else {
+            unreachable!("it is this state");
+        };
+        if kind == kind::HASH_LISTPACK_EX {
+            self.state = State::Flat { key, kind };
+            return Ok(None);
+        }
         if count == 0 {
             return Ok(Some(self.empty(key)));
         }
@@ -487,8 +570,9 @@ impl Decoder {
             self.state = State::Scored { key, kind, count, scored: Scored::default() };
             return Ok(None);
         }
-        if kind == kind::HASH_2 {
-            self.state = State::Fields { key, count, pairs: Pairs::default() };
+        if matches!(kind, kind::HASH_2 | kind::HASH_METADATA) {
+            let form = if kind == kind::HASH_2 { FieldsForm::Valkey } else { FieldsForm::Redis { lowest } };
+            self.state = State::Fields { key, count, pairs: Pairs::default(), form };
             return Ok(None);
         }
         let each = if kind == kind::HASH { 2 } else { 1 };
@@ -525,39 +609,6 @@ impl Decoder {
             _ => Value::List(texts),
         };
         Ok(Some(self.keyed(key, value)))
-    }
-
-    fn fields(&mut self) -> Result<Option<Item>, Stop> {
-        // As in `texts`.
-        let State::Fields { key, count, mut pairs } = core::mem::replace(&mut self.state, State::Opcode)
-        else {
-            unreachable!("the caller passes only this state");
-        };
-        while (pairs.len() as u64) < count || pairs.wants_deadline() {
-            if let Err(stop) = self.part_of_field(&mut pairs) {
-                self.state = State::Fields { key, count, pairs };
-                return Err(stop);
-            }
-        }
-        pairs.settle();
-        Ok(Some(self.keyed(key, Value::Hash(pairs))))
-    }
-
-    /// The next field, its value or its deadline.
-    fn part_of_field(&mut self, pairs: &mut Pairs) -> Result<(), Stop> {
-        if pairs.wants_deadline() {
-            let mut cursor = self.cursor();
-            let deadline = i64::from_le_bytes(cursor.array()?);
-            self.read += cursor.used();
-            // -1: none.
-            pairs.push_deadline(u64::try_from(deadline).ok());
-            return Ok(());
-        }
-        match self.text()? {
-            Text::Bytes(bytes) => pairs.push_text(&bytes),
-            Text::Integer(number) => pairs.push_text(&base::number::integer_text(number)),
-        }
-        Ok(())
     }
 
     fn scored(&mut self) -> Result<Option<Item>, Stop> {
@@ -688,12 +739,6 @@ impl Cursor<'_> {
 fn deadline(count: i64, unit_ms: i64) -> Option<u64> {
     let ms = u64::try_from(count.saturating_mul(unit_ms)).unwrap_or(0);
     (count != -1).then_some(ms)
-}
-
-/// The name in a module's id: nine characters of six bits, then ten bits of a version.
-fn module_name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    (0..9).map(|index| char::from(LETTERS[(id >> (58 - 6 * index)) as usize & 63])).collect()
 }
 
 #[cfg(test)]

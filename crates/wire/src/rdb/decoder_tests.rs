@@ -97,10 +97,10 @@ fn deadlines_of_both_units_and_use_marks_belong_to_the_next_key() {
 
 #[test]
 fn versions_are_bounded() {
-    for version in 1..=11 {
+    for version in 1..=12 {
         assert_eq!(read(&file(version, b"")).unwrap()[0], Item::Header { version });
     }
-    assert_eq!(read(&file(12, b"")), Err(RdbError::Version { version: 12, valkey: false }));
+    assert_eq!(read(&file(13, b"")), Err(RdbError::Version { version: 13, valkey: false }));
     assert_eq!(read(&file(0, b"")), Err(RdbError::Version { version: 0, valkey: false }));
     assert!(matches!(read(b"REDIX0010"), Err(RdbError::BadMagic { .. })));
     assert!(matches!(read(b"REDIS00-1"), Err(RdbError::BadMagic { .. })));
@@ -116,17 +116,79 @@ fn what_can_not_be_held_is_named_and_placed() {
     assert!(error.to_string().starts_with("key \"filter\" at byte 9 is of type 7, module"));
 
     assert_eq!(read(&file(10, &[99])), Err(RdbError::UnknownOpcode { byte: 99, at: 9 }));
-    let library = [&[245], &short(b"#!lua name=lib\nredis.x()")[..]].concat();
-    let title = b"#!lua name=lib".to_vec();
-    assert_eq!(read(&file(10, &library)), Err(RdbError::Function { title, at: 9 }));
-    assert_eq!(read(&file(10, &[245, 0])).unwrap().len(), 2);
+    assert!(matches!(read(&file(10, &[246])), Err(RdbError::Function { at: 9, .. })));
+}
 
+#[test]
+fn libraries_of_functions_are_kept() {
+    let library = [&[245], &short(b"#!lua name=lib\nredis.x()")[..]].concat();
+    assert_eq!(read(&file(10, &library)).unwrap()[1], Item::Function(b"#!lua name=lib\nredis.x()".to_vec()));
+    assert_eq!(read(&file(10, &[245, 0])).unwrap().len(), 2);
+    let mut written = Vec::new();
+    encoder::function(&mut written, b"#!lua name=lib\nredis.x()");
+    assert_eq!(read(&file(10, &written)), read(&file(10, &library)));
+}
+
+#[test]
+fn data_of_modules_and_imports_are_walked_over() {
     // The id of a module "ReJSON-RL" of version 3.
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let place = |letter| letters.iter().position(|other| *other == letter).unwrap() as u64;
     let id = b"ReJSON-RL".iter().fold(0, |id, letter| id << 6 | place(*letter)) << 10 | 3;
-    let module = [&[247, 0x81], &id.to_be_bytes()[..]].concat();
-    assert_eq!(read(&file(10, &module)), Err(RdbError::Module { name: "ReJSON-RL".to_string(), at: 9 }));
+    let head = [&[247, 0x81], &id.to_be_bytes()[..], &[2, 1]].concat();
+    let parts = [&[1, 5, 2, 0x40, 7, 3, 1, 2, 3, 4, 4][..], &[0; 8], &[5], &short(b"text")].concat();
+    let whole = [&head[..], &parts, &[0, 0], &short(b"k"), &short(b"v")].concat();
+    let items = read(&file(10, &whole)).unwrap();
+    assert_eq!(items[1], Item::ModuleData { module: "ReJSON-RL".to_string() });
+    assert!(matches!(&items[2], Item::Key { key, .. } if key == b"k"));
+    let wrong = [&head[..], &[6]].concat();
+    let name = "ReJSON-RL".to_string();
+    assert_eq!(read(&file(10, &wrong)), Err(RdbError::Module { name, at: 9 + head.len() as u64 }));
+
+    let import = [&[243], &short(b"job")[..], &[2, 1, 5, 9, 9]].concat();
+    let ranges = vec![(1, 5), (9, 9)];
+    assert_eq!(read(&file(11, &import)).unwrap()[1], Item::SlotImport { name: b"job".to_vec(), ranges });
+    // A number that a file claims costs nothing.
+    let import = [&[243], &short(b"job")[..], &[0x81], &[255; 8], &[1, 2]].concat();
+    let mut decoder = Decoder::new();
+    decoder.push(&[b"REDIS0011", &import[..]].concat());
+    while let Ok(Some(_)) = decoder.next_item() {}
+    assert!(decoder.finish().is_err() && decoder.memory_bytes() < 4_096);
+}
+
+#[test]
+fn deadlines_of_fields_are_read_in_the_forms_of_redis() {
+    let lowest = 1_700_000_000_000_u64;
+    let far = [&[0x80], &5_000_u32.to_be_bytes()[..]].concat();
+    let body = [
+        &[24][..],
+        &short(b"h"),
+        &lowest.to_le_bytes(),
+        &[3],
+        &[0],
+        &short(b"a"),
+        &short(b"1"),
+        &[1],
+        &short(b"b"),
+        &short(b"2"),
+        &far,
+        &short(b"c"),
+        &short(b"3"),
+    ]
+    .concat();
+    let items = read(&file(12, &body)).unwrap();
+    let Item::Key { value: Value::Hash(pairs), .. } = &items[1] else { panic!("{items:?}") };
+    assert_eq!(pairs.deadlines(), [None, Some(lowest), Some(lowest + 4_999)]);
+    let fields: Vec<(&[u8], &[u8])> = pairs.iter().collect();
+    assert_eq!(fields, [(&b"a"[..], &b"1"[..]), (b"b", b"2"), (b"c", b"3")]);
+
+    let text = |text: &'static str| Element::Bytes(text.as_bytes());
+    let deadline = Element::Integer(lowest as i64);
+    let flat = listpack(&[text("b"), text("2"), deadline, text("a"), text("1"), Element::Integer(0)]);
+    let body = [&[25][..], &short(b"h"), &lowest.to_le_bytes(), &short(&flat)].concat();
+    let items = read(&file(12, &body)).unwrap();
+    let Item::Key { value: Value::Hash(pairs), .. } = &items[1] else { panic!("{items:?}") };
+    assert_eq!(pairs.deadlines(), [Some(lowest), None]);
 }
 
 #[test]

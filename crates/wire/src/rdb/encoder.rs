@@ -50,6 +50,12 @@ pub fn aux(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     string(out, value, Packing::Plain);
 }
 
+/// A library of functions.
+pub fn function(out: &mut Vec<u8>, code: &[u8]) {
+    out.push(opcode::FUNCTION2);
+    blob(out, code, Packing::Lzf);
+}
+
 /// The keys that follow are of database `db`.
 pub fn select_db(out: &mut Vec<u8>, db: u32) {
     out.push(opcode::SELECTDB);

@@ -41,14 +41,14 @@ pub enum RdbError {
         /// Where it is.
         at: u64,
     },
-    /// Data of a module beside the keys.
+    /// Data of a module beside the keys that do not have the form that such data have.
     Module {
         /// The module's name.
         name: String,
-        /// Where its opcode is.
+        /// Where the part of them is that makes no sense.
         at: u64,
     },
-    /// A library of functions.
+    /// A library of functions in the form of a release candidate.
     Function {
         /// The first line of its code, which names engine and library.
         title: Vec<u8>,
@@ -145,20 +145,18 @@ impl Display for RdbError {
             RdbError::UnknownOpcode { byte, at } => {
                 write!(f, "byte {at} is {byte}, neither an opcode nor a type: the file is damaged or too new")
             }
-            RdbError::Module { name, at } => write!(
-                f,
-                "data of the module \"{name}\" at byte {at}: modules are not supported; \
-                 unload the module at the source"
-            ),
+            RdbError::Module { name, at } => {
+                write!(f, "data of the module \"{name}\" make no sense at byte {at}: the file is damaged")
+            }
             RdbError::Function { title, at } => write!(
                 f,
-                "a function library at byte {at} (\"{}\"): functions are not supported yet; \
-                 remove them at the source with FUNCTION FLUSH",
+                "a function library at byte {at} (\"{}\") is in a form that is not supported; \
+                 write the file with a newer server",
                 title.escape_ascii()
             ),
             RdbError::BadChecksum { at, stored, computed } => write!(
                 f,
-                "checksum at byte {at} is {stored:016x}, the data gives {computed:016x}: \
+                "RDB CRC error: the checksum at byte {at} is {stored:016x}, the data gives {computed:016x}: \
                  the file is damaged; load another copy"
             ),
             RdbError::Truncated { at } => {

@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn the_version_decides_who_may_read() {
         for (version, is_read) in
-            [(1_u16, true), (11, true), (12, false), (79, false), (80, true), (81, false)]
+            [(1_u16, true), (12, true), (13, false), (79, false), (80, true), (81, false)]
         {
             let mut payload = b"\0\x01a".to_vec();
             payload.extend_from_slice(&version.to_le_bytes());

@@ -107,6 +107,11 @@ impl Pairs {
         self.texts.len().is_multiple_of(2) && self.deadlines.len() < self.len()
     }
 
+    /// The same where the deadline stands before its pair.
+    pub(super) fn wants_deadline_first(&self) -> bool {
+        self.texts.len().is_multiple_of(2) && self.deadlines.len() == self.len()
+    }
+
     pub(super) fn push_deadline(&mut self, deadline: Option<u64>) {
         self.deadlines.push(deadline);
     }
@@ -147,6 +152,7 @@ impl From<FlatError> for Flaw {
 }
 
 const ODD: FlatError = FlatError { at: 0, what: "a hash with a field without a value" };
+const NO_DEADLINE: FlatError = FlatError { at: 0, what: "a hash with a field whose deadline is no time" };
 const TWICE: FlatError = FlatError { at: 0, what: "a hash with one field twice" };
 
 /// A hash out of a listpack, which stays as it is.
@@ -162,6 +168,39 @@ pub(super) fn from_listpack(blob: Vec<u8>) -> Result<Value, Flaw> {
     }
     check_fields(fields, texts)?;
     Ok(Value::HashListpack(blob))
+}
+
+/// A hash out of a listpack of fields, values and deadlines.
+pub(super) fn from_listpack_of_triples(blob: &[u8]) -> Result<Value, Flaw> {
+    let mut fields = Vec::new();
+    let mut pairs = Pairs::default();
+    let mut count = 0_u64;
+    for element in Listpack::new(blob)? {
+        let element = element?;
+        match (count % 3, element) {
+            (0, field) => {
+                fields.push(field.canonical());
+                pairs.texts.push_element(field);
+            }
+            (1, value) => pairs.texts.push_element(value),
+            (_, Element::Integer(deadline)) if deadline >= 0 => {
+                pairs.push_deadline(field_deadline(deadline.unsigned_abs(), 0));
+            }
+            (_, Element::Integer(_) | Element::Bytes(_)) => return Err(NO_DEADLINE.into()),
+        }
+        count += 1;
+    }
+    if !count.is_multiple_of(3) {
+        return Err(ODD.into());
+    }
+    check_fields(fields, 2 * pairs.len() as u64)?;
+    pairs.settle();
+    Ok(Value::Hash(pairs))
+}
+
+/// The deadline that is `distance` after `start`; 0 is the word for none.
+pub(super) fn field_deadline(distance: u64, start: u64) -> Option<u64> {
+    (distance > 0).then(|| start.saturating_add(distance).min(i64::MAX.unsigned_abs()))
 }
 
 /// A hash out of a ziplist.

@@ -1,5 +1,6 @@
 //! Acts: the consequences for the other parts of a node. The node carries them out in order, at once.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Id;
@@ -95,6 +96,10 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys that were expired already and left out.
     pub expired: u64,
+    /// Collections without elements, which are no keys and were left out.
+    pub empty: u64,
+    /// The names of the first of them.
+    pub empty_keys: Vec<Vec<u8>>,
     /// The history that the data belongs to, and the offset in it, where the file says so.
     pub position: Option<(Id, u64)>,
     /// The database that the stream has selected at that offset.
@@ -107,4 +112,28 @@ pub struct Loaded {
     pub bond: Option<crate::Bond>,
     /// Libraries of functions. They are not run here; what is saved or synchronised later has them again.
     pub functions: Vec<Vec<u8>>,
+}
+
+impl Loaded {
+    /// 10: so many keys that were left out as empty are named in the log.
+    const EMPTY_NAMED_MAX: usize = 10;
+
+    /// Notes a collection without elements.
+    pub(crate) fn note_empty(&mut self, key: &[u8]) {
+        self.empty += 1;
+        if self.empty_keys.len() < Loaded::EMPTY_NAMED_MAX {
+            self.empty_keys.push(key.to_vec());
+        }
+    }
+
+    /// Lines for the log.
+    pub(crate) fn report(&self) -> Vec<String> {
+        let name = |key: &Vec<u8>| format!("RDB load: skipping empty key: {}", key.escape_ascii());
+        let mut lines: Vec<String> = self.empty_keys.iter().map(name).collect();
+        let Loaded { keys, expired, empty, .. } = self;
+        lines.push(format!(
+            "Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys skipped: {empty}."
+        ));
+        lines
+    }
 }

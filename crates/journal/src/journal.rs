@@ -826,9 +826,7 @@ impl Journal {
             Ok(loaded) => {
                 let seconds =
                     turn.now.unix.as_ms().saturating_sub(self.load_started.as_ms()) as f64 / 1_000.0;
-                let (keys, expired) = (loaded.keys, loaded.expired);
-                let text = format!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
-                turn.out.log(Level::Notice, text);
+                loaded.report().into_iter().for_each(|line| turn.out.log(Level::Notice, line));
                 turn.out.log(Level::Notice, format!("DB loaded from disk: {seconds:.3} seconds"));
                 if source == Source::File {
                     self.stream_db = loaded.stream_db;

@@ -180,7 +180,7 @@ impl Loader {
                 }
                 Item::SelectDb(_) => {}
                 // The originals wrote such by mistake and leave it out, too.
-                Item::Empty { .. } => {}
+                Item::Empty { key, .. } => self.loaded.note_empty(&key),
                 Item::Key { db, key, deadline_ms: Some(deadline_ms), .. }
                     if deadline_ms < now_ms && !self.keeps_expired =>
                 {

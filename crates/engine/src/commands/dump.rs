@@ -13,7 +13,7 @@ use spec::command::{Access, Acl, Arity, Flags, Keys};
 use spec::directive::id;
 use spec::{Config, Refusal, Spec};
 use wire::rdb::encoder::Packing;
-use wire::rdb::{self, payload};
+use wire::rdb::{self, kind, payload};
 
 pub static COMMANDS: &[Command] = &[
     Command {
@@ -187,13 +187,27 @@ fn payload_of(call: &mut Call<'_>) -> Result<(Value, u32), Refusal> {
         Err(payload::PayloadError::Data) => "its data make no sense",
     };
     let (kind, len) = (payload.first().copied().unwrap_or_default(), payload.len());
-    call.out.log(
-        Level::Warning,
-        format!(
-            "RESTORE: integrity check failed: {flaw}; the payload is of type {kind} and {len} bytes long"
-        ),
-    );
+    let text =
+        format!("{} integrity check failed in RESTORE: {flaw} ({len} bytes of type {kind})", layout(kind));
+    call.out.log(Level::Warning, text);
     Err(Refusal::Text("ERR Bad data format"))
+}
+
+/// What a value of a type is kept in, in the words of the originals' log.
+fn layout(kind: u8) -> &'static str {
+    match kind {
+        kind::HASH_ZIPMAP => "Zipmap",
+        kind::LIST_ZIPLIST | kind::LIST_QUICKLIST => "Ziplist",
+        kind::LIST_QUICKLIST_2 => "Listpack",
+        kind::SET_INTSET => "Intset",
+        kind::SET_LISTPACK => "Set listpack",
+        kind::SORTED_SET_ZIPLIST => "Zset ziplist",
+        kind::SORTED_SET_LISTPACK => "Zset listpack",
+        kind::HASH_ZIPLIST => "Hash ziplist",
+        kind::HASH_LISTPACK => "Hash listpack",
+        kind::STREAM_LISTPACKS | kind::STREAM_LISTPACKS_2 | kind::STREAM_LISTPACKS_3 => "Stream listpack",
+        _ => "Value",
+    }
 }
 
 /// Sets the access clock to what the options say, where the policy has that kind of clock.

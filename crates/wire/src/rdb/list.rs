@@ -26,6 +26,9 @@ impl ListNode {
     /// A node of the kind that stood before it; none for a listpack without elements, which holds nothing.
     pub(super) fn of(container: u64, bytes: Vec<u8>) -> Result<Option<ListNode>, Flaw> {
         match container {
+            PLAIN if bytes.is_empty() => {
+                Err(listpack::FlatError { at: 0, what: "an element on its own without a byte" }.into())
+            }
             PLAIN => Ok(Some(ListNode::Plain(bytes))),
             PACKED => Ok((listpack::validate(&bytes)? > 0).then_some(ListNode::Packed(bytes))),
             _ => Err(listpack::FlatError { at: 0, what: "a node of a list of an unknown kind" }.into()),
@@ -101,6 +104,7 @@ mod tests {
         assert_eq!(payload::value(b"\x12\x01\x03\x01a"), None);
         assert_eq!(payload::value(b"\x12\x01\x02\x01a"), None);
         assert_eq!(payload::value(b"\x12\x00"), None);
+        assert_eq!(payload::value(b"\x12\x01\x01\x00"), None);
         assert_eq!(payload::value(b"\x12\x01\x02\x07\x07\x00\x00\x00\x00\x00\xff"), None);
         let whole = [b"\x12\x02\x01\x01a\x02", LISTPACK].concat();
         for cut in 0..whole.len() {

@@ -60,11 +60,13 @@ fn a_peer_that_takes_nothing_does_not_hold_a_close_up() {
     let scratch = Scratch::new("stuck");
     let Running { address, thread } = run(scratch.path(), None, Reference::new());
     let mut stuck = TcpStream::connect(address).unwrap();
-    for _ in 0..8 {
-        stuck.write_all(b"*2\r\n$3\r\nBIG\r\n$7\r\n4000000\r\n").unwrap();
-    }
-    stuck.write_all(b"*2\r\n$3\r\nBYE\r\n$2\r\nno\r\n").unwrap();
-    // Nothing is read. The end shows as an error of a write, once the server has given up.
+    // In one piece: the machine stops reading from a peer that takes nothing, and would not come to the last request.
+    let mut requests = b"*2\r\n$3\r\nBIG\r\n$7\r\n4000000\r\n".repeat(8);
+    requests.extend_from_slice(b"*2\r\n$3\r\nBYE\r\n$2\r\nno\r\n");
+    stuck.write_all(&requests).unwrap();
+    // The first reply is there, so all requests were read; what is sent from now on is not.
+    assert_eq!(stuck.peek(&mut [0]).unwrap(), 1);
+    // Nothing is taken. The end shows as an error of a write, once the server has given up.
     let until = Instant::now() + Duration::from_secs(20);
     while stuck.write_all(b"*1\r\n").is_ok() {
         assert!(Instant::now() < until, "the server waits for ever");

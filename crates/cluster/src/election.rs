@@ -7,7 +7,9 @@
 //!     +------------------------------------------ 4 timeouts after asking -------------------+
 //! ```
 //!
-//! An election that lost its epoch to another one is repeated soon in a new epoch, when enough voters are left.
+//! An election that lost its epoch to another one is repeated soon in a new epoch, when enough voters are left. It is lost
+//! when the voters have shown that they know the epoch, and have not voted for us; who is merely slow may still vote, and
+//! a vote of the originals for an epoch that we gave up would block their next one for two node timeouts.
 //!
 //! The originals wait 500 to 1000 ms, and a second more for each sibling that has more data, so that the best replica
 //! asks first and all voters have heard of the failure. Here a replica that has no live sibling, or has heard from
@@ -35,6 +37,8 @@ const ASK_AGAIN: Span = Span::ms(200);
 
 /// An election that lost its epoch to another is repeated after so long, and up to so long more at random.
 const RETRY: Span = Span::ms(400);
+/// A vote comes by another connection than the frame that shows the voter's epoch: it gets so long to arrive.
+const VOTE_BEHIND: Span = Span::ms(200);
 
 /// Where the election stands.
 #[derive(Debug, Default)]
@@ -51,6 +55,8 @@ pub(crate) enum Election {
         again_at: Time,
         /// A lost election is not repeated in a new epoch before then.
         retry_at: Time,
+        /// Since when it is known to be lost.
+        lost_at: Option<Time>,
         /// Who voted for us.
         voters: Vec<u32>,
         is_forced: bool,
@@ -86,6 +92,10 @@ impl Cluster {
         let (now, window) = (turn.now.mono, self.election_window());
         // The voters do not hold it for failed: they are asked as in a manual failover.
         let is_urgent = self.primary_lacks_data(primary);
+        let is_lost = self.may_ask_anew();
+        if let Election::Asking { lost_at, .. } = &mut self.election {
+            *lost_at = lost_at.or(Some(now)).filter(|_| is_lost);
+        }
         match &self.election {
             Election::Idle | Election::Waiting { .. } | Election::Resting { .. } if is_forced => {
                 self.ask_for_votes(turn, true)
@@ -107,8 +117,10 @@ impl Cluster {
                 turn.log(Level::Warning, "Failover attempt expired: no majority has voted for this replica.");
                 self.election = Election::Resting { until: *asked_at + window.times(2) };
             }
-            Election::Asking { retry_at, .. } if now >= *retry_at && self.may_ask_anew() => {
-                self.ask_for_votes(turn, is_forced);
+            Election::Asking { retry_at, lost_at: Some(lost_at), .. }
+                if now >= (*lost_at + VOTE_BEHIND).max(*retry_at) =>
+            {
+                self.ask_for_votes(turn, is_forced || is_urgent);
             }
             Election::Asking { again_at, .. } if now >= *again_at => self.ask_again(turn),
             Election::Resting { until } if now >= *until => self.election = Election::Idle,
@@ -233,22 +245,32 @@ impl Cluster {
             asked_at: now,
             again_at: now + ASK_AGAIN,
             retry_at: now + RETRY + Span::us(self.random.below(RETRY.as_us())),
+            lost_at: None,
             voters: Vec::new(),
             is_forced,
         };
         self.needs_save = true;
         self.promise(turn);
         self.broadcast(turn, Body::AuthRequest, if is_forced { bus::FORCE_ACK } else { 0 });
+        // The answer shows that the request was read, whatever came of it.
+        for index in self.view.indexes() {
+            if self.view.node(index).is_voter()
+                && let Some(conn) = self.standing_link(index)
+            {
+                self.send_ping(turn, conn, Kind::Ping);
+            }
+        }
     }
 
-    /// True when a new epoch can be won although this one was not: a majority is in reach that has not voted for us.
-    /// (A voter of the originals that has voted for us rests for two node timeouts.)
+    /// True when a new epoch can be won although this one was not: a majority is in reach that knows of this epoch and has
+    /// not voted for us. (A voter of the originals that has voted for us rests for two node timeouts.)
     fn may_ask_anew(&self) -> bool {
-        let Election::Asking { voters, .. } = &self.election else { return false };
+        let Election::Asking { epoch, voters, .. } = &self.election else { return false };
         let is_free = |index: u32, node: &crate::view::Node| {
             node.is_voter()
                 && !node.is_suspected_or_failed()
                 && node.link.is_some()
+                && node.epoch_told >= *epoch
                 && !voters.contains(&index)
         };
         self.view.nodes.iter().filter(|(index, node)| is_free(*index, node)).count() >= self.view.majority()

@@ -111,6 +111,7 @@ impl Cluster {
         }
         let node = self.view.node_mut(sender);
         node.heard_at = now;
+        node.epoch_told = header.current_epoch;
         node.offset = header.offset;
         node.note = header.note.map(|note| (note, now));
         node.flags = node.flags.without(Flags::LIGHT_PUBLISH);

@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub pong_at: Time,
     /// When any frame of it last came.
     pub heard_at: Time,
+    /// The current epoch that its last frame told.
+    pub epoch_told: u64,
     /// When it was marked as failed.
     pub failed_at: Time,
     /// When we last voted for a replica of it, and for which.
@@ -93,6 +95,7 @@ impl Node {
             ping_sent: None,
             pong_at: Time::START,
             heard_at: Time::START,
+            epoch_told: 0,
             failed_at: Time::START,
             voted: None,
             offset: 0,

@@ -326,3 +326,19 @@ fn a_manual_failover_right_after_a_start_succeeds() {
     world.run_until(Span::seconds(4), "the former primary leads", |world| world.is_primary(0));
     assert!(world.violations.is_empty(), "{:?}", world.violations);
 }
+
+#[test]
+fn votes_that_are_late_still_count() {
+    for seed in 0..10 {
+        let mut world = World::cluster(seed, 6);
+        world.run(Span::seconds(2));
+        let epoch = world.info(3, "cluster_current_epoch");
+        world.isolate(0);
+        // Longer than an election that was lost takes to be repeated: who is slow has not refused.
+        world.slow = Some((3, Span::ms(1_500)));
+        world.ask(3, "CLUSTER FAILOVER FORCE");
+        let took = world.run_until(Span::ms(2_500), "elected", |world| world.is_primary(3));
+        println!("seed {seed}: elected after {} ms", took.as_ms());
+        assert_eq!(world.host(3).cluster.config_epoch(), epoch + 1, "seed {seed}: asked anew");
+    }
+}

@@ -95,3 +95,44 @@ fn the_replica_furthest_ahead_takes_over() {
     world.start(0, Facts::default());
     world.run_until(Span::seconds(1), "handed over", |world| world.is_primary(6));
 }
+
+#[test]
+fn a_foreign_replica_that_is_ahead_is_elected_in_silence() {
+    for seed in 0..10 {
+        let mut world = World::cluster(seed, 6);
+        // No message makes it take over from a primary that is alive: the others must hold that one for failed.
+        world.foreign.insert(3);
+        world.run(Span::seconds(3));
+        world.write(0);
+        world.run(Span::ms(200));
+        world.kill(0);
+        world.run(Span::ms(50 + seed * 30));
+        world.start(0, Facts::default());
+        let took = world.run_until(Span::seconds(15), "elected", |world| world.is_primary(3));
+        println!("seed {seed}: elected after {} ms", took.as_ms());
+        assert_eq!(world.host(3).facts.data_offset, 100, "the write is there");
+        let new = world.id(3);
+        world.run_until(Span::seconds(3), "follows", |world| world.role(0) == Role::Replica(new));
+        world.run_until(Span::seconds(5), "settled", |world| World::is_settled(world));
+        assert!(world.violations.is_empty(), "{:?}", world.violations);
+    }
+}
+
+#[test]
+fn silence_for_a_replica_that_nobody_elects_ends() {
+    let mut world = World::cluster(3, 6);
+    world.foreign.insert(3);
+    world.run(Span::seconds(3));
+    world.write(0);
+    world.run(Span::ms(200));
+    world.kill(0);
+    world.run(Span::ms(50));
+    world.start(0, Facts::default());
+    let says = |world: &World, text: &str| world.host(0).logs.iter().any(|line| line.contains(text));
+    world.run_until(Span::seconds(3), "silent", |world| says(world, "silent until it is elected"));
+    // Whoever asks gets no vote of the others: no majority is left.
+    world.kill(1);
+    world.kill(2);
+    world.run_until(Span::seconds(40), "serves what there is", |world| says(world, "NO REPLICA WAS ELECTED"));
+    assert!(world.is_primary(0) && !world.host(0).cluster.refuses_psync());
+}

@@ -71,6 +71,10 @@ pub struct World {
     pub lies: bool,
     /// Changes bytes of a third of all frames on their way.
     pub garbles: bool,
+    /// Nodes of another product: they tell no notes, and do not hear any.
+    pub foreign: BTreeSet<usize>,
+    /// What goes to this node is that much longer on its way.
+    pub slow: Option<(usize, Span)>,
     /// Who answers at a node's address in its place.
     pub stand_ins: BTreeMap<usize, usize>,
     votes: BTreeMap<(Id, u64), usize>,
@@ -109,6 +113,8 @@ impl World {
             lives: vec![0; count],
             lies: false,
             garbles: false,
+            foreign: BTreeSet::new(),
+            slow: None,
             stand_ins: BTreeMap::new(),
             votes: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -287,7 +293,8 @@ impl World {
 
     /// Something on its way to an end of a connection: in order with what was sent before.
     fn plan_arrival(&mut self, end: End, coming: Coming) {
-        let delay = Span::us(self.random.between(200, 2_000));
+        let slow = self.slow.filter(|(node, _)| *node == end.node).map_or(Span::ZERO, |(_, span)| span);
+        let delay = Span::us(self.random.between(200, 2_000)) + slow;
         let at = (self.now + delay).max(self.arrival.get(&end).copied().unwrap_or(Time::START));
         self.arrival.insert(end, at);
         self.order += 1;
@@ -412,6 +419,8 @@ impl World {
                 self.pairs.remove(&End { node, conn });
             } else {
                 let bytes = if self.garbles { self.garble(bytes) } else { bytes };
+                let is_foreign = self.foreign.contains(&node) || self.foreign.contains(&other.node);
+                let bytes = if is_foreign { without_note(bytes) } else { bytes };
                 self.plan_arrival(other, Coming::Frame(other, bytes));
             }
         }
@@ -619,4 +628,13 @@ impl World {
 
 fn peer(remote: IpAddr, local: IpAddr) -> Peer {
     Peer { remote: Address::Inet(remote, 50_000), local: Address::Inet(local, 17_000) }
+}
+
+/// A frame as a node of another product sends or understands it.
+fn without_note(bytes: Vec<u8>) -> Vec<u8> {
+    let Ok(mut frame) = Frame::decode(&bytes) else { return bytes };
+    frame.header.note = None;
+    let mut plain = vec![];
+    frame.encode(&mut plain);
+    plain
 }

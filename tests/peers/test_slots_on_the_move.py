@@ -1,7 +1,9 @@
 """A slot on the move is known to the replicas, and outlives a failover: with redan and Valkey at both ends of the stream."""
+import signal
 import time
 
 import pytest
+import redis
 from conftest import wait_for
 from mixed import COMMANDS, PATIENCE, Mixed
 
@@ -43,6 +45,23 @@ def leads(node):
     return node.role() == "master"
 
 
+def a_replica_that_stands_still(source, heir, slot, target):
+    """SETSLOT waits for it, and is not done without it."""
+    words = ("cluster", "setslot", slot + 3, "migrating", target.id, "timeout")
+    before = moves(source)
+    heir.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(redis.ResponseError, match="NOREPLICAS Not enough good replicas to write."):
+            source.client().execute_command(*words, 200)
+    finally:
+        heir.process.send_signal(signal.SIGCONT)
+    assert moves(source) == before
+    assert source.client().execute_command(*words, 0) in ("OK", b"OK", True)
+    assert moves(source) == moves(heir) != before
+    assert source.client().execute_command("cluster", "setslot", slot + 3, "stable")
+    assert moves(source) == moves(heir) == before
+
+
 @pytest.mark.parametrize("primary, replica, is_told", [
     ("redan", "redan", True), ("redan", "valkey", True), ("valkey", "redan", True), ("redan", "redis", False)])
 def test_a_move_is_known_to_the_replicas(mixed, primary, replica, is_told):
@@ -56,6 +75,9 @@ def test_a_move_is_known_to_the_replicas(mixed, primary, replica, is_told):
     arrow = f"[{slot}->-{target.id}]"
     assert moves(source) == [arrow]
     expected = [arrow] if is_told else []
+    if primary == "redan" and is_told:
+        assert moves(heir) == expected, "the answer came when the replica knew"
+        a_replica_that_stands_still(source, heir, slot, target)
     wait_for(lambda: moves(heir) == expected, PATIENCE, "the replica knows the moves")
     # The stream goes on: none of it was an error to the replica.
     source.client().execute_command("cluster", "setslot", slot + 2, "stable")

@@ -275,6 +275,8 @@ pub struct Asker {
     pub is_tls: bool,
     /// It is no client, but the stream of our primary.
     pub is_stream: bool,
+    /// The answer may come later (not within a transaction).
+    pub may_wait: bool,
 }
 
 /// What this node is.

@@ -93,7 +93,7 @@ impl Feed {
     }
 
     /// Appends one effect on database `db`: a command with its arguments.
-    pub(crate) fn effect<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    pub fn effect<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         if !self.enabled || self.unit.is_dropped {
             return;
         }

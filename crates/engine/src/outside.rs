@@ -36,8 +36,14 @@ pub struct Asked<'a> {
 #[derive(Debug)]
 pub enum Question<'a> {
     /// CLUSTER with this subcommand and arguments (`args[0]` is `cluster`). KEYSLOT, COUNTKEYSINSLOT and
-    /// GETKEYSINSLOT are answered by the engine itself.
-    Cluster(Args<'a>),
+    /// GETKEYSINSLOT are answered by the engine itself. With [`Answer::Block`] the reply comes by
+    /// [`crate::Engine::unblock`].
+    Cluster {
+        /// The whole request.
+        args: Args<'a>,
+        /// False within a transaction.
+        may_wait: bool,
+    },
     /// PSYNC or SYNC. With [`Answer::Link`] the connection belongs to replication: the engine has put out
     /// all earlier replies, and puts out what is in `reply` at once.
     Psync(Args<'a>),

@@ -21,6 +21,11 @@ impl Journal {
         self.links.know_slots()
     }
 
+    /// Replicas in step.
+    pub fn replicas_online(&self) -> u32 {
+        self.links.acked(0)
+    }
+
     /// How often a replica came in step so far.
     pub fn replicas_joined(&self) -> u64 {
         self.links.joined

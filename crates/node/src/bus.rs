@@ -81,6 +81,7 @@ impl Node {
 
     pub(crate) fn on_disk(&mut self, now: Now, disk: Disk, out: &mut Outbox) {
         if cluster::Cluster::owns_write(disk.write) {
+            self.end_saves(&disk);
             let is_done = disk.result.is_ok();
             if let Err(error) = disk.result {
                 out.log(
@@ -164,5 +165,6 @@ impl Node {
         self.with_turn(now, out, |journal, turn| journal.follow(address, turn));
         self.note_standing(now);
         self.engine.on_demoted();
+        self.rest.waits.clear();
     }
 }

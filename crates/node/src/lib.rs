@@ -26,6 +26,7 @@ mod reload;
 mod replication;
 mod routes;
 mod settings;
+mod waits;
 
 pub use facts::Sight;
 pub use names::CommandNames;

@@ -116,6 +116,7 @@ impl Node {
             self.engine.on_move_closed(conn, &mut self.rest.dialer);
         } else {
             self.engine.on_closed(now, conn, out);
+            self.rest.waits.forget(conn);
             self.with_turn(now, out, |journal, turn| journal.on_closed(conn, turn));
         }
         self.settle(now, out);

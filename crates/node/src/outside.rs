@@ -5,6 +5,7 @@ use crate::boot::Boot;
 use crate::handover::Handover;
 use crate::replication;
 use crate::settings;
+use crate::waits::{self, Waits};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Now, Random, Span, Time};
@@ -72,6 +73,8 @@ pub(crate) struct Rest {
     pub(crate) role_told: Option<bool>,
     /// How many replicas had come in step when the slots on the move were last told.
     pub(crate) joined_told: u64,
+    /// Clients that wait for the end of a CLUSTER subcommand.
+    pub(crate) waits: Waits,
 }
 
 /// A shutdown that is under way.
@@ -111,6 +114,7 @@ impl Rest {
             asks: Asks::default(),
             role_told: None,
             joined_told: 0,
+            waits: Waits::default(),
         }
     }
 
@@ -182,7 +186,13 @@ impl Rest {
         self.settings_changed || self.stopping.is_some_and(|stopping| !stopping.is_begun)
     }
 
-    fn on_cluster(&mut self, asked: &mut Asked<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Answer {
+    fn on_cluster(
+        &mut self,
+        asked: &mut Asked<'_>,
+        args: Args<'_>,
+        may_wait: bool,
+        reply: &mut Reply<'_>,
+    ) -> Answer {
         let Some(cluster) = &mut self.cluster else {
             let text = if self.is_clustered {
                 "LOADING Redis is loading the dataset in memory"
@@ -194,9 +204,24 @@ impl Rest {
         };
         let keys = replication::KeysOf(&asked.shared.keyspace);
         // Clients come in; what goes out and asks is the link to our primary.
-        let asker = cluster::Asker { is_stream: asked.conn.is_outbound(), ..Default::default() };
-        cluster.ask(asked.now, args, asker, &keys, reply, &mut self.cluster_acts);
-        self.yielding()
+        let is_stream = asked.conn.is_outbound();
+        if may_wait && !is_stream && waits::is_set_slot(args) && self.journal.replicas_know_slots() {
+            return match cluster.check_set_slot(args, &keys) {
+                Ok(patience) => self.begin_set_slot(asked, args, patience),
+                Err(text) => {
+                    reply.error(text);
+                    Answer::Done
+                }
+            };
+        }
+        let asker = cluster::Asker { is_stream, may_wait: may_wait && !is_stream, ..Default::default() };
+        match cluster.ask(asked.now, args, asker, &keys, reply, &mut self.cluster_acts) {
+            Some(write) => {
+                self.waits.save(asked.conn, write);
+                Answer::Block
+            }
+            None => self.yielding(),
+        }
     }
 
     fn on_psync(&mut self, asked: &mut Asked<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Answer {
@@ -356,7 +381,7 @@ impl Rest {
 impl Outside for Rest {
     fn ask(&mut self, asked: &mut Asked<'_>, question: Question<'_>, reply: &mut Reply<'_>) -> Answer {
         match question {
-            Question::Cluster(args) => self.on_cluster(asked, args, reply),
+            Question::Cluster { args, may_wait } => self.on_cluster(asked, args, may_wait, reply),
             Question::Psync(args) => self.on_psync(asked, args, reply),
             Question::Replconf(args) => self.on_replconf(asked, args, reply),
             Question::Replicaof(args) => self.on_replicaof(asked, args, reply),

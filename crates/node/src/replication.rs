@@ -147,7 +147,9 @@ impl Node {
             Act::PrimaryLinkUp => self.engine.set_apply_db(self.rest.journal.stream_db()),
             Act::PrimaryLinkDown => self.engine.apply_reset(),
             Act::WaitDone { conn, acked } => {
-                self.engine.unblock(conn, |reply| reply.integer(i64::from(acked)));
+                if !self.end_set_slot(now, conn, acked) {
+                    self.engine.unblock(conn, |reply| reply.integer(i64::from(acked)));
+                }
             }
             Act::WaitBroken { conn } => {
                 let text =
@@ -196,6 +198,7 @@ impl Node {
     }
 
     fn end_wait(&mut self, conn: ConnId, why: &str) {
+        self.rest.waits.forget(conn);
         self.engine.unblock(conn, |reply| reply.error(format!("UNBLOCKED {why}")));
     }
 

@@ -16,6 +16,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
+use machine::WriteId;
 use wire::{Args, Reply};
 
 /// What a subcommand works with.
@@ -25,6 +26,8 @@ struct Question<'a, 'b> {
     asker: Asker,
     keys: &'a dyn Keys,
     reply: &'a mut Reply<'b>,
+    /// The answer waits for this write of nodes.conf.
+    write: Option<WriteId>,
 }
 
 /// A refusal: the text behind the `-`.
@@ -80,7 +83,8 @@ static DEBUG: &[Row] = &[
 
 impl Cluster {
     /// Answers `CLUSTER ...`, and `DEBUG ...` where it is about the bus. `args` is the whole request, the word CLUSTER
-    /// included. Exactly one reply is written.
+    /// included. Exactly one reply is written; none if a write is returned: then the answer is OK once that is durable,
+    /// and what [`Cluster::save_refused`] makes of its failure.
     ///
     /// Acts that need a connection come with the next tick, which is due at once (`wake_at`).
     pub fn ask(
@@ -91,7 +95,7 @@ impl Cluster {
         keys: &dyn Keys,
         reply: &mut Reply<'_>,
         acts: &mut Vec<Act>,
-    ) {
+    ) -> Option<WriteId> {
         let mut turn = Turn { now, acts };
         let name = args.get(1).unwrap_or(b"");
         let is_debug = args.get(0).is_some_and(|word| word.eq_ignore_ascii_case(b"debug"));
@@ -99,6 +103,7 @@ impl Cluster {
             .iter()
             .find(|row| row.name.as_bytes().eq_ignore_ascii_case(name));
         let args = args.from(2);
+        let mut write = None;
         let answer = match row {
             None => {
                 let shown = &name[..name.len().min(128)];
@@ -108,14 +113,17 @@ impl Cluster {
                 Err(format!("ERR wrong number of arguments for 'cluster|{}' command", row.name))
             }
             Some(row) => {
-                let mut question = Question { args, asker, keys, reply: &mut *reply };
-                (row.run)(self, &mut turn, &mut question)
+                let mut question = Question { args, asker, keys, reply: &mut *reply, write: None };
+                let answer = (row.run)(self, &mut turn, &mut question);
+                write = question.write;
+                answer
             }
         };
         if let Err(text) = answer {
             reply.error(text);
         }
         self.end_turn(&mut turn);
+        write
     }
 }
 

@@ -1,13 +1,31 @@
 //! CLUSTER subcommands about slots.
 
 use super::{Answer, Question, shown, slot};
+use crate::event::Keys;
 use crate::{Cluster, Turn};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::Span;
 use machine::Level;
 use wire::Args;
 use wire::bus::SlotSet;
+
+/// 2 s: how long SETSLOT waits for the replicas without a TIMEOUT. Valkey's choice.
+const REPLICAS_PATIENCE: Span = Span::seconds(2);
+
+/// What SETSLOT says of a slot.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    /// It moves to that node.
+    Migrating(u32),
+    /// It comes from that node.
+    Importing(u32),
+    /// It does not move.
+    Stable,
+    /// It is that node's.
+    Owner(u32),
+}
 
 impl Cluster {
     pub(super) fn ask_add_slots(&mut self, _: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
@@ -71,31 +89,61 @@ impl Cluster {
             self.repeat_set_slot(ask);
             return Ok(());
         }
-        if ask.args.len() > 3 {
-            return Err("ERR wrong number of arguments for 'cluster|setslot' command".into());
-        }
-        if !self.view.me().is_primary() {
-            return Err("ERR Please use SETSLOT only with masters.".into());
-        }
-        let slot = slot(ask.args.at(0))?;
-        let action = ask.args.at(1).to_ascii_lowercase();
-        match (action.as_slice(), ask.args.get(2)) {
-            (b"migrating", Some(id)) => self.set_migrating(slot, id)?,
-            (b"importing", Some(id)) => self.set_importing(slot, id)?,
-            (b"stable", None) => {
+        let (slot, change, _) = self.read_set_slot(ask.args, ask.keys)?;
+        match change {
+            Change::Migrating(target) => {
+                self.view.migrating.insert(slot, target);
+            }
+            Change::Importing(source) => {
+                self.view.importing.insert(slot, source);
+            }
+            Change::Stable => {
                 self.view.migrating.remove(&slot);
                 self.view.importing.remove(&slot);
             }
-            (b"node", Some(id)) => self.set_slot_owner(turn, ask, slot, id)?,
-            (_, _) => {
-                return Err(
-                    "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP".into()
-                );
-            }
+            Change::Owner(target) => self.set_slot_owner(turn, ask, slot, target),
         }
         self.mark_changed();
         ask.reply.ok();
         Ok(())
+    }
+
+    /// Says whether a client's CLUSTER SETSLOT (`args` is the whole request) would be done, and how long it waits until all
+    /// replicas know of it (none: for ever). Nothing is done.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn check_set_slot(&self, args: Args<'_>, keys: &dyn Keys) -> Result<Option<Span>, String> {
+        self.read_set_slot(args.from(2), keys).map(|(_, _, patience)| patience)
+    }
+
+    /// What a SETSLOT says, checked, and its patience.
+    fn read_set_slot(&self, args: Args<'_>, keys: &dyn Keys) -> Result<(u16, Change, Option<Span>), String> {
+        const INVALID: &str = "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP";
+        if !self.view.me().is_primary() {
+            return Err("ERR Please use SETSLOT only with masters.".into());
+        }
+        let slot = slot(args.at(0))?;
+        let action = args.at(1).to_ascii_lowercase();
+        let (change, rest) = match (action.as_slice(), args.get(2)) {
+            (b"migrating", Some(id)) => (Change::Migrating(self.next_target(slot, id)?), args.from(3)),
+            (b"importing", Some(id)) => (Change::Importing(self.next_source(slot, id)?), args.from(3)),
+            (b"node", Some(id)) => (Change::Owner(self.next_owner(slot, id, keys)?), args.from(3)),
+            (b"stable", _) => (Change::Stable, args.from(2)),
+            (_, _) => return Err(INVALID.into()),
+        };
+        let patience = match (rest.len(), rest.get(0)) {
+            (0, _) => Some(REPLICAS_PATIENCE),
+            (1 | 2, Some(word)) if word.eq_ignore_ascii_case(b"timeout") => {
+                let text = rest.get(1).ok_or("ERR Missing timeout value")?;
+                let ms =
+                    base::number::parse_i64(text).ok_or("ERR timeout is not an integer or out of range")?;
+                let ms = u64::try_from(ms).map_err(|_| "ERR timeout is negative")?;
+                (ms > 0).then_some(Span::ms(ms))
+            }
+            (_, _) => return Err(INVALID.into()),
+        };
+        Ok((slot, change, patience))
     }
 
     /// What our primary has done, we do: it has checked it. Valkey's stream has its TIMEOUT behind, which was for the client.
@@ -130,7 +178,7 @@ impl Cluster {
         self.mark_changed();
     }
 
-    fn set_migrating(&mut self, slot: u16, id: &[u8]) -> Answer {
+    fn next_target(&self, slot: u16, id: &[u8]) -> Result<u32, String> {
         if self.view.owner(slot) != Some(self.view.me) {
             return Err(format!("ERR I'm not the owner of hash slot {slot}"));
         }
@@ -138,17 +186,25 @@ impl Cluster {
         if target == self.view.me {
             return Err(format!("ERR I'm already the owner of hash slot {slot}"));
         }
-        self.view.migrating.insert(slot, target);
-        Ok(())
+        Ok(target)
     }
 
-    fn set_importing(&mut self, slot: u16, id: &[u8]) -> Answer {
+    fn next_source(&self, slot: u16, id: &[u8]) -> Result<u32, String> {
         if self.view.owner(slot) == Some(self.view.me) {
             return Err(format!("ERR I'm already the owner of hash slot {slot}"));
         }
-        let source = self.target(id, "ERR I don't know about node ")?;
-        self.view.importing.insert(slot, source);
-        Ok(())
+        self.target(id, "ERR I don't know about node ")
+    }
+
+    fn next_owner(&self, slot: u16, id: &[u8], keys: &dyn Keys) -> Result<u32, String> {
+        let target = self.target(id, "ERR Unknown node ")?;
+        let was_mine = self.view.owner(slot) == Some(self.view.me);
+        if was_mine && target != self.view.me && keys.count_in_slot(slot) > 0 {
+            return Err(format!(
+                "ERR Can't assign hashslot {slot} to a different node while I still hold keys for this hash slot."
+            ));
+        }
+        Ok(target)
     }
 
     /// A primary that slots can move to or from.
@@ -161,22 +217,10 @@ impl Cluster {
         }
     }
 
-    fn set_slot_owner(
-        &mut self,
-        turn: &mut Turn<'_>,
-        ask: &Question<'_, '_>,
-        slot: u16,
-        id: &[u8],
-    ) -> Answer {
-        let target = self.target(id, "ERR Unknown node ")?;
+    fn set_slot_owner(&mut self, turn: &mut Turn<'_>, ask: &Question<'_, '_>, slot: u16, target: u32) {
         let me = self.view.me;
         let was_mine = self.view.owner(slot) == Some(me);
         let has_keys = ask.keys.count_in_slot(slot) > 0;
-        if was_mine && target != me && has_keys {
-            return Err(format!(
-                "ERR Can't assign hashslot {slot} to a different node while I still hold keys for this hash slot."
-            ));
-        }
         if !has_keys {
             self.view.migrating.remove(&slot);
         }
@@ -200,7 +244,6 @@ impl Cluster {
             self.bump_epoch(turn);
             self.broadcast_pong(turn, |_, _| true);
         }
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::event::Act;
 use crate::view::Node;
 use crate::{Cluster, Turn};
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use base::Id;
 use core::net::IpAddr;
 use machine::Level;
@@ -153,13 +153,22 @@ impl Cluster {
     }
 
     pub(super) fn ask_save_config(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {
-        // The last write's failure is what can be told without waiting for this one.
-        if self.saving.is_broken {
-            return Err("ERR error saving the cluster node config: the last write has failed".into());
+        if !ask.asker.may_wait && self.saving.is_broken {
+            // The last write's failure is what can be told without waiting for this one.
+            return Err(Cluster::save_refused("the last write has failed"));
         }
-        self.save(turn);
-        ask.reply.ok();
+        let write = self.save(turn);
+        if ask.asker.may_wait {
+            ask.write = Some(write);
+        } else {
+            ask.reply.ok();
+        }
         Ok(())
+    }
+
+    /// The answer to a SAVECONFIG whose write has failed.
+    pub fn save_refused(why: &str) -> String {
+        format!("ERR error saving the cluster node config: {why}")
     }
 
     pub(super) fn ask_bump_epoch(&mut self, turn: &mut Turn<'_>, ask: &mut Question<'_, '_>) -> Answer {

@@ -107,6 +107,29 @@ fn refusals_have_the_words_of_the_original() {
 }
 
 #[test]
+fn setslot_takes_a_timeout() {
+    let mut world = World::cluster(7, 3);
+    let to = world.id(1);
+    let invalid = "-ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP\r\n";
+    let cases = [
+        ("STABLE TIMEOUT 100", "+OK\r\n"),
+        ("MIGRATING id timeout 0", "+OK\r\n"),
+        ("MIGRATING id TIMEOUT", "-ERR Missing timeout value\r\n"),
+        ("MIGRATING id TIMEOUT x", "-ERR timeout is not an integer or out of range\r\n"),
+        ("MIGRATING id TIMEOUT -1", "-ERR timeout is negative\r\n"),
+        ("MIGRATING id TIMEOUT 1 2", "-ERR wrong number of arguments for 'cluster|setslot' command\r\n"),
+        ("MIGRATING id 1", invalid),
+        ("MIGRATING", invalid),
+        ("STABLE x", invalid),
+        ("NOTHING id TIMEOUT x", invalid),
+    ];
+    for (words, answer) in cases {
+        let words = words.replace("id", &to.to_string());
+        assert_eq!(world.ask(0, &format!("CLUSTER SETSLOT 0 {words}")), answer, "{words}");
+    }
+}
+
+#[test]
 fn a_slot_moves_by_setslot() {
     let mut world = World::cluster(7, 3);
     let (from, to) = (world.id(0), world.id(1));

@@ -452,10 +452,11 @@ fn check_enabled(call: &Call<'_>) -> Result<(), Refusal> {
 fn outside(call: &mut Call<'_>) -> Result<(), Refusal> {
     check_enabled(call)?;
     let args = call.args;
-    call.ask(Question::Cluster(args))
+    call.ask(Question::Cluster { args, may_wait: !call.in_exec })
 }
 
-/// What was set goes to the replicas, too: whichever takes over knows the slots on the move.
+/// What was set goes to the replicas, too: whichever takes over knows the slots on the move. Where the client can wait, they
+/// are told before it is done, and there is no reply yet.
 fn cluster_setslot(call: &mut Call<'_>) -> Result<(), Refusal> {
     let at = call.reply.out().len();
     outside(call)?;

@@ -62,7 +62,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
         }
         (b"drop-cluster-packet-filter" | b"close-cluster-link-on-packet-drop", 3) | (b"clusterlink", 5) => {
             let args = call.args;
-            return call.ask(Question::Cluster(args));
+            return call.ask(Question::Cluster { args, may_wait: false });
         }
         (b"digest", 2) => {
             let digest = digest::of_all(&call.keys.shared.keyspace);

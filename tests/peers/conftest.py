@@ -33,13 +33,21 @@ def port_is_free(port):
             return False
 
 
-_next_port = 21000 + (os.getpid() % 400) * 20
+def own_ports():
+    """First and last of the ports of this process: those that run at the same time share 10000, the bus has the next."""
+    share = 10000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first = 21000 + share * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    return first, first + share
+
+
+_next_port = own_ports()[0] + (os.getpid() % 100) * 20
 
 
 def free_ports(count):
     """The first of `count` consecutive ports that are free, and whose bus ports are free."""
     global _next_port
-    for first in range(_next_port, 45000, count):
+    least, end = own_ports()
+    for first in (*range(_next_port, end - count, count), *range(least, end - count, count)):
         if all(port_is_free(port) and port_is_free(port + 10000) for port in range(first, first + count)):
             _next_port = first + count
             return first
@@ -75,7 +83,7 @@ class Server:
                      *self.options, *more]
         self.log = open(os.path.join(self.dir, "log"), "ab")
         self.process = subprocess.Popen(arguments, stdout=self.log, stderr=self.log)
-        wait_for(self.answers, 10, f"{self.command} answers; see {self.dir}/log")
+        wait_for(self.answers, 30, f"{self.command} answers; see {self.dir}/log")
 
     def answers(self):
         try:
@@ -143,14 +151,14 @@ class Up:
     def client(self, port, **options):
         return redis.Redis(port=port, socket_timeout=2, decode_responses=True, **options)
 
-    def wait_ok(self, seconds=10):
+    def wait_ok(self, seconds=60):
         """Waits until every node sees the cluster as ok; the time since the start."""
         def all_ok():
             return all(self.client(port).cluster("info")["cluster_state"] == "ok" for port in self.ports)
         wait_for(all_ok, seconds, f"the cluster is ok; see {self.dir}.log")
         return time.time() - self.started
 
-    def wait_whole(self, seconds=30):
+    def wait_whole(self, seconds=60):
         """Waits until all nodes see one cluster with every replica in sync."""
         def whole():
             for port in self.ports:

@@ -12,7 +12,7 @@ A script is text, one request a line:
     =walk SCAN MATCH a*         all elements of a whole walk over the cursor, as a set
     @2 PUBLISH channel x        on a second connection
     @2 <                        one more reply on a connection, without a request
-    +3 SUBSCRIBE a b c          so many replies (default 1)
+    +3 SUBSCRIBE a b c          so many replies (default 1; 0 where none is due: a stray one shows with the next)
     raw PING\\r\\n                bytes as they are
 
 `<x*500>` stands for 500 times x; $id2 and $addr2 for a connection's client id and address. At the end

@@ -1073,7 +1073,7 @@ EXISTS in3
 MULTI
 SUBSCRIBE x
 PING
-+2 EXEC
+EXEC
 UNSUBSCRIBE x
 MULTI
 PUBLISH x hello
@@ -1811,7 +1811,7 @@ SCRIPTS["protocol errors"] = r"""
 @2 raw *1\r\nx\r\n
 @3 raw *1\r\n$x\r\n
 @4 raw *1\r\n$-1\r\n
-@5 raw *1048577\r\n
+@5 +0 raw *1048577\r\n
 @6 raw *1\r\n$536870913\r\n
 @7 raw set \"a\r\n
 @8 raw set \"a\"b\r\n

@@ -83,8 +83,8 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def whole(cluster):
-    cluster.wait_ok(20)
-    cluster.wait_whole(60)
+    cluster.wait_ok()
+    cluster.wait_whole()
     # A replica is offered to clients once its offset has been heard of, on each node in its time.
     wait_for(lambda: all(len(slots) == 4 for port in cluster.ports
                          for slots in cluster.client(port).cluster("slots")), 20, "all replicas are offered")

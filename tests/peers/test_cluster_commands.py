@@ -4,13 +4,14 @@ Each side has two nodes of one kind. They never meet: what one knows of the othe
 where a test needs a second node, and is compared with the ids and ports masked.
 """
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import REDIS, Server, free_ports, wait_for
 from exchange import OURS, Conn, Difference, Side, parse, report, same, walk
 from test_commands import COMMANDS, tolerated
 
-OPTIONS = ("--save", "", "--cluster-enabled", "yes", "--enable-debug-command", "yes")
+OPTIONS = ("--save", "", "--cluster-enabled", "yes", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0")
 
 
 class Lone:
@@ -41,6 +42,12 @@ class Lone:
             raw = re.sub(rb"(myself,\w+ - 0) \d+ ", rb"\1 0 ", raw)
             raw = raw.replace(b"@%d" % (node.port + 10000), b"@<bus%d>" % index)
         return re.sub(rb"([$=])\d+\r\n", rb"\1", raw)
+
+
+def each(sides, act):
+    """Brings both sides to where they are compared, at the same time: most of it is waiting."""
+    with ThreadPoolExecutor(len(sides)) as pool:
+        list(pool.map(act, sides))
 
 
 @pytest.fixture
@@ -367,23 +374,29 @@ def test_a_cluster_that_is_down(sides, resp):
 @pytest.mark.parametrize("resp", [2, 3])
 def test_one_node_with_all_slots(sides, resp):
     both = sides(1)
-    for side in both:
+
+    def take_all(side):
         Conn(side.port).ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        wait_for(lambda: b"cluster_state:ok" in Conn(side.port).value("CLUSTER", "INFO"), 10, "ok")
+        wait_for(lambda: b"cluster_state:ok" in Conn(side.port).value("CLUSTER", "INFO"), 30, "ok")
+
+    each(both, take_all)
     found = compare(both, WHOLE, resp=resp)
     assert not found, report(found)
 
 
 def test_redirects_between_two_nodes(sides):
     both = sides(2)
-    for side in both:
+
+    def share(side):
         side.join()
         # The slot of "a" (15495) belongs to the second node, that of "b" (3300) to the first.
         Conn(side.nodes[0].port).ask("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
         Conn(side.nodes[1].port).ask("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
         for node in side.nodes:
-            wait_for(lambda: b"cluster_state:ok" in Conn(node.port).value("CLUSTER", "INFO"), 15, "ok")
-            wait_for(lambda: Conn(node.port).value("CLUSTER", "SLOTS").__len__() == 2, 15, "both ranges")
+            wait_for(lambda: b"cluster_state:ok" in Conn(node.port).value("CLUSTER", "INFO"), 30, "ok")
+            wait_for(lambda: Conn(node.port).value("CLUSTER", "SLOTS").__len__() == 2, 30, "both ranges")
+
+    each(both, share)
     found = []
     for node, script in [
         (0, """
@@ -484,9 +497,9 @@ GET {b}2
 """),
     ]:
         found += compare(both, script, node)
-    for side in both:
-        # When the new owner's claim comes is chance.
-        wait_for(lambda: Conn(side.nodes[0].port).ask("GET", "b")[0].startswith(b"-MOVED 3300 "), 15, "the claim")
+    # When the new owner's claim comes is chance.
+    each(both, lambda side: wait_for(
+        lambda: Conn(side.nodes[0].port).ask("GET", "b")[0].startswith(b"-MOVED 3300 "), 30, "the claim"))
     # The claim takes the slot's keys with it, there; here they are kept, and the slot is imported.
     counts = [Conn(side.nodes[0].port).ask("CLUSTER", "COUNTKEYSINSLOT", "3300")[0] for side in both]
     assert sorted(counts) == [b":0\r\n", b":2\r\n"], counts
@@ -504,18 +517,22 @@ GET b
 
 def test_a_replica_redirects_and_reads(sides):
     both = sides(2)
-    for side in both:
+
+    def replicate(side):
+        primary, replica = side.nodes
         side.join()
-        Conn(side.nodes[0].port).ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        Conn(side.nodes[0].port).ask("SET", "a", "1")
+        Conn(primary.port).ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        Conn(primary.port).ask("SET", "a", "1")
         for node in side.nodes:
-            wait_for(lambda: b"cluster_state:ok" in Conn(node.port).value("CLUSTER", "INFO"), 15, "ok")
-        assert Conn(side.nodes[1].port).value("CLUSTER", "REPLICATE", side.ids[0]) == b"OK"
-        wait_for(lambda: side.nodes[1].info("replication")["master_link_status"] == "up", 20, "link")
-        wait_for(lambda: b"slave" in Conn(side.port).value("CLUSTER", "NODES"), 15, "the primary knows")
-        Conn(side.nodes[0].port).ask("SET", "a", "1")
-        wait_for(lambda: side.nodes[1].info("replication")["master_repl_offset"] > 0, 5, "offset")
-        wait_for(lambda: Conn(side.nodes[1].port).value("CLUSTER", "COUNTKEYSINSLOT", 15495) == 1, 5, "the key")
+            wait_for(lambda: b"cluster_state:ok" in Conn(node.port).value("CLUSTER", "INFO"), 30, "ok")
+        assert Conn(replica.port).value("CLUSTER", "REPLICATE", side.ids[0]) == b"OK"
+        wait_for(lambda: replica.info("replication")["master_link_status"] == "up", 30, "link")
+        wait_for(lambda: b"slave" in Conn(side.port).value("CLUSTER", "NODES"), 30, "the primary knows")
+        Conn(primary.port).ask("SET", "a", "1")
+        wait_for(lambda: replica.info("replication")["master_repl_offset"] > 0, 30, "offset")
+        wait_for(lambda: Conn(replica.port).value("CLUSTER", "COUNTKEYSINSLOT", 15495) == 1, 30, "the key")
+
+    each(both, replicate)
     found = compare(both, """
 GET a
 SET a 2

@@ -189,7 +189,7 @@ RESHARDS = [("redan", "redan", True), ("redan", "redis", True), ("redan", "valke
 
 @pytest.mark.parametrize("first,second,back", RESHARDS)
 def test_the_real_tool_moves_slots_under_load(servers, first, second, back):
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--save", "")
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--save", "")
     nodes = [servers(kind, *options) for kind in (first, second, first)]
     clients = [raw(node) for node in nodes]
     addresses = [f"127.0.0.1:{node.port}" for node in nodes]

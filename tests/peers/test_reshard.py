@@ -105,7 +105,7 @@ def tool(*words):
 
 @pytest.mark.parametrize("first,second", [("redan", "redan"), ("redan", "valkey")])
 def test_resharding_under_load_loses_and_doubles_nothing(servers, first, second):
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--save", "")
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--save", "")
     nodes = [servers(kind, *options) for kind in (first, second, first)]
     addresses = [f"127.0.0.1:{node.port}" for node in nodes]
     tool("create", *addresses, "--cluster-yes")

@@ -73,6 +73,8 @@ pub(crate) struct Rest {
     pub(crate) role_told: Option<bool>,
     /// How many replicas had come in step when the slots on the move were last told.
     pub(crate) joined_told: u64,
+    /// When they are told next, and how often they were told since the last replica came.
+    pub(crate) moves_due: Option<(Time, usize)>,
     /// Clients that wait for the end of a CLUSTER subcommand.
     pub(crate) waits: Waits,
 }
@@ -114,6 +116,7 @@ impl Rest {
             asks: Asks::default(),
             role_told: None,
             joined_told: 0,
+            moves_due: None,
             waits: Waits::default(),
         }
     }

@@ -6,13 +6,16 @@ use crate::settings;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use base::Now;
+use base::{Now, Span};
 use data::Keyspace;
 use journal::{Act, Journal, Source, StreamApplied, Turn};
 use machine::{ConnId, HostSetting, Level, Outbox, Output};
 
 /// Consequences of consequences, at most: each round empties both lists, so reaching it is a bug.
 const ROUNDS_MAX: u32 = 10_000;
+/// The slots on the move are told to a new replica again after so long, each from the one before: gossip brings it the
+/// other nodes within seconds, on a slow machine somewhat later.
+const TELL_AGAIN: [Span; 3] = [Span::seconds(1), Span::seconds(4), Span::seconds(15)];
 
 impl Node {
     /// Lends the journal what it needs for one call.
@@ -75,14 +78,24 @@ impl Node {
         }
     }
 
-    /// A replica that comes in step gets the state of the slots on the move, which no snapshot holds.
-    pub(crate) fn tell_moves(&mut self) {
+    /// A replica that comes in step gets the state of the slots on the move, which no snapshot holds; and again a few times,
+    /// because it may not know yet the nodes that the moves are about: then it can do nothing with it.
+    pub(crate) fn tell_moves(&mut self, now: Now, out: &mut Outbox) {
         let (journal, feed) = (&self.rest.journal, &mut self.engine.shared.feed);
         let joined = journal.replicas_joined();
-        if core::mem::replace(&mut self.rest.joined_told, joined) == joined
-            || !feed.enabled
-            || !journal.replicas_know_slots()
-        {
+        if core::mem::replace(&mut self.rest.joined_told, joined) != joined {
+            self.rest.moves_due = Some((now.mono, 0));
+        }
+        let Some((at, step)) = self.rest.moves_due else { return };
+        if now.mono < at {
+            out.wake(at);
+            return;
+        }
+        self.rest.moves_due = TELL_AGAIN.get(step).map(|span| (now.mono + *span, step + 1));
+        if let Some((at, _)) = self.rest.moves_due {
+            out.wake(at);
+        }
+        if !feed.enabled || !journal.replicas_know_slots() {
             return;
         }
         let Some(cluster) = &self.rest.cluster else { return };

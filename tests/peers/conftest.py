@@ -10,12 +10,18 @@ import time
 
 import pytest
 import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REDAN = os.environ.get("REDAN", os.path.join(ROOT, "target/release/redan"))
 REDIS = shutil.which("redis-server")
 # How often the tests that kill things do so: few in CI, 20 by hand (ROUNDS=20).
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
+
+
+# The client library's own pauses grow to seconds, also while a server only starts: tests wait for conditions themselves.
+QUICK = Retry(ConstantBackoff(0.02), 3)
 
 
 def valkey_server():
@@ -93,7 +99,7 @@ class Server:
             return True
 
     def client(self, **options):
-        return redis.Redis(port=self.port, socket_timeout=5, decode_responses=True, **options)
+        return redis.Redis(port=self.port, **{"socket_timeout": 5, "decode_responses": True, "retry": QUICK, **options})
 
     def info(self, section):
         return self.client().info(section)
@@ -150,7 +156,7 @@ class Up:
             stdout=self.log, stderr=self.log)
 
     def client(self, port, **options):
-        return redis.Redis(port=port, socket_timeout=2, decode_responses=True, **options)
+        return redis.Redis(port=port, **{"socket_timeout": 2, "decode_responses": True, "retry": QUICK, **options})
 
     def wait_ok(self, seconds=60):
         """Waits until every node sees the cluster as ok; the time since the start."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from conftest import REDAN, REDIS, free_ports, valkey_server, wait_for
+from conftest import QUICK, REDAN, REDIS, free_ports, valkey_server, wait_for
 from redis.crc import key_slot
 
 REAL = shutil.which("redis-cli")
@@ -67,7 +67,7 @@ class Node:
         return f"{self.host}:{self.port}"
 
     def client(self):
-        return redis.Redis(self.host, self.port, password=self.password, socket_timeout=5, decode_responses=True)
+        return redis.Redis(self.host, self.port, password=self.password, socket_timeout=5, decode_responses=True, retry=QUICK)
 
     def call(self, *words):
         """A reply as it is: redis-py would make something of CLUSTER's."""
@@ -245,7 +245,7 @@ def test_words_that_are_no_job(pair):
     plain = free_ports(1)
     server = subprocess.Popen([REDIS, "--port", str(plain), "--save", "", "--dir", str(nodes.dir)], stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: redis.Redis(port=plain).ping(), 10, "the plain server answers")
+        wait_for(lambda: redis.Redis(port=plain, retry=QUICK).ping(), 10, "the plain server answers")
         assert "is not configured as a cluster node." in nodes.same(f"check 127.0.0.1:{plain}")[1]
     finally:
         server.kill()
@@ -439,7 +439,7 @@ def test_keys_come_in_and_backups_go_out(pair, tmp_path):
     try:
         for side, host in zip(nodes.sides, ("127.0.0.5", "127.0.0.6")):
             side.host = host
-            client = redis.Redis(host, port, password="secret")
+            client = redis.Redis(host, port, password="secret", retry=QUICK)
             wait_for(client.ping, 10, "the source answers")
             for number in range(40):
                 client.set(f"key:{number}", number)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import redis
-from conftest import free_ports, wait_for
+from conftest import QUICK, free_ports, wait_for
 from exchange import Conn
 from test_commands import COMMANDS, OURS
 
@@ -49,12 +49,12 @@ class Process:
         if not self.background and self.process.poll() is not None:
             raise AssertionError(f"ended with {self.process.returncode}: {self.output()}")
         try:
-            return redis.Redis(port=self.port, socket_timeout=5).ping()
+            return redis.Redis(port=self.port, socket_timeout=5, retry=QUICK).ping()
         except redis.AuthenticationError:
             return True
 
     def client(self):
-        return redis.Redis(port=self.port, socket_timeout=5, decode_responses=True)
+        return redis.Redis(port=self.port, socket_timeout=5, decode_responses=True, retry=QUICK)
 
     def ask(self, *words):
         return Conn(self.port).ask(*words)[0]
@@ -530,7 +530,7 @@ def test_nothing_to_rewrite(tmp_path, kind):
     process = subprocess.Popen([*COMMANDS[kind], "--port", str(port), "--bind", "127.0.0.1", "--save", ""], cwd=tmp_path,
                                stdout=subprocess.DEVNULL)
     try:
-        wait_for(redis.Redis(port=port).ping, 10, "it answers")
+        wait_for(redis.Redis(port=port, retry=QUICK).ping, 10, "it answers")
         assert Conn(port).ask("CONFIG", "REWRITE")[0] == b"-ERR The server is running without a config file\r\n"
     finally:
         process.kill()

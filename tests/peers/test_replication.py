@@ -16,10 +16,16 @@ def digest(client):
     found = {}
     for database in (0, 9):
         client.execute_command("select", database)
-        for key in sorted(client.keys("*")):
-            kind = client.type(key)
-            value = client.get(key) if kind == "string" else client.hgetall(key)
-            found[database, key] = kind, value, client.expiretime(key)
+        keys, pipe = sorted(client.keys("*")), client.pipeline(transaction=False)
+        for key in keys:
+            pipe.type(key)
+        kinds = pipe.execute()
+        for key, kind in zip(keys, kinds):
+            (pipe.get if kind == "string" else pipe.hgetall)(key)
+            pipe.expiretime(key)
+        replies = pipe.execute(raise_on_error=False)
+        for index, (key, kind) in enumerate(zip(keys, kinds)):
+            found[database, key] = kind, replies[2 * index], replies[2 * index + 1]
     return found
 
 
@@ -39,8 +45,10 @@ def write(client, count, seed):
             case 5 | 6:
                 if client.type(key) not in ("hash", "none"):
                     client.delete(key)
+                pipe = client.pipeline(transaction=False)
                 for _ in range(chance.randrange(1, 40)):
-                    client.hset(key, f"f{chance.randrange(300)}", "y" * chance.randrange(90))
+                    pipe.hset(key, f"f{chance.randrange(300)}", "y" * chance.randrange(90))
+                pipe.execute()
             case 7:
                 client.pexpire(key, chance.randrange(1, 100_000))
             case 8:

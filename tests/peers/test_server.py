@@ -10,7 +10,7 @@ import time
 
 import pytest
 import redis
-from conftest import REDAN, REDIS, Server, free_ports, valkey_server, wait_for
+from conftest import QUICK, REDAN, REDIS, Server, free_ports, valkey_server, wait_for
 from exchange import Conn, report, run
 from test_commands import COMMANDS, OURS, tolerated
 
@@ -294,7 +294,7 @@ def test_bind_to_several_addresses(tmp_path, kind):
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
     try:
         for host in ("127.0.0.1", "127.0.0.2"):
-            wait_for(redis.Redis(host=host, port=port).ping, 10, host)
+            wait_for(redis.Redis(host=host, port=port, retry=QUICK).ping, 10, host)
         with pytest.raises(OSError):
             socket.create_connection(("127.0.0.3", port), timeout=1)
     finally:

@@ -180,8 +180,12 @@ impl Listpack {
         let total = u32::try_from(self.bytes.len()).expect("the caller bounds a listpack far below 4 GiB");
         self.bytes[..4].copy_from_slice(&total.to_le_bytes());
         let count = u16::from_le_bytes([self.bytes[4], self.bytes[5]]);
-        let count =
-            if count == COUNT_UNKNOWN { self.iter().count() as i64 } else { i64::from(count) + added };
+        let count = match count {
+            // As in the original, an unknown count stays so: to count at each push would take quadratic time.
+            COUNT_UNKNOWN if added >= 0 => return,
+            COUNT_UNKNOWN => self.iter().count() as i64,
+            count => i64::from(count) + added,
+        };
         let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
         self.bytes[4..6].copy_from_slice(&count.to_le_bytes());
     }

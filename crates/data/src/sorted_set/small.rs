@@ -118,8 +118,11 @@ pub(super) fn checked(bytes: Vec<u8>, key: HashKey) -> Result<Listpack, Malforme
         Pairs::of(&list).map(|(member, score)| (member.to_vec(), score)).collect();
     pairs.sort_unstable_by(|one, other| order((StrRef::Bytes(&one.0), one.1), (other.0.as_slice(), other.1)));
     let mut sorted = Listpack::new();
-    for (member, score) in pairs {
-        push(&mut sorted, StrRef::Bytes(&member), score);
-    }
+    sorted.append(list.as_bytes().len(), |sorted| {
+        for (member, score) in pairs {
+            sorted.text(&member);
+            sorted.text(&text_of(score));
+        }
+    });
     Ok(sorted)
 }

@@ -219,3 +219,19 @@ fn a_member_may_be_very_long() {
     assert_eq!(set.rank(&long), Some((1, 1.0)));
     assert!(set.remove(&long) && set.len() == 1);
 }
+
+#[test]
+fn a_long_listpack_out_of_order_takes_no_quadratic_time() {
+    const MANY: u32 = if cfg!(miri) { 50 } else { 60_000 };
+    let mut list = Listpack::new();
+    list.append(0, |list| {
+        for number in (0..MANY).rev() {
+            list.text(&number.to_be_bytes());
+            list.integer(i64::from(number / 7));
+        }
+    });
+    let growth = Growth { key: HashKey([1, 2]), limits: SortedSetLimits::default() };
+    let set = SortedSet::from_listpack(list.as_bytes().to_vec(), growth).unwrap();
+    let expected = (0..MANY).map(|number| (number.to_be_bytes().to_vec(), f64::from(number / 7)));
+    assert!(set.iter().map(|(member, score)| (member.to_vec(), score)).eq(expected));
+}

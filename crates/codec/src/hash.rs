@@ -2,7 +2,7 @@
 
 use crate::Flaw;
 use alloc::vec::Vec;
-use data::{FieldDeadline, Hash, HashKey, HashLimits, Value};
+use data::{FieldDeadline, Growth, Hash, HashKey, HashLimits, Value};
 use wire::rdb::encoder::{self, Packing};
 use wire::rdb::{self, Pairs};
 
@@ -36,7 +36,7 @@ pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: HashLimits) -> R
 }
 
 pub(crate) fn of_pairs(pairs: &Pairs, key: HashKey, limits: HashLimits) -> Result<Value, Flaw> {
-    let mut hash = Hash::new(key);
+    let (mut hash, limits) = (Hash::new(), Growth { key, limits });
     let mut deadlines = pairs.deadlines().iter();
     let all_new = pairs.iter().all(|(field, value)| match deadlines.next() {
         Some(Some(deadline)) => hash.set_with_deadline(field, value, FieldDeadline::At(*deadline), limits),

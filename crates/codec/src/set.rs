@@ -2,7 +2,7 @@
 
 use crate::Flaw;
 use alloc::vec::Vec;
-use data::{HashKey, Set, SetLimits, StrRef, Value};
+use data::{Growth, HashKey, Set, SetLimits, StrRef, Value};
 use wire::rdb;
 use wire::rdb::Texts;
 use wire::rdb::encoder::{self, Packing};
@@ -33,8 +33,8 @@ pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: SetLimits) -> Re
 }
 
 pub(crate) fn of_members(members: &Texts, key: HashKey, limits: SetLimits) -> Result<Value, Flaw> {
-    let mut set = Set::new(key);
-    set.extend(members.iter().map(StrRef::Bytes), limits);
+    let mut set = Set::new();
+    set.extend(members.iter().map(StrRef::Bytes), Growth { key, limits });
     if set.len() == members.len() { Ok(set.into()) } else { Err("a member of a set comes twice") }
 }
 

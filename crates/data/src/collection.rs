@@ -7,10 +7,9 @@ use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::stream::Stream;
 use crate::value::{Encoding, Kind, Value, ValueRef};
-use alloc::boxed::Box;
 use core::fmt::Debug;
 
-/// A value of parts. It lies in a box of its own, which its key's entry owns.
+/// A value of parts. One word of it lies in its key's entry; see `flat`. A stream has a box of its own there.
 pub trait Collection: Sized + Debug {
     /// Its type.
     const KIND: Kind;
@@ -18,10 +17,7 @@ pub trait Collection: Sized + Debug {
     /// The collection in a value; `None` for another type.
     fn of(value: ValueRef<'_>) -> Option<&Self>;
 
-    /// As a value on its own.
-    fn into_value(self: Box<Self>) -> Value;
-
-    /// Its memory in size classes, without its box and the key's entry. In constant time: it is asked for before and after
+    /// Its memory in size classes, without itself and the key's entry. In constant time: it is asked for before and after
     /// each change.
     fn memory_bytes(&self) -> usize;
 
@@ -46,7 +42,7 @@ macro_rules! collections {
     ($($name:ident),*) => {
         $(impl From<$name> for Value {
             fn from(collection: $name) -> Value {
-                Value::$name(Box::new(collection))
+                Value::$name(collection.into())
             }
         })*
 
@@ -72,7 +68,7 @@ macro_rules! collections {
                 match self {
                     Value::Integer(_) => 0,
                     Value::String(text) => crate::memory::size_class(text.capacity()),
-                    $(Value::$name(collection) => boxed_memory(&**collection),)*
+                    $(Value::$name(collection) => whole_memory::<$name>(collection),)*
                 }
             }
         }
@@ -86,12 +82,12 @@ macro_rules! collections {
                 }
             }
 
-            /// The memory of a collection with its box; 0 for a string.
+            /// The memory of a collection, with its box if it has one; 0 for a string.
             #[inline]
             pub(crate) fn collection_memory(&self) -> usize {
                 match self {
                     ValueRef::Str(_) => 0,
-                    $(ValueRef::$name(collection) => boxed_memory(*collection),)*
+                    $(ValueRef::$name(collection) => whole_memory(*collection),)*
                 }
             }
 
@@ -108,8 +104,12 @@ macro_rules! collections {
 
 collections!(Hash, List, Set, SortedSet, Stream);
 
-fn boxed_memory<T: Collection>(collection: &T) -> usize {
-    crate::memory::size_class(size_of::<T>()) + collection.memory_bytes()
+/// With the box of what is more than a word.
+#[inline]
+fn whole_memory<T: Collection>(collection: &T) -> usize {
+    let own =
+        if size_of::<T>() == size_of::<usize>() { 0 } else { crate::memory::size_class(size_of::<T>()) };
+    own + collection.memory_bytes()
 }
 
 /// A collection in the keyspace, to change. Its memory is counted anew when this is dropped.

@@ -3,7 +3,7 @@
 //! ```text
 //!   0: meta u32 (8 bits type and flags, 24 bits access clock) | 4: key length (21 bits), value length (11 bits)
 //!   8: deadline u64, where there is one | key | payload
-//!   payload: integer: 8 bytes | inline: the bytes | buffer: a vector's three words | collection: a box's one word
+//!   payload: integer: 8 bytes | inline: the bytes | buffer: a vector's three words | collection: its one word
 //! ```
 //!
 //! The entry takes the whole size class of these bytes, so that a value of about the same size is written in
@@ -14,7 +14,12 @@
 //! `RawEntry` got it from a table that is borrowed meanwhile, or has just taken it out of one.
 
 use crate::collection::Collection;
+use crate::hash::Hash;
+use crate::list::List;
 use crate::memory::{give_back, prefetch, size_class, take};
+use crate::set::Set;
+use crate::sorted_set::SortedSet;
+use crate::stream::Stream;
 use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -55,6 +60,14 @@ const LONG_KEY: u32 = 1 << 5;
 
 const _: () = assert!(INLINE_MAX <= VALUE_LEN as usize);
 
+/// What lies in an entry of a collection: itself where it is of one word (`flat`), the box of a stream.
+type Word = *mut ();
+
+const _: () = assert!(size_of::<Hash>() == size_of::<Word>() && align_of::<Hash>() == 1);
+const _: () = assert!(size_of::<List>() == size_of::<Word>() && align_of::<List>() == 1);
+const _: () = assert!(size_of::<Set>() == size_of::<Word>() && align_of::<Set>() == 1);
+const _: () = assert!(size_of::<SortedSet>() == size_of::<Word>() && align_of::<SortedSet>() == 1);
+
 /// The three words of a vector, in the order that this module chooses.
 type Parts = (*mut u8, usize, usize);
 
@@ -64,8 +77,8 @@ pub(crate) enum Payload<'a> {
     /// Inline, or in a buffer when it is longer than `INLINE_MAX`.
     Text(&'a [u8]),
     Buffer(Vec<u8>),
-    /// A collection's box, given up: what kind it is, and its address.
-    Boxed(u32, *mut ()),
+    /// A collection's word, given up: what kind it is, and the word.
+    Word(u32, Word),
 }
 
 impl<'a> Payload<'a> {
@@ -93,11 +106,11 @@ impl<'a> Payload<'a> {
             };
         }
         match core::mem::replace(value, Value::Integer(0)) {
-            Value::Hash(hash) => Payload::Boxed(HASH, Box::into_raw(hash).cast()),
-            Value::List(list) => Payload::Boxed(LIST, Box::into_raw(list).cast()),
-            Value::Set(set) => Payload::Boxed(SET, Box::into_raw(set).cast()),
-            Value::SortedSet(set) => Payload::Boxed(SORTED_SET, Box::into_raw(set).cast()),
-            Value::Stream(stream) => Payload::Boxed(STREAM, Box::into_raw(stream).cast()),
+            Value::Hash(hash) => Payload::Word(HASH, word_of(hash)),
+            Value::List(list) => Payload::Word(LIST, word_of(list)),
+            Value::Set(set) => Payload::Word(SET, word_of(set)),
+            Value::SortedSet(set) => Payload::Word(SORTED_SET, word_of(set)),
+            Value::Stream(stream) => Payload::Word(STREAM, word_of(stream)),
             Value::Integer(_) | Value::String(_) => unreachable!("strings were handled above"),
         }
     }
@@ -108,7 +121,7 @@ impl<'a> Payload<'a> {
             Payload::Text(text) if text.len() <= INLINE_MAX => INLINE,
             Payload::Text(_) => BUFFER,
             Payload::Buffer(_) => BUFFER,
-            Payload::Boxed(bits, _) => *bits,
+            Payload::Word(bits, _) => *bits,
         }
     }
 
@@ -300,9 +313,11 @@ impl RawEntry {
         self.read(self.payload_start())
     }
 
-    /// The word of a collection's box.
-    fn boxed<T>(self) -> *mut T {
-        self.read(self.payload_start())
+    /// Where a collection's word lies: a collection of one word, or a `Box<Stream>`, not aligned.
+    #[inline(always)]
+    fn word<T>(self) -> *mut T {
+        // SAFETY: the payload lies within the entry, whose size its header tells.
+        unsafe { self.0.as_ptr().add(self.payload_start()).cast() }
     }
 
     /// The type.
@@ -328,17 +343,17 @@ impl RawEntry {
                 // SAFETY: the parts are those of a vector that the entry owns; it changes only through an exclusive borrow.
                 ValueRef::Str(StrRef::Bytes(unsafe { core::slice::from_raw_parts(address, len) }))
             }
-            // SAFETY: the pointer is that of a box of the type that the bits name, which the entry owns; it is changed only
-            // through an exclusive borrow. So in the four arms below.
-            HASH => ValueRef::Hash(unsafe { &*self.boxed() }),
+            // SAFETY: the word is a collection of the type that the bits name, of alignment 1, which the entry owns; it is changed
+            // only through an exclusive borrow. So in the three arms below.
+            HASH => ValueRef::Hash(unsafe { &*self.word() }),
             // SAFETY: see above.
-            LIST => ValueRef::List(unsafe { &*self.boxed() }),
+            LIST => ValueRef::List(unsafe { &*self.word() }),
             // SAFETY: see above.
-            SET => ValueRef::Set(unsafe { &*self.boxed() }),
+            SET => ValueRef::Set(unsafe { &*self.word() }),
             // SAFETY: see above.
-            SORTED_SET => ValueRef::SortedSet(unsafe { &*self.boxed() }),
-            // SAFETY: see above.
-            _ => ValueRef::Stream(unsafe { &*self.boxed() }),
+            SORTED_SET => ValueRef::SortedSet(unsafe { &*self.word() }),
+            // SAFETY: the word is a box of a stream, which the entry owns; as above else.
+            _ => ValueRef::Stream(unsafe { &*self.word::<*mut Stream>().read_unaligned() }),
         }
     }
 
@@ -356,8 +371,13 @@ impl RawEntry {
         if self.kind() != T::KIND {
             return None;
         }
-        // SAFETY: the box is of this type, as its kind says, and owned by the entry; the caller holds the exclusive borrow.
-        Some(unsafe { &mut *self.boxed() })
+        let collection = match T::KIND {
+            // SAFETY: the word is a box of a stream, as the kind says.
+            Kind::Stream => unsafe { self.word::<*mut T>().read_unaligned() },
+            _ => self.word(),
+        };
+        // SAFETY: it is a collection of this type, as its kind says, owned by the entry; the caller holds the exclusive borrow.
+        Some(unsafe { &mut *collection })
     }
 
     /// The bound of the deadlines of the value's parts; see `Collection::bound`.
@@ -410,7 +430,7 @@ impl RawEntry {
             }
             Payload::Text(text) => self.write(start, into_parts(buffer_of(text))),
             Payload::Buffer(buffer) => self.write(start, into_parts(buffer)),
-            Payload::Boxed(_, address) => self.write(start, address),
+            Payload::Word(_, word) => self.write(start, word),
         }
     }
 
@@ -420,17 +440,16 @@ impl RawEntry {
         match self.meta() & TYPE {
             BUFFER => Some(Value::String(from_parts(self.parts()))),
             INTEGER | INLINE => None,
-            // SAFETY: the pointer came from `Box::into_raw` of the type that the bits name; the entry gives it up here. So in
-            // the four arms below.
-            HASH => Some(Value::Hash(unsafe { Box::from_raw(self.boxed()) })),
+            // SAFETY: the word is of the type that the bits name; the entry gives it up here. So in the four arms below.
+            HASH => Some(Value::Hash(unsafe { self.word::<Hash>().read_unaligned() })),
             // SAFETY: see above.
-            LIST => Some(Value::List(unsafe { Box::from_raw(self.boxed()) })),
+            LIST => Some(Value::List(unsafe { self.word::<List>().read_unaligned() })),
             // SAFETY: see above.
-            SET => Some(Value::Set(unsafe { Box::from_raw(self.boxed()) })),
+            SET => Some(Value::Set(unsafe { self.word::<Set>().read_unaligned() })),
             // SAFETY: see above.
-            SORTED_SET => Some(Value::SortedSet(unsafe { Box::from_raw(self.boxed()) })),
+            SORTED_SET => Some(Value::SortedSet(unsafe { self.word::<SortedSet>().read_unaligned() })),
             // SAFETY: see above.
-            _ => Some(Value::Stream(unsafe { Box::from_raw(self.boxed()) })),
+            _ => Some(Value::Stream(unsafe { self.word::<Box<Stream>>().read_unaligned() })),
         }
     }
 
@@ -586,6 +605,14 @@ impl RawEntry {
     pub fn free(self) {
         drop(self.free_keeping_large());
     }
+}
+
+/// A collection's word, given up.
+fn word_of<T>(collection: T) -> Word {
+    const { assert!(size_of::<T>() == size_of::<Word>()) };
+    let collection = ManuallyDrop::new(collection);
+    // SAFETY: the collection is of one word, which is an address or null; it is not used here any more.
+    unsafe { (&raw const collection).cast::<Word>().read_unaligned() }
 }
 
 fn into_parts(buffer: Vec<u8>) -> Parts {

@@ -161,14 +161,15 @@ fn cut_piece(text: &mut Vec<u8>, budget: &mut usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Entry, Hash, HashLimits, Keyspace};
+    use crate::{Entry, Growth, Hash, HashLimits, Keyspace};
     use alloc::format;
 
     const FIELDS: usize = if cfg!(miri) { 70 } else { 20_000 };
 
     fn large_hash(space: &Keyspace) -> Value {
-        let mut hash = Hash::new(space.hash_key());
+        let mut hash = Hash::new();
         let limits = HashLimits { entries: 1, ..HashLimits::default() };
+        let limits = Growth { key: space.hash_key(), limits };
         for field in 0..FIELDS {
             hash.set(format!("field:{field}").as_bytes(), b"value", limits);
         }

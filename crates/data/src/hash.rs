@@ -6,13 +6,13 @@ pub use volatile::{FieldDeadline, FieldsAt};
 
 use crate::collection::Collection;
 use crate::entry::{Payload, RawEntry};
-use crate::listpack::{Listpack, Malformed};
-use crate::memory::size_class;
+use crate::flat::{Body, Exact, Form, Opened};
+use crate::limits::Growth;
+use crate::listpack::{Listpack, Malformed, View};
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
-use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef};
+use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
 use crate::walk::Walk;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 
@@ -34,62 +34,83 @@ impl Default for HashLimits {
 
 /// No listpack grows beyond this, whatever the limits say: its lengths must stay far below 32 bits. As the original.
 const LISTPACK_BYTES_MAX: usize = 1 << 30;
+/// 4: what a field and a value of up to 63 bytes take beside their texts.
+const PAIR_OVERHEAD: usize = 4;
 
-/// A hash value.
+/// A hash value: one word, of a listpack (field, value, field, value ...) or of a table with an entry per field.
 #[derive(Debug)]
 pub struct Hash {
-    body: Body,
+    body: Body<Exact, Large>,
+}
+
+#[derive(Debug)]
+struct Large {
+    table: Table,
     key: HashKey,
     /// Fields with a deadline.
     volatile: u32,
     /// A lower bound of their deadlines, in units of active expiry.
     due: u32,
+    /// While it is being freed: the places of the table's directory that are left.
+    dying: Option<usize>,
 }
 
-#[derive(Debug)]
-enum Body {
-    /// Field, value, field, value ...
-    List(Listpack),
-    /// An entry per field.
-    Table(Box<Table>),
-    /// Being freed: what is left of the table, and of the places of its directory.
-    Dying(Box<Table>, usize),
+impl Large {
+    fn new(table: Table, key: HashKey) -> Large {
+        Large { table, key, volatile: 0, due: NEVER, dying: None }
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Hash {
+        Hash::new()
+    }
 }
 
 impl Hash {
-    /// A hash without fields. `key` is the keyspace's (`Keyspace::hash_key`): a large hash hashes its fields with it.
-    pub fn new(key: HashKey) -> Hash {
-        Hash { body: Body::List(Listpack::new()), key, volatile: 0, due: NEVER }
+    /// A hash without fields.
+    pub fn new() -> Hash {
+        Hash { body: Body::EMPTY }
     }
 
     /// A hash from a listpack of fields and values (a dump's): checked, without repeated fields. It becomes a table where
-    /// `limits` ask for one.
+    /// `limits` ask for one. `key` is the keyspace's (`Keyspace::hash_key`).
     pub fn from_listpack(key: HashKey, bytes: Vec<u8>, limits: HashLimits) -> Result<Hash, Malformed> {
         let list = Listpack::from_bytes(bytes)?;
         let count = list.len();
         if count % 2 != 0 {
             return Err(Malformed);
         }
-        let hash = Hash { body: Body::List(list), ..Hash::new(key) };
         // Two fields of one hash of 64 bits under a secret key are the same field.
+        let fields = list.iter().step_by(2);
         let mut hashes: Vec<u64> =
-            hash.iter().map(|(field, _)| key.hash(field.bytes(&mut IntText::default()))).collect();
+            fields.map(|field| key.hash(field.bytes(&mut IntText::default()))).collect();
         hashes.sort_unstable();
         if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Malformed);
         }
-        let is_text_small = |text: StrRef<'_>| text.len() <= limits.value_bytes;
-        let is_small = count / 2 <= limits.entries
-            && hash.iter().all(|(field, value)| is_text_small(field) && is_text_small(value));
-        let body = if is_small { hash.body } else { Body::Table(Box::new(hash.to_table())) };
-        Ok(Hash { body, ..Hash::new(key) })
+        let is_small =
+            count / 2 <= limits.entries && list.iter().all(|text| text.len() <= limits.value_bytes);
+        let mut hash = Hash { body: Body::of(list) };
+        if !is_small {
+            hash.make_large(key);
+        }
+        Ok(hash)
+    }
+
+    #[inline]
+    fn large(&self) -> Option<&Large> {
+        match self.body.form() {
+            Form::Small(_) => None,
+            Form::Large(large) => Some(large),
+        }
     }
 
     /// How many fields.
     pub fn len(&self) -> usize {
-        match &self.body {
-            Body::List(list) => list.len() / 2,
-            Body::Table(table) | Body::Dying(table, _) => table.len(),
+        match self.body.form() {
+            Form::Small(bytes) => View::of_own(bytes).len() / 2,
+            Form::Large(large) => large.table.len(),
         }
     }
 
@@ -100,20 +121,21 @@ impl Hash {
 
     /// The value of a field.
     pub fn field(&self, field: &[u8]) -> Option<StrRef<'_>> {
-        match &self.body {
-            Body::List(list) => {
+        match self.body.form() {
+            Form::Small(bytes) => {
+                let list = View::of_own(bytes);
                 let (_, value_at) = list.at(list.find(field, 2)?)?;
                 list.at(value_at).map(|(value, _)| value)
             }
-            Body::Table(table) | Body::Dying(table, _) => {
-                table.find(self.key.hash(field), field)?.entry().string()
-            }
+            Form::Large(large) => large.table.find(large.key.hash(field), field)?.entry().string(),
         }
     }
 
     /// Sets a field; true when it is new.
-    pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits) -> bool {
-        if let Body::List(list) = &mut self.body {
+    pub fn set(&mut self, field: &[u8], value: &[u8], growth: Growth<HashLimits>) -> bool {
+        if self.body.large_mut().is_none() {
+            let limits = growth.limits;
+            let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
             let is_small = field.len() <= limits.value_bytes
                 && value.len() <= limits.value_bytes
                 && list.as_bytes().len() + field.len() + value.len() < LISTPACK_BYTES_MAX;
@@ -127,61 +149,55 @@ impl Hash {
                     return false;
                 }
                 if found.is_none() && fields < limits.entries {
+                    list.reserve(field.len() + value.len() + PAIR_OVERHEAD);
                     list.push(field);
                     list.push(value);
                     return true;
                 }
             }
-            self.body = Body::Table(Box::new(self.to_table()));
+            drop(list);
+            self.make_large(growth.key);
         }
         self.set_in_table(field, value, FieldDeadline::Clear)
     }
 
     /// Removes a field; false when there is none.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        match &mut self.body {
-            Body::List(list) => match list.find(field, 2) {
-                Some(at) => {
-                    list.remove(at, 2);
-                    true
-                }
-                None => false,
-            },
-            Body::Table(table) | Body::Dying(table, _) => {
-                let hash = self.key.hash(field);
-                match table.find(hash, field) {
-                    Some(place) => {
-                        let entry = table.remove(hash, place);
-                        let had = entry.has_deadline();
-                        entry.free();
-                        self.count_deadline(had, None);
-                        true
-                    }
-                    None => false,
-                }
+        let Some(large) = self.body.large_mut() else {
+            let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
+            let found = list.find(field, 2);
+            if let Some(at) = found {
+                list.remove(at, 2);
             }
-        }
+            return found.is_some();
+        };
+        let hash = large.key.hash(field);
+        let Some(place) = large.table.find(hash, field) else { return false };
+        let entry = large.table.remove(hash, place);
+        let had = entry.has_deadline();
+        entry.free();
+        large.count_deadline(had, None);
+        true
     }
 
     /// All fields with their values.
     pub fn iter(&self) -> impl Iterator<Item = (StrRef<'_>, StrRef<'_>)> {
-        let (list, table) = match &self.body {
-            Body::List(list) => (Some(list), None),
-            Body::Table(table) | Body::Dying(table, _) => (None, Some(table)),
+        let (list, table) = match self.body.form() {
+            Form::Small(bytes) => (Some(View::of_own(bytes)), None),
+            Form::Large(large) => (None, Some(&large.table)),
         };
         let pairs = list.into_iter().flat_map(|list| {
             let mut elements = list.iter();
             core::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
         });
-        let entries =
-            table.into_iter().flat_map(|table| Walk::new(table)).filter_map(|found| pair_of(found.node));
+        let entries = table.into_iter().flat_map(Walk::new).filter_map(|found| pair_of(found.node));
         pairs.chain(entries)
     }
 
     /// Visits some fields after `cursor` (0: from the start); returns the next cursor, 0 at the end. A field that is there
     /// during the whole scan is visited at least once. A listpack is visited whole.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(StrRef<'_>, StrRef<'_>)) -> u64 {
-        let Body::Table(table) = &self.body else {
+        let Some(large) = self.large() else {
             self.iter().for_each(|(field, value)| visit(field, value));
             return 0;
         };
@@ -195,63 +211,63 @@ impl Hash {
                 visit(field, value);
             }
         };
-        table.scan(at, self.key, &mut Budget::new(count), &mut visit).map_or(0, |next| next.cursor(0))
+        let next = large.table.scan(at, large.key, &mut Budget::new(count), &mut visit);
+        next.map_or(0, |next| next.cursor(0))
     }
 
     /// A field with its value, each with the same chance.
     pub fn random(&self, random: &mut Random) -> Option<(StrRef<'_>, StrRef<'_>)> {
-        match &self.body {
-            Body::List(_) if self.is_empty() => None,
-            Body::List(_) => self.iter().nth(random.below(self.len() as u64) as usize),
-            Body::Table(table) | Body::Dying(table, _) => pair_of(table.random(random)?),
+        match self.large() {
+            None if self.is_empty() => None,
+            None => self.iter().nth(random.below(self.len() as u64) as usize),
+            Some(large) => pair_of(large.table.random(random)?),
         }
     }
 
     /// The listpack's bytes where it is one: a dump copies them.
     pub fn listpack_bytes(&self) -> Option<&[u8]> {
-        match &self.body {
-            Body::List(list) => Some(list.as_bytes()),
-            Body::Table(_) | Body::Dying(..) => None,
+        match self.body.form() {
+            Form::Small(bytes) => Some(View::of_own(bytes).as_bytes()),
+            Form::Large(_) => None,
         }
     }
 
     /// Prefetches the bucket of a field in a large hash. A hint.
     pub fn prefetch_bucket(&self, field: &[u8]) {
-        if let Body::Table(table) = &self.body {
-            table.prefetch_bucket(self.key.hash(field));
+        if let Some(large) = self.large() {
+            large.table.prefetch_bucket(large.key.hash(field));
         }
     }
 
     /// A copy with memory of its own. A large one costs no hashing, unless fields have deadlines.
     pub fn duplicate(&self) -> Hash {
         const TABLE: HashLimits = HashLimits { entries: 0, value_bytes: 0 };
-        let body = match &self.body {
-            Body::List(list) => Body::List(list.clone()),
-            Body::Table(table) | Body::Dying(table, _) if self.volatile == 0 => {
-                Body::Table(Box::new(table.copied(RawEntry::duplicate)))
-            }
-            Body::Table(_) | Body::Dying(..) => {
-                let mut copy = Hash::new(self.key);
-                let (mut field_room, mut value_room) = Default::default();
-                for (field, value, deadline) in self.iter_with_deadlines() {
-                    let deadline = deadline.map_or(FieldDeadline::Clear, FieldDeadline::At);
-                    let (field, value) = (field.bytes(&mut field_room), value.bytes(&mut value_room));
-                    copy.set_with_deadline(field, value, deadline, TABLE);
-                }
-                return copy;
-            }
+        let large = match self.body.form() {
+            Form::Small(bytes) => return Hash { body: self.body.copy_of_small(bytes) },
+            Form::Large(large) => large,
         };
-        Hash { body, ..Hash::new(self.key) }
+        if large.volatile == 0 {
+            let table = large.table.copied(RawEntry::duplicate);
+            return Hash { body: Body::large(Large::new(table, large.key)) };
+        }
+        let (mut copy, growth) = (Hash::new(), Growth { key: large.key, limits: TABLE });
+        let (mut field_room, mut value_room) = Default::default();
+        for (field, value, deadline) in self.iter_with_deadlines() {
+            let deadline = deadline.map_or(FieldDeadline::Clear, FieldDeadline::At);
+            let (field, value) = (field.bytes(&mut field_room), value.bytes(&mut value_room));
+            copy.set_with_deadline(field, value, deadline, growth);
+        }
+        copy
     }
 
-    /// The fields as a table; a repeated field keeps its last value.
-    fn to_table(&self) -> Table {
+    /// Makes a listpack a table; a repeated field keeps its last value.
+    fn make_large(&mut self, key: HashKey) {
         let mut table = Table::default();
         for (field, value) in self.iter() {
             let (mut field_room, mut value_room) = Default::default();
-            set_in_table(&mut table, self.key, field.bytes(&mut field_room), value.bytes(&mut value_room));
+            set_in_table(&mut table, key, field.bytes(&mut field_room), value.bytes(&mut value_room));
         }
-        table
+        self.body = Body::large(Large::new(table, key));
     }
 }
 
@@ -265,23 +281,16 @@ impl Collection for Hash {
         }
     }
 
-    fn into_value(self: Box<Self>) -> Value {
-        Value::Hash(self)
-    }
-
     #[inline]
     fn memory_bytes(&self) -> usize {
-        match &self.body {
-            Body::List(list) => size_class(list.capacity()),
-            Body::Table(table) | Body::Dying(table, _) => size_class(size_of::<Table>()) + table.memory(),
+        match self.large() {
+            None => self.body.small_bytes(),
+            Some(large) => Body::<Exact, Large>::box_bytes() + large.table.memory(),
         }
     }
 
     fn encoding(&self) -> Encoding {
-        match self.body {
-            Body::List(_) => Encoding::Listpack,
-            Body::Table(_) | Body::Dying(..) => Encoding::Hashtable,
-        }
+        if self.large().is_some() { Encoding::Hashtable } else { Encoding::Listpack }
     }
 
     fn bound(&self) -> Option<u32> {
@@ -289,21 +298,13 @@ impl Collection for Hash {
     }
 
     fn free_effort(&self) -> usize {
-        match &self.body {
-            Body::List(_) => 1,
-            Body::Table(table) | Body::Dying(table, _) => table.len(),
-        }
+        self.large().map_or(1, |large| large.table.len())
     }
 
     fn free_slice(&mut self, budget: &mut usize) -> bool {
-        if let Body::Table(table) = &mut self.body {
-            let places = table.places();
-            self.body = Body::Dying(core::mem::take(table), places);
-        }
-        match &mut self.body {
-            Body::Dying(table, left) => table.free_slice(left, budget),
-            Body::List(_) | Body::Table(_) => false,
-        }
+        let Some(large) = self.body.large_mut() else { return false };
+        let left = large.dying.get_or_insert_with(|| large.table.places());
+        large.table.free_slice(left, budget)
     }
 }
 
@@ -331,9 +332,9 @@ mod tests {
 
     #[test]
     fn a_lowered_limit_holds_from_the_next_write_on() {
-        let wide = HashLimits::default();
-        let narrow = HashLimits { entries: 1, ..wide };
-        let mut hash = Hash::new(HashKey([1, 2]));
+        let wide = Growth { key: HashKey([1, 2]), limits: HashLimits::default() };
+        let narrow = Growth { limits: HashLimits { entries: 1, ..wide.limits }, ..wide };
+        let mut hash = Hash::new();
         assert!(hash.set(b"a", b"1", wide) && hash.set(b"b", b"2", wide));
         assert_eq!(hash.encoding(), crate::Encoding::Listpack);
         assert!(!hash.set(b"a", b"3", narrow));

@@ -5,6 +5,7 @@ pub use crate::list::ListLimits;
 pub use crate::set::SetLimits;
 pub use crate::sorted_set::SortedSetLimits;
 pub use crate::stream::StreamLimits;
+use crate::table::HashKey;
 
 /// Those of all types, as the directives of the same names have them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,4 +20,13 @@ pub struct Limits {
     pub sorted_set: SortedSetLimits,
     /// `list-max-listpack-size`, `list-compress-depth`.
     pub list: ListLimits,
+}
+
+/// What a collection must know to grow: it keeps neither while it is small.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth<L> {
+    /// The keyspace's secret (`Keyspace::hash_key`): a large collection hashes with it.
+    pub key: HashKey,
+    /// When it becomes large.
+    pub limits: L,
 }

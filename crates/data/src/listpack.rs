@@ -13,6 +13,8 @@
 
 mod append;
 
+use crate::flat::Flat;
+use crate::memory::size_class;
 use crate::value::{StrRef, integer_of};
 use alloc::vec::Vec;
 pub use append::Appender;
@@ -34,6 +36,76 @@ impl core::fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
+/// The bytes of an empty one.
+const EMPTY: [u8; HEADER + 1] = [HEADER as u8 + 1, 0, 0, 0, 0, 0, END];
+
+/// The bytes of a listpack, to look at. Invariant: they are well-formed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// Of the bytes of a listpack that was taken apart; none are an empty one.
+    #[inline]
+    pub fn of_own(bytes: &'a [u8]) -> View<'a> {
+        View { bytes: if bytes.is_empty() { &EMPTY } else { bytes } }
+    }
+
+    /// The bytes, as RDB has them.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Elements.
+    #[inline]
+    pub fn len(self) -> usize {
+        match u16::from_le_bytes([self.bytes[4], self.bytes[5]]) {
+            COUNT_UNKNOWN => self.iter().count(),
+            count => usize::from(count),
+        }
+    }
+
+    /// The elements in order.
+    #[inline]
+    pub fn iter(self) -> Iter<'a> {
+        self.iter_from(HEADER)
+    }
+
+    /// The elements from an offset on that an iterator gave.
+    #[inline]
+    pub fn iter_from(self, offset: usize) -> Iter<'a> {
+        Iter { bytes: self.bytes, at: offset }
+    }
+
+    /// The offset of the element that equals `text`, looking at the first of every `step` elements.
+    pub fn find(self, text: &[u8], step: usize) -> Option<usize> {
+        let number = integer_of(text);
+        let mut iter = self.iter();
+        loop {
+            let offset = iter.offset();
+            let is_equal = match iter.next()? {
+                StrRef::Bytes(bytes) => bytes == text,
+                StrRef::Int(element) => Some(element) == number,
+            };
+            if is_equal {
+                return Some(offset);
+            }
+            for _ in 1..step {
+                iter.next()?;
+            }
+        }
+    }
+
+    /// The element at an offset, and the offset after it.
+    #[inline]
+    pub fn at(self, offset: usize) -> Option<(StrRef<'a>, usize)> {
+        let mut iter = self.iter_from(offset);
+        let element = iter.next()?;
+        Some((element, iter.offset()))
+    }
+}
+
 /// A listpack that owns its bytes. Invariant: `bytes` is well-formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listpack {
@@ -50,8 +122,23 @@ impl Listpack {
     /// An empty list.
     pub fn new() -> Listpack {
         let mut bytes = Vec::with_capacity(16);
-        bytes.extend_from_slice(&[HEADER as u8 + 1, 0, 0, 0, 0, 0, END]);
+        bytes.extend_from_slice(&EMPTY);
         Listpack { bytes }
+    }
+
+    /// Its bytes, to look at.
+    #[inline]
+    pub(crate) fn view(&self) -> View<'_> {
+        View { bytes: &self.bytes }
+    }
+
+    /// Has room for elements of about so many bytes.
+    #[inline]
+    pub(crate) fn reserve(&mut self, room: usize) {
+        let needed = self.bytes.len() + room;
+        if needed > self.bytes.capacity() {
+            self.bytes.reserve_exact(size_class(needed) - self.bytes.len());
+        }
     }
 
     /// Takes bytes from outside, after a full check.
@@ -67,10 +154,7 @@ impl Listpack {
 
     /// Elements.
     pub fn len(&self) -> usize {
-        match u16::from_le_bytes([self.bytes[4], self.bytes[5]]) {
-            COUNT_UNKNOWN => self.iter().count(),
-            count => usize::from(count),
-        }
+        self.view().len()
     }
 
     /// True when there is no element.
@@ -95,28 +179,12 @@ impl Listpack {
 
     /// The offset of the element that equals `text`, looking at the first of every `step` elements.
     pub fn find(&self, text: &[u8], step: usize) -> Option<usize> {
-        let number = integer_of(text);
-        let mut iter = self.iter();
-        loop {
-            let offset = iter.offset();
-            let is_equal = match iter.next()? {
-                StrRef::Bytes(bytes) => bytes == text,
-                StrRef::Int(element) => Some(element) == number,
-            };
-            if is_equal {
-                return Some(offset);
-            }
-            for _ in 1..step {
-                iter.next()?;
-            }
-        }
+        self.view().find(text, step)
     }
 
     /// The element at an offset, and the offset after it.
     pub fn at(&self, offset: usize) -> Option<(StrRef<'_>, usize)> {
-        let mut iter = self.iter_from(offset);
-        let element = iter.next()?;
-        Some((element, iter.offset()))
+        self.view().at(offset)
     }
 
     /// Puts an element at the end.
@@ -149,7 +217,7 @@ impl Listpack {
         self.set_header(-(removed as i64));
         // Room is given back when most of it is unused.
         if self.bytes.len() * 2 < self.bytes.capacity() {
-            self.bytes.shrink_to(crate::memory::size_class(self.bytes.len()));
+            self.bytes.shrink_to(size_class(self.bytes.len()));
         }
     }
 
@@ -163,7 +231,7 @@ impl Listpack {
         if new_len > old_len {
             let more = new_len - old_len;
             if old_end + more > self.bytes.capacity() {
-                self.bytes.reserve_exact(crate::memory::size_class(old_end + more) - old_end);
+                self.bytes.reserve_exact(size_class(old_end + more) - old_end);
             }
             self.bytes.resize(old_end + more, 0);
         }
@@ -188,6 +256,18 @@ impl Listpack {
         };
         let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
         self.bytes[4..6].copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+impl Flat for Listpack {
+    #[inline]
+    fn of_own(bytes: Option<Vec<u8>>) -> Listpack {
+        bytes.map_or_else(Listpack::new, |bytes| Listpack { bytes })
+    }
+
+    #[inline]
+    fn into_own(self) -> Option<Vec<u8>> {
+        (!self.is_empty()).then_some(self.bytes)
     }
 }
 

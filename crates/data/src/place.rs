@@ -338,8 +338,7 @@ impl<'a> VacantEntry<'a> {
 
     /// Puts an empty hash there, to be filled through `hash_mut`.
     pub fn insert_hash(self) -> OccupiedEntry<'a> {
-        let hash = Hash::new(self.space.hash_key());
-        self.insert(hash.into(), None)
+        self.insert(Hash::new().into(), None)
     }
 
     /// Puts an owned value there.

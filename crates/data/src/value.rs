@@ -179,13 +179,13 @@ pub enum Value {
     /// A string.
     String(Vec<u8>),
     /// A list.
-    List(Box<List>),
+    List(List),
     /// A set.
-    Set(Box<Set>),
+    Set(Set),
     /// A sorted set.
-    SortedSet(Box<SortedSet>),
+    SortedSet(SortedSet),
     /// A hash.
-    Hash(Box<Hash>),
+    Hash(Hash),
     /// A stream.
     Stream(Box<Stream>),
 }

@@ -11,8 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ptr;
 use data::{
-    Collection, Encoding, Entry, EntryRef, Hash, HashKey, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry,
-    Value,
+    Collection, Encoding, Entry, EntryRef, Hash, KeyHash, Mut, OccupiedEntry, StrRef, VacantEntry, Value,
 };
 use spec::Refusal;
 
@@ -325,8 +324,8 @@ impl<'k> Free<'k> {
     }
 
     /// Puts an empty hash there, to be filled.
-    pub fn insert_hash(self, key: HashKey) -> OccupiedEntry<'k> {
-        self.insert(Hash::new(key).into(), None)
+    pub fn insert_hash(self) -> OccupiedEntry<'k> {
+        self.insert(Hash::new().into(), None)
     }
 
     /// Puts a string there as it is: it becomes no integer, and its encoding is raw.

@@ -4,11 +4,12 @@
 //! bounds (`Table::due`) leads to the fields that are due, as it does for keys, and the least of the bounds is the hash's
 //! own, by which the database finds the hash. A hash without deadlines pays for none of it.
 
-use super::{Body, Hash, pair_of};
+use super::{Hash, HashLimits, Large, pair_of};
 use crate::entry::Payload;
 use crate::expire::units;
+use crate::limits::Growth;
 use crate::scan::{Budget, Position};
-use crate::table::{NEVER, visit_prefetched};
+use crate::table::{HashKey, NEVER, visit_prefetched};
 use crate::value::StrRef;
 use crate::walk::Walk;
 use alloc::boxed::Box;
@@ -29,73 +30,76 @@ pub enum FieldDeadline {
 impl Hash {
     /// True when a field has a deadline.
     pub fn has_deadlines(&self) -> bool {
-        self.volatile > 0
+        self.with_deadlines().is_some()
+    }
+
+    /// The table where a field has a deadline.
+    #[inline]
+    fn with_deadlines(&self) -> Option<&Large> {
+        self.large().filter(|large| large.volatile > 0)
     }
 
     /// A lower bound of the deadlines, in units of active expiry; none where there is no deadline.
+    #[inline]
     pub(crate) fn bound(&self) -> Option<u32> {
-        (self.volatile > 0).then_some(self.due)
+        self.with_deadlines().map(|large| large.due)
     }
 
     /// The value of a field with its deadline, whether that has passed or not.
     pub fn field_with_deadline(&self, field: &[u8]) -> Option<(StrRef<'_>, Option<u64>)> {
-        match &self.body {
-            Body::Table(table) if self.volatile > 0 => {
-                let entry = table.find(self.key.hash(field), field)?.entry();
+        match self.with_deadlines() {
+            Some(large) => {
+                let entry = large.table.find(large.key.hash(field), field)?.entry();
                 Some((entry.string()?, entry.deadline()))
             }
-            _ => self.field(field).map(|value| (value, None)),
+            None => self.field(field).map(|value| (value, None)),
         }
     }
 
     /// Sets or removes the deadline of a field; false when there is no such field. With the first one the hash becomes a
     /// table.
-    pub fn set_field_deadline(&mut self, field: &[u8], deadline_ms: Option<u64>) -> bool {
+    pub fn set_field_deadline(&mut self, field: &[u8], deadline_ms: Option<u64>, key: HashKey) -> bool {
         if deadline_ms.is_some() {
-            self.make_table();
+            self.need_large(key);
         }
-        let Body::Table(table) = &mut self.body else { return self.field(field).is_some() };
-        let hash = self.key.hash(field);
-        let Some(place) = table.find(hash, field) else { return false };
+        let Some(large) = self.body.large_mut() else { return self.field(field).is_some() };
+        let hash = large.key.hash(field);
+        let Some(place) = large.table.find(hash, field) else { return false };
         let entry = place.entry();
         let (before, had) = (entry.memory(), entry.has_deadline());
         let entry = entry.set_deadline(deadline_ms);
-        table.replaced(place, entry, before, entry.memory());
+        large.table.replaced(place, entry, before, entry.memory());
         if let Some(deadline) = deadline_ms {
-            table.note_due(hash, units(deadline));
+            large.table.note_due(hash, units(deadline));
         }
-        self.count_deadline(had, deadline_ms);
+        large.count_deadline(had, deadline_ms);
         true
     }
 
     /// Sets the value of a field of a table with its deadline; true when the field is new.
     pub(super) fn set_in_table(&mut self, field: &[u8], value: &[u8], deadline: FieldDeadline) -> bool {
-        let Body::Table(table) = &mut self.body else { unreachable!("the caller has made it a table") };
-        let hash = self.key.hash(field);
+        let large = self.body.large_mut().expect("the caller has made it a table");
+        let hash = large.key.hash(field);
         let given = match deadline {
             FieldDeadline::At(deadline) => Some(deadline),
             FieldDeadline::Clear | FieldDeadline::Keep => None,
         };
         if let Some(deadline) = given {
             // The array of bounds comes with the first segment.
-            table.note_due(hash, units(deadline));
+            large.table.note_due(hash, units(deadline));
         }
-        let Some(place) = table.find(hash, field) else {
-            table.insert(
-                hash,
-                crate::entry::RawEntry::new(field, given, Payload::Text(value)),
-                self.key,
-                false,
-            );
-            self.count_deadline(false, given);
+        let Some(place) = large.table.find(hash, field) else {
+            let entry = crate::entry::RawEntry::new(field, given, Payload::Text(value));
+            large.table.insert(hash, entry, large.key, false);
+            large.count_deadline(false, given);
             return true;
         };
         let entry = place.entry();
         let (before, old) = (entry.memory(), entry.deadline());
         let new = if deadline == FieldDeadline::Keep { old } else { given };
         let (entry, _) = entry.replace(new, Payload::Text(value));
-        table.replaced(place, entry, before, entry.memory());
-        self.count_deadline(old.is_some(), new);
+        large.table.replaced(place, entry, before, entry.memory());
+        large.count_deadline(old.is_some(), new);
         false
     }
 
@@ -105,31 +109,21 @@ impl Hash {
         field: &[u8],
         value: &[u8],
         deadline: FieldDeadline,
-        limits: super::HashLimits,
+        growth: Growth<HashLimits>,
     ) -> bool {
         if matches!(deadline, FieldDeadline::At(_)) {
-            self.make_table();
+            self.need_large(growth.key);
         }
-        match (&self.body, deadline) {
-            (Body::Table(_), _) => self.set_in_table(field, value, deadline),
-            _ => self.set(field, value, limits),
-        }
-    }
-
-    fn make_table(&mut self) {
-        if let Body::List(_) = self.body {
-            self.body = Body::Table(Box::new(self.to_table()));
+        if self.large().is_some() {
+            self.set_in_table(field, value, deadline)
+        } else {
+            self.set(field, value, growth)
         }
     }
 
-    /// A field's deadline came, changed or went.
-    pub(super) fn count_deadline(&mut self, had: bool, new: Option<u64>) {
-        self.volatile = self.volatile - u32::from(had) + u32::from(new.is_some());
-        if let Some(deadline) = new {
-            self.due = self.due.min(units(deadline));
-        }
-        if self.volatile == 0 {
-            self.due = NEVER;
+    fn need_large(&mut self, key: HashKey) {
+        if self.large().is_none() {
+            self.make_large(key);
         }
     }
 
@@ -137,10 +131,11 @@ impl Hash {
     /// half a second is over; while there are more, the hash stays due.
     pub fn expire(&mut self, now_ms: u64, fields_max: usize) -> Vec<Box<[u8]>> {
         let (mut gone, now) = (Vec::new(), units(now_ms));
-        let Body::Table(table) = &mut self.body else { return gone };
-        if self.volatile == 0 || self.due >= now {
+        let Some(large) = self.body.large_mut() else { return gone };
+        if large.volatile == 0 || large.due >= now {
             return gone;
         }
+        let table = &mut large.table;
         let mut least = NEVER;
         for place in 0..table.due().len() {
             let bound = table.due()[place];
@@ -162,7 +157,7 @@ impl Hash {
             table.set_due(place, bound);
             least = least.min(bound);
         }
-        self.due = least;
+        large.due = least;
         for field in &gone {
             self.remove(field);
         }
@@ -171,21 +166,31 @@ impl Hash {
 
     /// The fields as they are to a reader at `now_ms`; at 0 all of them, also those whose deadline has passed.
     pub fn at(&self, now_ms: u64) -> FieldsAt<'_> {
-        FieldsAt { hash: self, now_ms: if self.volatile > 0 { now_ms } else { 0 } }
+        FieldsAt { hash: self, now_ms: if self.has_deadlines() { now_ms } else { 0 } }
     }
 
     /// The bytes of the keys of the table with their deadlines, for dumps.
     pub fn iter_with_deadlines(&self) -> impl Iterator<Item = (StrRef<'_>, StrRef<'_>, Option<u64>)> {
-        let table = match &self.body {
-            Body::Table(table) => Some(table),
-            Body::List(_) | Body::Dying(..) => None,
-        };
+        let table = self.large().map(|large| &large.table);
         let without = self.iter().filter(move |_| table.is_none()).map(|(field, value)| (field, value, None));
-        let entries = table.into_iter().flat_map(|table| Walk::new(table)).filter_map(|found| {
+        let entries = table.into_iter().flat_map(Walk::new).filter_map(|found| {
             let (field, value) = pair_of(found.node)?;
             Some((field, value, found.node.deadline()))
         });
         without.chain(entries)
+    }
+}
+
+impl Large {
+    /// A field's deadline came, changed or went.
+    pub(super) fn count_deadline(&mut self, had: bool, new: Option<u64>) {
+        self.volatile = self.volatile - u32::from(had) + u32::from(new.is_some());
+        if let Some(deadline) = new {
+            self.due = self.due.min(units(deadline));
+        }
+        if self.volatile == 0 {
+            self.due = NEVER;
+        }
     }
 }
 
@@ -239,7 +244,7 @@ impl<'a> FieldsAt<'a> {
 
     /// As [`Hash::scan`].
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(StrRef<'_>, StrRef<'_>)) -> u64 {
-        let Body::Table(table) = &self.hash.body else { return self.hash.scan(cursor, count, visit) };
+        let Some(large) = self.hash.large() else { return self.hash.scan(cursor, count, visit) };
         let at = match Position::of_cursor(cursor) {
             Some((_, at)) => at,
             None if cursor == 0 => Position::START,
@@ -250,7 +255,8 @@ impl<'a> FieldsAt<'a> {
                 visit(field, value);
             }
         };
-        table.scan(at, self.hash.key, &mut Budget::new(count), &mut visit).map_or(0, |next| next.cursor(0))
+        let next = large.table.scan(at, large.key, &mut Budget::new(count), &mut visit);
+        next.map_or(0, |next| next.cursor(0))
     }
 
     /// As [`Hash::random`].
@@ -258,7 +264,7 @@ impl<'a> FieldsAt<'a> {
         if self.now_ms == 0 {
             return self.hash.random(random);
         }
-        let Body::Table(table) = &self.hash.body else { return self.hash.random(random) };
+        let Some(Large { table, .. }) = self.hash.large() else { return self.hash.random(random) };
         for _ in 0..RANDOM_TRIES {
             let entry = table.random(random)?;
             if self.is_there(entry.deadline()) {
@@ -273,20 +279,21 @@ impl<'a> FieldsAt<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Collection, Encoding, HashKey, HashLimits};
+    use crate::{Collection, Encoding};
     use alloc::format;
 
+    const KEY: HashKey = HashKey([1, 2]);
     const NOW: u64 = 1_700_000_000_000;
 
     #[test]
     fn fields_go_at_their_time() {
-        let limits = HashLimits::default();
-        let mut hash = Hash::new(HashKey([1, 2]));
+        let limits = Growth { key: KEY, limits: HashLimits::default() };
+        let mut hash = Hash::new();
         for index in 0..5_000u64 {
             hash.set(format!("{index}").as_bytes(), b"v", limits);
         }
         for index in 0..2_000u64 {
-            assert!(hash.set_field_deadline(format!("{index}").as_bytes(), Some(NOW + index)));
+            assert!(hash.set_field_deadline(format!("{index}").as_bytes(), Some(NOW + index), KEY));
         }
         assert_eq!((hash.len(), hash.at(NOW + 500).len(), hash.at(0).len()), (5_000, 4_500, 5_000));
         assert!(hash.expire(NOW, 100).is_empty());
@@ -301,11 +308,11 @@ mod tests {
 
     #[test]
     fn a_new_value_has_no_deadline_unless_it_is_kept() {
-        let limits = HashLimits::default();
-        let mut hash = Hash::new(HashKey([1, 2]));
+        let limits = Growth { key: KEY, limits: HashLimits::default() };
+        let mut hash = Hash::new();
         hash.set(b"a", b"1", limits);
-        assert!(!hash.set_field_deadline(b"b", Some(NOW)));
-        assert!(hash.set_field_deadline(b"a", Some(NOW)));
+        assert!(!hash.set_field_deadline(b"b", Some(NOW), KEY));
+        assert!(hash.set_field_deadline(b"a", Some(NOW), KEY));
         assert_eq!(hash.encoding(), Encoding::Hashtable);
         assert!(!hash.set_with_deadline(b"a", b"2", FieldDeadline::Keep, limits));
         assert_eq!(hash.field_with_deadline(b"a"), Some((StrRef::Bytes(b"2"), Some(NOW))));

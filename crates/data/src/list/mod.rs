@@ -1,6 +1,6 @@
 //! List: elements in an order, with both ends open.
 //!
-//! A small list is one node of neighbouring elements in one allocation; a large one a row of such nodes. Pushes and pops touch
+//! A small list is one node of neighbouring elements in one allocation, a large one a row of such nodes. Pushes and pops touch
 //! the node at their end alone; whoever looks for an index skips whole nodes by their counts, from the nearer end. With
 //! `list-compress-depth` the nodes farther from both ends are squeezed; they are opened when they are changed.
 
@@ -11,15 +11,15 @@ mod tests;
 pub use node::End;
 
 use crate::collection::Collection;
+use crate::flat::{Body, Form};
 use crate::listpack::Malformed;
 use crate::memory::size_class;
-use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
+use crate::value::{Encoding, Kind, StrRef, ValueRef};
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use node::{Node, Wanted};
+use node::{Elements, Lone, Node, Wanted};
 
 /// How large the nodes of a list become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,22 +62,67 @@ impl Default for ListLimits {
 /// 4: what a node counts in allocations when it is freed; it has some KiB.
 const NODE_EFFORT: usize = 4;
 
-/// A list value.
-#[derive(Clone, Debug, Default)]
+/// A list value: one word, of a packed node or of a row.
+#[derive(Debug)]
 pub struct List {
-    body: Body,
+    body: Body<Lone, Row>,
 }
 
-#[derive(Clone, Debug)]
-enum Body {
-    One(Node),
-    Many(Row),
-}
-
-impl Default for Body {
-    fn default() -> Body {
-        Body::One(Node::default())
+impl Default for List {
+    fn default() -> List {
+        List::new()
     }
+}
+
+impl Clone for List {
+    fn clone(&self) -> List {
+        List {
+            body: match self.body.form() {
+                Form::Small(bytes) => self.body.copy_of_small(bytes),
+                Form::Large(row) => Body::large(row.clone()),
+            },
+        }
+    }
+}
+
+/// The node of a small list, while it is changed. It becomes the list again when this is dropped.
+struct Opened<'a> {
+    node: Node,
+    home: &'a mut Body<Lone, Row>,
+}
+
+impl core::ops::Deref for Opened<'_> {
+    type Target = Node;
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl core::ops::DerefMut for Opened<'_> {
+    fn deref_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+}
+
+impl Drop for Opened<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.home = body_of(core::mem::take(&mut self.node));
+    }
+}
+
+/// A list of one node.
+#[inline]
+fn body_of(node: Node) -> Body<Lone, Row> {
+    if node.len() == 0 {
+        return Body::EMPTY;
+    }
+    if node.may_be_lone() {
+        return Body::small(node.into_lone());
+    }
+    let mut row = Row::default();
+    row.insert(0, node);
+    Body::large(row)
 }
 
 /// A row of nodes. Invariant: `len` and `memory` are the sums over `nodes`, none of which is empty.
@@ -100,15 +145,15 @@ pub enum Chunk<'a> {
 impl List {
     /// An empty one.
     pub fn new() -> List {
-        List::default()
+        List { body: Body::EMPTY }
     }
 
     /// How many elements.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.body {
-            Body::One(node) => node.len(),
-            Body::Many(row) => row.len,
+        match self.body.form() {
+            Form::Small(bytes) => Elements::of_lone(bytes).count,
+            Form::Large(row) => row.len,
         }
     }
 
@@ -117,14 +162,24 @@ impl List {
         self.len() == 0
     }
 
+    /// The node of a small list, to change.
+    #[inline]
+    fn small_mut(&mut self) -> Option<Opened<'_>> {
+        if self.body.large_mut().is_some() {
+            return None;
+        }
+        let node = self.body.take_small().map_or_else(Node::default, Node::of_lone);
+        Some(Opened { node, home: &mut self.body })
+    }
+
     // ----- the ends
 
     /// Puts an element at an end.
     #[inline]
     pub fn push(&mut self, end: End, text: &[u8], limits: &ListLimits) {
         let is_plain = text.len() >= limits.plain_bytes;
-        if let Body::One(node) = &mut self.body {
-            if takes(node, text, limits) {
+        if let Some(mut node) = self.small_mut() {
+            if takes(&node, text, limits) {
                 return node.push(end, text);
             }
             if node.len() == 0 {
@@ -155,10 +210,10 @@ impl List {
     /// Takes the element at an end, after a look at it.
     #[inline]
     pub fn pop<R>(&mut self, end: End, limits: &ListLimits, look: impl FnOnce(StrRef<'_>) -> R) -> Option<R> {
-        let row = match &mut self.body {
-            Body::One(node) => return pop_of(node, end, look),
-            Body::Many(row) => row,
-        };
+        if let Some(mut node) = self.small_mut() {
+            return pop_of(&mut node, end, look);
+        }
+        let row = self.body.large_mut()?;
         let node = if end == End::Front { row.nodes.front_mut() } else { row.nodes.back_mut() }?;
         let before = node.memory_bytes();
         node.open();
@@ -184,12 +239,13 @@ impl List {
         mut skip: usize,
         mut each: impl FnMut(StrRef<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let row = match &self.body {
-            Body::One(node) => {
-                let is_there = skip < node.len();
-                return if is_there { node.visit(from, skip, each) } else { ControlFlow::Continue(()) };
+        let row = match self.body.form() {
+            Form::Small(bytes) => {
+                let elements = Elements::of_lone(bytes);
+                let is_there = skip < elements.count;
+                return if is_there { elements.visit(from, skip, each) } else { ControlFlow::Continue(()) };
             }
-            Body::Many(row) => row,
+            Form::Large(row) => row,
         };
         let mut at = if skip == 0 {
             0
@@ -255,13 +311,16 @@ impl List {
 
     /// The nodes, as a dump has them.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = Chunk<'_>> {
-        let (one, many) = match &self.body {
-            Body::One(node) => (core::slice::from_ref(node), [].as_slice()),
-            Body::Many(row) => row.nodes.as_slices(),
+        let (small, (front, back)) = match self.body.form() {
+            Form::Small(bytes) => (Some(Elements::of_lone(bytes)), Default::default()),
+            Form::Large(row) => (None, row.nodes.as_slices()),
         };
-        let count = one.len() + many.len();
+        let count = usize::from(small.is_some()) + front.len() + back.len();
         (0..count).map(move |at| {
-            let node = one.get(at).unwrap_or_else(|| &many[at - one.len()]);
+            if let Some(elements) = small {
+                return Chunk::Packed(Cow::Borrowed(elements.bytes), elements.count);
+            }
+            let node = front.get(at).unwrap_or_else(|| &back[at - front.len()]);
             match node.plain() {
                 Some(text) => Chunk::Plain(text),
                 None => Chunk::Packed(node.elements(), node.len()),
@@ -273,8 +332,8 @@ impl List {
 
     /// Replaces element number `index`, which is there.
     pub fn set(&mut self, index: usize, text: &[u8], limits: &ListLimits) {
-        if let Body::One(node) = &mut self.body
-            && may_replace(node, index, text, limits)
+        if let Some(mut node) = self.small_mut()
+            && may_replace(&node, index, text, limits)
         {
             return node.replace(index, text);
         }
@@ -305,8 +364,8 @@ impl List {
         if index == 0 || index >= self.len() {
             return self.push(if index == 0 { End::Front } else { End::Back }, text, limits);
         }
-        if let Body::One(node) = &mut self.body
-            && takes(node, text, limits)
+        if let Some(mut node) = self.small_mut()
+            && takes(&node, text, limits)
         {
             return node.insert(index, text);
         }
@@ -319,15 +378,15 @@ impl List {
         if count == 0 {
             return;
         }
-        let row = match &mut self.body {
-            Body::One(node) if count == node.len() => {
+        if let Some(mut node) = self.small_mut() {
+            if count == node.len() {
                 *node = Node::default();
-                return;
+            } else {
+                node.cut(index, count);
             }
-            // A plain node has one element.
-            Body::One(node) => return node.cut(index, count),
-            Body::Many(row) => row,
-        };
+            return;
+        }
+        let row = self.row();
         row.remove_elements(index, count, limits);
         row.settle(limits.compress_depth, row.nodes.len());
         self.shrink(limits);
@@ -335,19 +394,10 @@ impl List {
 
     /// Removes up to `count` elements that equal `text`, from an end on. Returns how many.
     pub fn remove_equal(&mut self, text: &[u8], from: End, count: usize, limits: &ListLimits) -> usize {
-        let wanted = Wanted::new(text);
-        let row = match &mut self.body {
-            Body::One(node) if node.is_plain() => {
-                let is_equal =
-                    node.end(End::Front).is_some_and(|(element, _)| wanted.is(element)) && count > 0;
-                if is_equal {
-                    *node = Node::default();
-                }
-                return usize::from(is_equal);
-            }
-            Body::One(node) => return node.remove_equal(text, from, count),
-            Body::Many(row) => row,
-        };
+        if let Some(mut node) = self.small_mut() {
+            return node.remove_equal(text, from, count);
+        }
+        let row = self.row();
         let removed = row.remove_equal(text, from, count);
         if removed > 0 {
             row.settle(limits.compress_depth, row.nodes.len());
@@ -368,7 +418,7 @@ impl List {
             return Ok(());
         }
         if self.is_empty() {
-            self.body = Body::One(node);
+            self.body = body_of(node);
             return Ok(());
         }
         let row = self.row();
@@ -380,23 +430,19 @@ impl List {
 
     /// The list as a row of nodes.
     fn row(&mut self) -> &mut Row {
-        if let Body::One(node) = &mut self.body {
-            let node = core::mem::take(node);
+        if self.body.large_mut().is_none() {
             let mut row = Row::default();
-            if node.len() > 0 {
-                row.insert(0, node);
+            if let Some(bytes) = self.body.take_small() {
+                row.insert(0, Node::of_lone(bytes));
             }
-            self.body = Body::Many(row);
+            self.body = Body::large(row);
         }
-        match &mut self.body {
-            Body::Many(row) => row,
-            Body::One(_) => unreachable!("it was made a row above"),
-        }
+        self.body.large_mut().expect("it was made a row above")
     }
 
     /// A row of one node that is not full becomes that node.
     fn shrink(&mut self, limits: &ListLimits) {
-        let Body::Many(row) = &mut self.body else { return };
+        let Some(row) = self.body.large_mut() else { return };
         let is_small = match row.nodes.front() {
             None => true,
             // Half full: the next few pushes shall not make it a row again.
@@ -405,7 +451,7 @@ impl List {
         if is_small {
             let mut node = row.nodes.pop_front().unwrap_or_default();
             node.open();
-            self.body = Body::One(node);
+            self.body = body_of(node);
         }
     }
 }
@@ -641,15 +687,14 @@ impl Collection for List {
         }
     }
 
-    fn into_value(self: Box<Self>) -> Value {
-        Value::List(self)
-    }
-
     #[inline]
     fn memory_bytes(&self) -> usize {
-        match &self.body {
-            Body::One(node) => node.memory_bytes(),
-            Body::Many(row) => row.memory + size_class(row.nodes.capacity() * size_of::<Node>()),
+        match self.body.form() {
+            Form::Small(_) => self.body.small_bytes(),
+            Form::Large(row) => {
+                let nodes = row.memory + size_class(row.nodes.capacity() * size_of::<Node>());
+                Body::<Lone, Row>::box_bytes() + nodes
+            }
         }
     }
 
@@ -659,14 +704,14 @@ impl Collection for List {
     }
 
     fn free_effort(&self) -> usize {
-        match &self.body {
-            Body::One(_) => 1,
-            Body::Many(row) => row.nodes.len(),
+        match self.body.form() {
+            Form::Small(_) => 1,
+            Form::Large(row) => row.nodes.len(),
         }
     }
 
     fn free_slice(&mut self, budget: &mut usize) -> bool {
-        let Body::Many(row) = &mut self.body else { return false };
+        let Some(row) = self.body.large_mut() else { return false };
         while *budget > 0 {
             if row.nodes.pop_back().is_none() {
                 return false;

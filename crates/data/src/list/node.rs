@@ -6,8 +6,10 @@
 //!   squeezed:  length u32 LE | elements, by LZF
 //! ```
 //!
-//! Invariant: `bytes[start..]` of a packed node is `count` whole elements of a listpack.
+//! Invariant: `bytes[start..]` of a packed node is `count` whole elements of a listpack. Eight bytes of room at the front
+//! are left alone where that costs nothing: a list of one node has its lengths there.
 
+use crate::flat::Shape;
 use crate::listpack::{HEADER, Malformed, back_length, check, decode, encoding};
 use crate::memory::size_class;
 use crate::value::{StrRef, integer_of};
@@ -28,6 +30,78 @@ const SQUEEZE_BYTES_MIN: usize = 48;
 const SQUEEZE_GAIN_MIN: usize = 8;
 /// 64: memory that is kept though most of it is unused.
 const KEPT_BYTES: usize = 64;
+
+/// 8: bytes at the front that are left for a list of one node.
+const HEAD: usize = 8;
+/// 32 KiB: a larger node has no place in a list's own word. The lengths there have 16 bits.
+const FLAT_BYTES_MAX: usize = 1 << 15;
+
+/// The lone packed node of a small list. Its first eight bytes: capacity, length, start and count, 16 bits each.
+#[derive(Debug)]
+pub(super) struct Lone;
+
+impl Shape for Lone {
+    #[inline]
+    fn extent(head: [u8; 8]) -> (usize, usize) {
+        let [capacity, len, ..] = words(head);
+        (len, capacity)
+    }
+}
+
+fn words(head: [u8; 8]) -> [usize; 4] {
+    let word = |at: usize| usize::from(u16::from_le_bytes([head[2 * at], head[2 * at + 1]]));
+    [word(0), word(1), word(2), word(3)]
+}
+
+/// Elements, to look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elements<'a> {
+    pub bytes: &'a [u8],
+    pub count: usize,
+}
+
+impl<'a> Elements<'a> {
+    /// Those of a lone node's bytes.
+    #[inline]
+    pub(super) fn of_lone(bytes: &'a [u8]) -> Elements<'a> {
+        let Some(head) = bytes.first_chunk() else { return Elements { bytes: &[], count: 0 } };
+        let [_, _, start, count] = words(*head);
+        Elements { bytes: &bytes[start..], count }
+    }
+
+    /// Visits them from an end on, after `skip` of them.
+    #[inline]
+    pub(super) fn visit<B>(
+        self,
+        from: End,
+        skip: usize,
+        mut each: impl FnMut(StrRef<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let mut rest = self.bytes;
+        // The shorter way to the first one.
+        if skip > 0 {
+            let (front, back) =
+                if from == End::Front { (skip, self.count - skip) } else { (self.count - skip, skip) };
+            let at = offset(rest, front, back);
+            rest = if from == End::Front { &rest[at..] } else { &rest[..at] };
+        }
+        match from {
+            End::Front => {
+                while let Some((element, len)) = first(rest) {
+                    rest = &rest[len..];
+                    each(element)?;
+                }
+            }
+            End::Back => {
+                while let Some((element, len)) = last(rest) {
+                    rest = &rest[..rest.len() - len];
+                    each(element)?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
 
 /// A node.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +139,31 @@ impl Node {
         let count = check(&bytes)?;
         bytes.pop();
         Ok(Node { bytes, start: HEADER as u32, count: u32::try_from(count).map_err(|_| Malformed)? })
+    }
+
+    /// The lone node of a small list.
+    #[inline]
+    pub(super) fn of_lone(bytes: Vec<u8>) -> Node {
+        let [_, _, start, count] = bytes.first_chunk().map_or([0; 4], |head| words(*head));
+        Node { bytes, start: start as u32, count: count as u32 }
+    }
+
+    /// True when it may be the lone node of a small list.
+    #[inline]
+    pub(super) fn may_be_lone(&self) -> bool {
+        !self.is_plain() && !self.is_squeezed() && self.bytes.capacity() <= FLAT_BYTES_MAX - HEAD
+    }
+
+    /// Its bytes as those of a small list.
+    #[inline]
+    pub(super) fn into_lone(mut self) -> Vec<u8> {
+        if (self.start as usize) < HEAD {
+            self.refit(size_class(HEAD + self.used()), HEAD);
+        }
+        let word = |value: usize| u16::try_from(value).expect("a lone node is below 64 KiB").to_le_bytes();
+        let words = [self.bytes.capacity(), self.bytes.len(), self.start as usize, self.len()].map(word);
+        self.bytes[..HEAD].copy_from_slice(words.as_flattened());
+        self.bytes
     }
 
     /// Elements.
@@ -164,7 +263,7 @@ impl Node {
                 self.bytes.extend_from_slice(&back[..back_len]);
             }
             End::Front => {
-                if (self.start as usize) < len {
+                if (self.start as usize) < HEAD + len {
                     self.make_room(End::Front, len);
                 }
                 let start = self.start as usize - len;
@@ -212,12 +311,12 @@ impl Node {
     #[cold]
     fn make_room(&mut self, end: End, len: usize) {
         let used = self.used();
-        let needed = used + len;
+        let needed = HEAD + used + len;
         let capacity = self.bytes.capacity();
         if needed <= capacity {
             // The room at the other end is shared: pushes to both ends in turn shall not move all each time.
             let share = (capacity - needed) / 2;
-            let start = if end == End::Front { len + share } else { share };
+            let start = HEAD + if end == End::Front { len + share } else { share };
             let old = self.start as usize;
             if start > old {
                 self.bytes.resize(start + used, 0);
@@ -228,14 +327,14 @@ impl Node {
             return;
         }
         let capacity = size_class(needed);
-        self.refit(capacity, if end == End::Front { capacity - used } else { 0 });
+        self.refit(capacity, if end == End::Front { capacity - used } else { HEAD });
     }
 
     /// Gives memory back when most of it is unused.
     fn tighten(&mut self) {
-        let (used, capacity) = (self.used(), self.bytes.capacity());
+        let (used, capacity) = (HEAD + self.used(), self.bytes.capacity());
         if capacity > KEPT_BYTES && used * 2 < capacity {
-            self.refit(size_class(used), 0);
+            self.refit(size_class(used), HEAD);
         }
     }
 
@@ -262,29 +361,7 @@ impl Node {
             return if skip == 0 { each(StrRef::Bytes(&self.bytes)) } else { ControlFlow::Continue(()) };
         }
         let elements = self.elements();
-        let mut rest: &[u8] = &elements;
-        // The shorter way to the first one.
-        if skip > 0 {
-            let (front, back) =
-                if from == End::Front { (skip, self.len() - skip) } else { (self.len() - skip, skip) };
-            let at = offset(rest, front, back);
-            rest = if from == End::Front { &rest[at..] } else { &rest[..at] };
-        }
-        match from {
-            End::Front => {
-                while let Some((element, len)) = first(rest) {
-                    rest = &rest[len..];
-                    each(element)?;
-                }
-            }
-            End::Back => {
-                while let Some((element, len)) = last(rest) {
-                    rest = &rest[..rest.len() - len];
-                    each(element)?;
-                }
-            }
-        }
-        ControlFlow::Continue(())
+        Elements { bytes: &elements, count: self.len() }.visit(from, skip, each)
     }
 
     /// Where element number `index` of a packed node starts, in `bytes`.
@@ -350,9 +427,10 @@ impl Node {
     /// Takes the elements of a packed node from number `index` on.
     pub(super) fn split_off(&mut self, index: usize) -> Node {
         let at = self.offset_of(index);
-        let mut bytes = Vec::with_capacity(size_class(self.bytes.len() - at));
+        let mut bytes = Vec::with_capacity(size_class(HEAD + self.bytes.len() - at));
+        bytes.resize(HEAD, 0);
         bytes.extend_from_slice(&self.bytes[at..]);
-        let right = Node { bytes, start: 0, count: self.count - index as u32 };
+        let right = Node { bytes, start: HEAD as u32, count: self.count - index as u32 };
         self.bytes.truncate(at);
         self.count = index as u32;
         self.tighten();

@@ -22,7 +22,7 @@ fn backwards(list: &List) -> Vec<Vec<u8>> {
 
 /// The sums that a list keeps are those of its nodes, and no node is empty.
 fn check_sums(list: &List) {
-    if let Body::Many(row) = &list.body {
+    if let Form::Large(row) = list.body.form() {
         assert_eq!(row.len, row.nodes.iter().map(Node::len).sum::<usize>());
         assert_eq!(row.memory, row.nodes.iter().map(Node::memory_bytes).sum::<usize>());
         assert!(row.nodes.iter().all(|node| node.len() > 0));
@@ -150,12 +150,12 @@ fn a_large_list_becomes_small_again_and_gives_its_memory_back() {
     for number in 0..20_000 {
         list.push(End::Back, alloc::format!("element {number}").as_bytes(), &limits);
     }
-    assert!(matches!(&list.body, Body::Many(row) if row.nodes.len() > 20));
+    assert!(matches!(list.body.form(), Form::Large(row) if row.nodes.len() > 20));
     let full = list.memory_bytes();
     // 15 bytes of text and two more, in nodes that are nearly full.
     assert!(full < 20_000 * 18, "{full}");
     list.remove(10, 19_980, &limits);
-    assert!(matches!(list.body, Body::One(_)));
+    assert!(matches!(list.body.form(), Form::Small(_)));
     assert!(list.memory_bytes() <= 1024, "{}", list.memory_bytes());
     assert_eq!(list.get(10, |element| element.to_vec()), Some(b"element 19990".to_vec()));
 }
@@ -167,7 +167,7 @@ fn far_nodes_are_squeezed() {
     for _ in 0..40 {
         list.push(End::Back, &[b'a'; 100], &limits);
     }
-    let Body::Many(row) = &list.body else { panic!("it is a row") };
+    let Form::Large(row) = list.body.form() else { panic!("it is a row") };
     let squeezed: Vec<bool> = row.nodes.iter().map(Node::is_squeezed).collect();
     assert_eq!(squeezed.len(), 10);
     assert!(squeezed[1..9].iter().all(|is| *is) && !squeezed[0] && !squeezed[9]);
@@ -187,6 +187,6 @@ fn a_queue_moves_its_elements_seldom() {
             Some(number.to_le_bytes().to_vec())
         );
     }
-    assert!(matches!(list.body, Body::One(_)));
+    assert!(matches!(list.body.form(), Form::Small(_)));
     assert!(list.memory_bytes() <= 4_096, "{}", list.memory_bytes());
 }

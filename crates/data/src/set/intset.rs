@@ -6,11 +6,18 @@
 //!
 //! All have the width that the widest of them needs; it never shrinks, as in the original.
 
+use crate::flat::Flat;
 use crate::listpack::Malformed;
 use crate::memory::size_class;
 use alloc::vec::Vec;
 
 const HEADER: usize = 8;
+
+/// The bytes of an intset, to look at. Invariant: they are none (no integers) or well-formed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub bytes: &'a [u8],
+}
 
 /// A set of integers. Invariant: `bytes` is empty (no integers, no allocation) or well-formed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,60 +45,30 @@ fn read(bytes: &[u8]) -> i64 {
     }
 }
 
-impl Intset {
-    /// Takes bytes from outside, after a full check: a known width, as many integers as stated, each above the one before.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Intset, Malformed> {
-        let header = bytes.get(..HEADER).ok_or(Malformed)?;
-        let word =
-            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        let (width, count) = (word(0) as usize, word(4) as usize);
-        if !matches!(width, 2 | 4 | 8) || count == 0 || Some(bytes.len() - HEADER) != count.checked_mul(width)
-        {
-            return Err(Malformed);
-        }
-        let set = Intset { bytes };
-        let is_ascending = set.iter().zip(set.iter().skip(1)).all(|(one, next)| one < next);
-        if is_ascending { Ok(set) } else { Err(Malformed) }
-    }
-
-    /// The bytes, as RDB has them; empty when there is no integer.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn width(&self) -> usize {
+impl<'a> View<'a> {
+    fn width(self) -> usize {
         self.bytes.first().map_or(2, |&width| usize::from(width))
     }
 
     /// How many integers.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub fn len(self) -> usize {
         self.bytes.len().saturating_sub(HEADER) / self.width()
     }
 
-    /// True when there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Capacity, in bytes.
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
-    }
-
     /// The integer of this rank.
-    pub fn at(&self, index: usize) -> Option<i64> {
+    pub fn at(self, index: usize) -> Option<i64> {
         let start = HEADER + index * self.width();
         self.bytes.get(start..start + self.width()).map(read)
     }
 
     /// All in ascending order.
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(self) -> Iter<'a> {
         Iter { bytes: self.bytes.get(HEADER..).unwrap_or_default(), width: self.width() }
     }
 
     /// The rank of an integer, or the one that it would have.
-    fn find(&self, number: i64) -> Result<usize, usize> {
+    fn find(self, number: i64) -> Result<usize, usize> {
         let len = self.len();
         // Most sets are filled in ascending order.
         match len.checked_sub(1).and_then(|last| self.at(last)) {
@@ -113,13 +90,69 @@ impl Intset {
     }
 
     /// True when it is there.
-    pub fn contains(&self, number: i64) -> bool {
+    pub fn contains(self, number: i64) -> bool {
         self.find(number).is_ok()
+    }
+}
+
+impl Flat for Intset {
+    fn of_own(bytes: Option<Vec<u8>>) -> Intset {
+        Intset { bytes: bytes.unwrap_or_default() }
+    }
+
+    fn into_own(self) -> Option<Vec<u8>> {
+        (!self.is_empty()).then_some(self.bytes)
+    }
+}
+
+impl Intset {
+    /// Takes bytes from outside, after a full check: a known width, as many integers as stated, each above the one before.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Intset, Malformed> {
+        let header = bytes.get(..HEADER).ok_or(Malformed)?;
+        let word =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let (width, count) = (word(0) as usize, word(4) as usize);
+        if !matches!(width, 2 | 4 | 8) || count == 0 || Some(bytes.len() - HEADER) != count.checked_mul(width)
+        {
+            return Err(Malformed);
+        }
+        let set = Intset { bytes };
+        let is_ascending = set.iter().zip(set.iter().skip(1)).all(|(one, next)| one < next);
+        if is_ascending { Ok(set) } else { Err(Malformed) }
+    }
+
+    /// The bytes, as RDB has them; empty when there is no integer.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { bytes: &self.bytes }
+    }
+
+    fn width(&self) -> usize {
+        self.view().width()
+    }
+
+    /// How many integers.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All in ascending order.
+    pub fn iter(&self) -> Iter<'_> {
+        self.view().iter()
     }
 
     /// Adds an integer; false when it was there.
     pub fn insert(&mut self, number: i64) -> bool {
-        let Err(index) = self.find(number) else { return false };
+        let Err(index) = self.view().find(number) else { return false };
         let width = width_of(number).max(if self.is_empty() { 2 } else { self.width() });
         if self.is_empty() || width > self.width() {
             self.widen(width);
@@ -136,7 +169,7 @@ impl Intset {
 
     /// Removes an integer; false when it was not there.
     pub fn remove(&mut self, number: i64) -> bool {
-        let Ok(index) = self.find(number) else { return false };
+        let Ok(index) = self.view().find(number) else { return false };
         let start = HEADER + index * self.width();
         self.bytes.drain(start..start + self.width());
         self.count();
@@ -219,7 +252,7 @@ mod tests {
                 } else {
                     assert_eq!(set.remove(number), model.remove(&number));
                 }
-                assert_eq!(set.contains(number), model.contains(&number));
+                assert_eq!(set.view().contains(number), model.contains(&number));
                 assert_eq!(set.len(), model.len());
             }
             assert!(set.iter().eq(model.iter().copied()));

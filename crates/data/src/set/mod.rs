@@ -16,14 +16,14 @@ pub use intset::Intset;
 pub use members::Members;
 
 use crate::collection::Collection;
-use crate::listpack::{Listpack, Malformed};
-use crate::memory::size_class;
+use crate::flat::{Body, Exact, Form as Held, Opened};
+use crate::limits;
+use crate::listpack::{self, Listpack, Malformed};
 use crate::node::Node;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
-use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef, integer_of};
+use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef, integer_of};
 use crate::walk::{Found, Walk};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 use member::Member;
@@ -52,20 +52,29 @@ const FLAT_BYTES_MAX: usize = 1 << 30;
 /// Members whose buckets, then whose nodes are asked for before the first of them is looked up.
 const BATCH: usize = 16;
 
-/// A set value.
+/// What a set must know to grow.
+pub type Growth = limits::Growth<SetLimits>;
+
+/// A set value: one word.
 #[derive(Debug)]
 pub struct Set {
-    body: Body,
-    key: HashKey,
+    body: Body<Exact, Large>,
 }
 
+/// A set with a table.
 #[derive(Debug)]
-enum Body {
-    Ints(Intset),
-    List(Listpack),
-    Table(Box<Table<Member>>),
-    /// Being freed: what is left of the table, and of the places of its directory.
-    Dying(Box<Table<Member>>, usize),
+struct Large {
+    table: Table<Member>,
+    key: HashKey,
+    /// While it is being freed: the places of the table's directory that are left.
+    dying: Option<usize>,
+}
+
+/// What a set is, to look at.
+enum Form<'a> {
+    Ints(intset::View<'a>),
+    List(listpack::View<'a>),
+    Table(&'a Large),
 }
 
 /// A member that was taken out.
@@ -98,17 +107,26 @@ impl Drop for Taken {
     }
 }
 
+impl Default for Set {
+    fn default() -> Set {
+        Set::new()
+    }
+}
+
 impl Set {
-    /// A set without members. `key` is the keyspace's (`Keyspace::hash_key`): a large set hashes its members with it.
-    pub fn new(key: HashKey) -> Set {
-        Set { body: Body::Ints(Intset::default()), key }
+    /// A set without members.
+    pub fn new() -> Set {
+        Set { body: Body::EMPTY }
     }
 
-    /// A set from the bytes of an intset (a dump's): checked. It becomes a table where `limits` ask for one.
+    /// A set from the bytes of an intset (a dump's): checked. It becomes a table where `limits` ask for one. `key` is the
+    /// keyspace's (`Keyspace::hash_key`).
     pub fn from_intset(key: HashKey, bytes: Vec<u8>, limits: SetLimits) -> Result<Set, Malformed> {
-        let set = Set { body: Body::Ints(Intset::from_bytes(bytes)?), key };
-        let is_small = set.len() <= limits.intset_entries;
-        Ok(if is_small { set } else { Set { body: Body::Table(Box::new(set.to_table())), key } })
+        let mut set = Set { body: Body::of(Intset::from_bytes(bytes)?) };
+        if set.len() > limits.intset_entries {
+            set.make_table(key);
+        }
+        Ok(set)
     }
 
     /// A set from a listpack of members (a dump's): checked, without repetitions. It becomes a table where `limits` ask
@@ -118,22 +136,36 @@ impl Set {
         let is_small = list.len() <= limits.listpack_entries
             && list.iter().all(|member| member.len() <= limits.value_bytes);
         let count = list.len();
-        let set = Set { body: Body::List(list), key };
+        let mut set = Set { body: Body::of(list) };
         // Members that are equal are one in a table.
-        let table = set.to_table();
-        if table.len() != count {
+        let large = set.to_large(key);
+        if large.table.len() != count {
             return Err(Malformed);
         }
-        Ok(if is_small { set } else { Set { body: Body::Table(Box::new(table)), key } })
+        if !is_small {
+            set.body = Body::large(large);
+        }
+        Ok(set)
+    }
+
+    #[inline(always)]
+    fn form(&self) -> Form<'_> {
+        match self.body.form() {
+            Held::Large(large) => Form::Table(large),
+            Held::Small(bytes) => match bytes.first_chunk() {
+                Some(head) if !Exact::is_intset(*head) => Form::List(listpack::View::of_own(bytes)),
+                _ => Form::Ints(intset::View { bytes }),
+            },
+        }
     }
 
     /// How many members.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.body {
-            Body::Ints(ints) => ints.len(),
-            Body::List(list) => list.len(),
-            Body::Table(table) | Body::Dying(table, _) => table.len(),
+        match self.form() {
+            Form::Ints(ints) => ints.len(),
+            Form::List(list) => list.len(),
+            Form::Table(large) => large.table.len(),
         }
     }
 
@@ -152,38 +184,45 @@ impl Set {
     #[inline]
     pub fn has(&self, member: StrRef<'_>) -> bool {
         let mut room = IntText::default();
-        match &self.body {
-            Body::Ints(ints) => member.integer().is_some_and(|number| ints.contains(number)),
-            Body::List(list) => list.find(member.bytes(&mut room), 1).is_some(),
-            Body::Table(table) | Body::Dying(table, _) => {
+        match self.form() {
+            Form::Ints(ints) => member.integer().is_some_and(|number| ints.contains(number)),
+            Form::List(list) => list.find(member.bytes(&mut room), 1).is_some(),
+            Form::Table(large) => {
                 let text = member.bytes(&mut room);
-                table.find(self.key.hash(text), text).is_some()
+                large.table.find(large.key.hash(text), text).is_some()
             }
         }
     }
 
     /// Adds a member; true when it is new.
-    pub fn insert(&mut self, member: &[u8], limits: SetLimits) -> bool {
-        self.put(member, limits, false)
+    pub fn insert(&mut self, member: &[u8], growth: Growth) -> bool {
+        self.put(member, growth, false)
     }
 
     /// Adds a member that is not in it, which is not checked: the members of another set, one after the other.
-    pub fn insert_new(&mut self, member: &[u8], limits: SetLimits) {
-        self.put(member, limits, true);
+    pub fn insert_new(&mut self, member: &[u8], growth: Growth) {
+        self.put(member, growth, true);
     }
 
-    fn put(&mut self, member: &[u8], limits: SetLimits, is_known_new: bool) -> bool {
-        if let Body::Ints(ints) = &mut self.body {
+    fn put(&mut self, member: &[u8], growth: Growth, is_known_new: bool) -> bool {
+        let limits = growth.limits;
+        if let Form::Ints(_) = self.form() {
             if let Some(number) = integer_of(member) {
+                let mut ints: Opened<'_, Intset, _> = Opened::new(&mut self.body);
                 let is_new = ints.insert(number);
-                if is_new && ints.len() > limits.intset_entries.min(FLAT_BYTES_MAX / size_of::<i64>()) {
-                    self.make_table();
+                let is_small = ints.len() <= limits.intset_entries.min(FLAT_BYTES_MAX / size_of::<i64>());
+                drop(ints);
+                if is_new && !is_small {
+                    self.make_table(growth.key);
                 }
                 return is_new;
             }
-            self.leave_intset(member, limits);
+            if self.leaves_intset(member, growth) {
+                return true;
+            }
         }
-        if let Body::List(list) = &mut self.body {
+        if let Form::List(_) = self.form() {
+            let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
             if !is_known_new && list.find(member, 1).is_some() {
                 return false;
             }
@@ -194,38 +233,39 @@ impl Set {
                 list.push(member);
                 return true;
             }
-            self.make_table();
+            drop(list);
+            self.make_table(growth.key);
         }
-        let Body::Table(table) = &mut self.body else { unreachable!("flat layouts were dealt with above") };
-        let hash = self.key.hash(member);
+        let large = self.body.large_mut().expect("flat layouts were dealt with above");
+        let hash = large.key.hash(member);
         if is_known_new {
-            table.insert(hash, Member::new(member), self.key, false);
+            large.table.insert(hash, Member::new(member), large.key, false);
             return true;
         }
-        insert_in_table(table, self.key, hash, member)
+        large.insert(hash, member)
     }
 
     /// Adds many members. To a large set in batches, so that memory is waited for once per batch.
-    pub fn extend<'a>(&mut self, members: impl Iterator<Item = StrRef<'a>>, limits: SetLimits) {
+    pub fn extend<'a>(&mut self, members: impl Iterator<Item = StrRef<'a>>, growth: Growth) {
         let mut members = members;
         let mut room = IntText::default();
-        while !matches!(self.body, Body::Table(_)) {
+        while !matches!(self.form(), Form::Table(_)) {
             let Some(member) = members.next() else { return };
-            self.insert(member.bytes(&mut room), limits);
+            self.insert(member.bytes(&mut room), growth);
         }
-        let Body::Table(table) = &mut self.body else { unreachable!("the loop ends with a table") };
+        let large = self.body.large_mut().expect("the loop ends with a table");
         let mut batch = [(StrRef::Int(0), 0); BATCH];
         loop {
             let mut count = 0;
             for (place, member) in batch.iter_mut().zip(&mut members) {
-                *place = (member, self.key.hash(member.bytes(&mut room)));
-                table.prefetch_bucket(place.1);
+                *place = (member, large.key.hash(member.bytes(&mut room)));
+                large.table.prefetch_bucket(place.1);
                 count += 1;
             }
             let batch = &batch[..count];
-            batch.iter().for_each(|&(_, hash)| table.prefetch_entry(hash));
+            batch.iter().for_each(|&(_, hash)| large.table.prefetch_entry(hash));
             for &(member, hash) in batch {
-                insert_in_table(table, self.key, hash, member.bytes(&mut room));
+                large.insert(hash, member.bytes(&mut room));
             }
             if count < BATCH {
                 return;
@@ -235,35 +275,31 @@ impl Set {
 
     /// Removes a member; false when there is none.
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match &mut self.body {
-            Body::Ints(ints) => integer_of(member).is_some_and(|number| ints.remove(number)),
-            Body::List(list) => match list.find(member, 1) {
-                Some(at) => {
-                    list.remove(at, 1);
-                    true
-                }
-                None => false,
-            },
-            Body::Table(table) | Body::Dying(table, _) => {
-                let hash = self.key.hash(member);
-                match table.find(hash, member) {
-                    Some(place) => {
-                        table.remove(hash, place).free();
-                        true
-                    }
-                    None => false,
-                }
-            }
+        if let Some(large) = self.body.large_mut() {
+            let hash = large.key.hash(member);
+            let Some(place) = large.table.find(hash, member) else { return false };
+            large.table.remove(hash, place).free();
+            return true;
         }
+        if let Form::Ints(_) = self.form() {
+            let mut ints: Opened<'_, Intset, _> = Opened::new(&mut self.body);
+            return integer_of(member).is_some_and(|number| ints.remove(number));
+        }
+        let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
+        let found = list.find(member, 1);
+        if let Some(at) = found {
+            list.remove(at, 1);
+        }
+        found.is_some()
     }
 
     /// All members.
     #[inline]
     pub fn iter(&self) -> Members<'_> {
-        Members(match &self.body {
-            Body::Ints(ints) => Source::Ints(ints.iter()),
-            Body::List(list) => Source::List(list.iter()),
-            Body::Table(table) | Body::Dying(table, _) => Source::Table(Walk::new(table)),
+        Members(match self.form() {
+            Form::Ints(ints) => Source::Ints(ints.iter()),
+            Form::List(list) => Source::List(list.iter()),
+            Form::Table(large) => Source::Table(Walk::new(&large.table)),
         })
     }
 
@@ -274,7 +310,7 @@ impl Set {
         is_shared: bool,
         mut visit: impl FnMut(StrRef<'a>) -> bool,
     ) {
-        let Body::Table(table) = &self.body else {
+        let Form::Table(Large { table, key, .. }) = self.form() else {
             let is_chosen = |member| others.iter().all(|other| other.has(member) == is_shared);
             for member in self.iter() {
                 if is_chosen(member) && !visit(member) {
@@ -284,7 +320,7 @@ impl Set {
             return;
         };
         for found in Walk::new(table) {
-            let is_chosen = others.iter().all(|other| other.has_found(&found, self.key) == is_shared);
+            let is_chosen = others.iter().all(|other| other.has_found(&found, *key) == is_shared);
             if is_chosen && !visit(StrRef::Bytes(found.node.key())) {
                 return;
             }
@@ -295,8 +331,8 @@ impl Set {
     #[inline]
     fn has_found(&self, found: &Found<Member>, key: HashKey) -> bool {
         let member = found.node.key();
-        if let Body::Table(table) = &self.body
-            && self.key.0 == key.0
+        if let Form::Table(Large { table, key: own_key, .. }) = self.form()
+            && own_key.0 == key.0
         {
             return match table.segment(found.hash).depth_or_none() {
                 None => false,
@@ -310,7 +346,7 @@ impl Set {
     /// Visits some members after `cursor` (0: from the start); returns the next cursor, 0 at the end. A member that is there
     /// during the whole scan is visited at least once. A flat set is visited whole.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(StrRef<'_>)) -> u64 {
-        let Body::Table(table) = &self.body else {
+        let Form::Table(large) = self.form() else {
             self.iter().for_each(visit);
             return 0;
         };
@@ -320,7 +356,8 @@ impl Set {
             None => return 0,
         };
         let mut visit = |member: Member| visit(StrRef::Bytes(member.key()));
-        table.scan(at, self.key, &mut Budget::new(count), &mut visit).map_or(0, |next| next.cursor(0))
+        let next = large.table.scan(at, large.key, &mut Budget::new(count), &mut visit);
+        next.map_or(0, |next| next.cursor(0))
     }
 
     /// A member, each with the same chance.
@@ -329,12 +366,10 @@ impl Set {
             return None;
         }
         let mut index = || random.below(self.len() as u64) as usize;
-        match &self.body {
-            Body::Ints(ints) => ints.at(index()).map(StrRef::Int),
-            Body::List(list) => list.iter().nth(index()),
-            Body::Table(table) | Body::Dying(table, _) => {
-                table.random(random).map(|member| StrRef::Bytes(member.key()))
-            }
+        match self.form() {
+            Form::Ints(ints) => ints.at(index()).map(StrRef::Int),
+            Form::List(list) => list.iter().nth(index()),
+            Form::Table(large) => large.table.random(random).map(|member| StrRef::Bytes(member.key())),
         }
     }
 
@@ -343,33 +378,29 @@ impl Set {
         if self.is_empty() {
             return None;
         }
-        let len = self.len() as u64;
-        let mut index = || random.below(len) as usize;
-        match &mut self.body {
-            Body::Ints(ints) => {
-                let number = ints.at(index()).expect("a rank below the length");
-                ints.remove(number);
-                Some(Taken(TakenFrom::Ints(number)))
-            }
-            Body::List(list) => {
-                let mut members = list.iter();
-                let index = index();
-                members.by_ref().take(index).for_each(drop);
-                let offset = members.offset();
-                let text = members.next().expect("an index below the length").to_vec();
-                list.remove(offset, 1);
-                Some(Taken(TakenFrom::List(text)))
-            }
-            Body::Table(table) | Body::Dying(table, _) => {
-                table.take_random(random).map(|member| Taken(TakenFrom::Table(member)))
-            }
+        if let Some(large) = self.body.large_mut() {
+            return large.table.take_random(random).map(|member| Taken(TakenFrom::Table(member)));
         }
+        let index = random.below(self.len() as u64) as usize;
+        if let Form::Ints(ints) = self.form() {
+            let number = ints.at(index).expect("a rank below the length");
+            let mut ints: Opened<'_, Intset, _> = Opened::new(&mut self.body);
+            ints.remove(number);
+            return Some(Taken(TakenFrom::Ints(number)));
+        }
+        let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
+        let mut members = list.iter();
+        members.by_ref().take(index).for_each(drop);
+        let offset = members.offset();
+        let text = members.next().expect("an index below the length").to_vec();
+        list.remove(offset, 1);
+        Some(Taken(TakenFrom::List(text)))
     }
 
     /// Some `count` different members, each choice of so many with the same chance; in no order.
     pub fn sample(&self, count: usize, random: &mut Random) -> Vec<StrRef<'_>> {
         let len = self.len();
-        if let Body::Table(table) = &self.body
+        if let Form::Table(Large { table, .. }) = self.form()
             && count < len / SAMPLE_SHARE
         {
             // Few of many: drawn until there are enough different ones, told apart by where they lie.
@@ -401,69 +432,87 @@ impl Set {
 
     /// A copy with memory of its own. A large one costs no hashing.
     pub fn duplicate(&self) -> Set {
-        let body = match &self.body {
-            Body::Ints(ints) => Body::Ints(ints.clone()),
-            Body::List(list) => Body::List(list.clone()),
-            Body::Table(table) | Body::Dying(table, _) => {
-                Body::Table(Box::new(table.copied(Member::duplicate)))
-            }
-        };
-        Set { body, key: self.key }
+        Set {
+            body: match self.body.form() {
+                Held::Small(bytes) => self.body.copy_of_small(bytes),
+                Held::Large(large) => Body::large(Large {
+                    table: large.table.copied(Member::duplicate),
+                    key: large.key,
+                    dying: None,
+                }),
+            },
+        }
     }
 
     /// The intset's bytes where it is one: a dump copies them.
     pub fn intset_bytes(&self) -> Option<&[u8]> {
-        match &self.body {
-            Body::Ints(ints) => Some(ints.as_bytes()),
+        match self.form() {
+            Form::Ints(ints) => Some(ints.bytes),
             _ => None,
         }
     }
 
     /// The listpack's bytes where it is one: a dump may copy them.
     pub fn listpack_bytes(&self) -> Option<&[u8]> {
-        match &self.body {
-            Body::List(list) => Some(list.as_bytes()),
+        match self.form() {
+            Form::List(list) => Some(list.as_bytes()),
             _ => None,
         }
     }
 
     /// Prefetches the bucket of a member in a large set. A hint.
     pub fn prefetch_bucket(&self, member: &[u8]) {
-        if let Body::Table(table) = &self.body {
-            table.prefetch_bucket(self.key.hash(member));
+        if let Form::Table(large) = self.form() {
+            large.table.prefetch_bucket(large.key.hash(member));
         }
     }
 
-    /// Turns an intset into what has room for `member`, which is no integer.
-    fn leave_intset(&mut self, member: &[u8], limits: SetLimits) {
-        let Body::Ints(ints) = &self.body else { return };
+    /// Turns an intset into what has room for `member`, which is no integer; true when it is in it already.
+    fn leaves_intset(&mut self, member: &[u8], growth: Growth) -> bool {
+        let Form::Ints(ints) = self.form() else { return false };
+        let limits = growth.limits;
         let longest = [ints.at(0), ints.len().checked_sub(1).and_then(|last| ints.at(last))]
             .map(|number| number.map_or(0, |number| StrRef::Int(number).len()));
         let is_small = ints.len() < limits.listpack_entries
             && member.len() <= limits.value_bytes
             && longest.into_iter().all(|len| len <= limits.value_bytes);
         if !is_small {
-            return self.make_table();
+            self.make_table(growth.key);
+            return false;
         }
         let mut list = Listpack::new();
         let mut room = IntText::default();
         ints.iter().for_each(|number| list.push(StrRef::Int(number).bytes(&mut room)));
-        self.body = Body::List(list);
+        list.push(member);
+        self.body = Body::of(list);
+        true
     }
 
-    fn make_table(&mut self) {
-        self.body = Body::Table(Box::new(self.to_table()));
+    fn make_table(&mut self, key: HashKey) {
+        self.body = Body::large(self.to_large(key));
     }
 
-    /// The members as a table, where equal ones are one.
-    fn to_table(&self) -> Table<Member> {
-        let mut table = Table::default();
+    /// The members in a table, where equal ones are one.
+    fn to_large(&self, key: HashKey) -> Large {
+        let mut large = Large { table: Table::default(), key, dying: None };
         let mut room = IntText::default();
         for member in self.iter() {
             let text = member.bytes(&mut room);
-            insert_in_table(&mut table, self.key, self.key.hash(text), text);
+            large.insert(key.hash(text), text);
         }
-        table
+        large
+    }
+}
+
+impl Large {
+    /// Adds a member; true when it is new.
+    #[inline]
+    fn insert(&mut self, hash: u64, text: &[u8]) -> bool {
+        if self.table.find(hash, text).is_some() {
+            return false;
+        }
+        self.table.insert(hash, Member::new(text), self.key, false);
+        true
     }
 }
 
@@ -477,58 +526,38 @@ impl Collection for Set {
         }
     }
 
-    fn into_value(self: Box<Self>) -> Value {
-        Value::Set(self)
-    }
-
     fn encoding(&self) -> Encoding {
-        match self.body {
-            Body::Ints(_) => Encoding::Intset,
-            Body::List(_) => Encoding::Listpack,
-            Body::Table(_) | Body::Dying(..) => Encoding::Hashtable,
+        match self.form() {
+            Form::Ints(_) => Encoding::Intset,
+            Form::List(_) => Encoding::Listpack,
+            Form::Table(_) => Encoding::Hashtable,
         }
     }
 
     #[inline]
     fn memory_bytes(&self) -> usize {
-        match &self.body {
-            Body::Ints(ints) => size_class(ints.capacity()),
-            Body::List(list) => size_class(list.capacity()),
-            Body::Table(table) | Body::Dying(table, _) => size_class(size_of::<Table>()) + table.memory(),
+        match self.body.form() {
+            Held::Small(_) => self.body.small_bytes(),
+            Held::Large(large) => Body::<Exact, Large>::box_bytes() + large.table.memory(),
         }
     }
 
     fn free_effort(&self) -> usize {
-        match &self.body {
-            Body::Ints(_) | Body::List(_) => 1,
-            Body::Table(table) | Body::Dying(table, _) => table.len(),
+        match self.body.form() {
+            Held::Small(_) => 1,
+            Held::Large(large) => large.table.len(),
         }
     }
 
     fn free_slice(&mut self, budget: &mut usize) -> bool {
-        if let Body::Table(table) = &mut self.body {
-            let places = table.places();
-            self.body = Body::Dying(core::mem::take(table), places);
-        }
-        match &mut self.body {
-            Body::Dying(table, left) => table.free_slice(left, budget),
-            Body::Ints(_) | Body::List(_) | Body::Table(_) => false,
-        }
+        let Some(large) = self.body.large_mut() else { return false };
+        let left = large.dying.get_or_insert_with(|| large.table.places());
+        large.table.free_slice(left, budget)
     }
 }
 
 /// Up to one of so many members is drawn one by one; for more it is cheaper to go through all.
 const SAMPLE_SHARE: usize = 4;
-
-/// Adds a member to a table; true when it is new.
-#[inline]
-fn insert_in_table(table: &mut Table<Member>, key: HashKey, hash: u64, text: &[u8]) -> bool {
-    if table.find(hash, text).is_some() {
-        return false;
-    }
-    table.insert(hash, Member::new(text), key, false);
-    true
-}
 
 #[cfg(test)]
 mod tests;

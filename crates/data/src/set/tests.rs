@@ -1,12 +1,14 @@
 //! The set against a model.
 
 use super::*;
+use crate::memory::size_class;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 
 const KEY: HashKey = HashKey([5, 6]);
-const LIMITS: SetLimits = SetLimits { intset_entries: 20, listpack_entries: 12, value_bytes: 8 };
+const LIMITS: Growth =
+    Growth { key: KEY, limits: SetLimits { intset_entries: 20, listpack_entries: 12, value_bytes: 8 } };
 
 fn scaled(count: usize) -> usize {
     if cfg!(miri) { count / 40 } else { count }
@@ -14,13 +16,13 @@ fn scaled(count: usize) -> usize {
 
 /// What the allocations come to, counted without the set's own sums.
 fn counted(set: &Set) -> usize {
-    match &set.body {
-        Body::Ints(ints) => size_class(ints.capacity()),
-        Body::List(list) => size_class(list.capacity()),
-        Body::Table(table) | Body::Dying(table, _) => {
+    match set.form() {
+        Form::Ints(ints) => size_class(ints.bytes.len()),
+        Form::List(list) => size_class(if list.len() == 0 { 0 } else { list.as_bytes().len() }),
+        Form::Table(Large { table, .. }) => {
             let members = table.segments().flat_map(|(_, segment)| segment.iter());
             let members: usize = members.map(|word| word.node::<Member>().memory()).sum();
-            64 + members + table.overhead()
+            Body::<Exact, Large>::box_bytes() + members + table.overhead()
         }
     }
 }
@@ -54,7 +56,7 @@ fn it_is_a_set() {
     let mut random = Random::new(11);
     let mut seen = [0; 3];
     for round in 0..scaled(400) as u64 {
-        let (mut set, mut model) = (Set::new(KEY), BTreeSet::new());
+        let (mut set, mut model) = (Set::new(), BTreeSet::new());
         for _ in 0..random.below(200) {
             let kind = if random.chance(1, 20) { random.below(5) } else { round % 5 };
             let member = text(&mut random, kind);
@@ -71,7 +73,7 @@ fn it_is_a_set() {
         }
         check(&set, &model);
         check(&set.duplicate(), &model);
-        let mut other = Set::new(KEY);
+        let mut other = Set::new();
         set.iter().for_each(|member| other.insert_new(&member.to_vec(), LIMITS));
         check(&other, &model);
         let layouts = [Encoding::Intset, Encoding::Listpack, Encoding::Hashtable];
@@ -90,7 +92,7 @@ fn it_is_a_set() {
 #[test]
 fn layouts_change_at_the_limits() {
     let layout = |members: &str| {
-        let mut set = Set::new(KEY);
+        let mut set = Set::new();
         members.split(' ').for_each(|member| assert!(set.insert(member.as_bytes(), LIMITS)));
         set.encoding()
     };
@@ -119,7 +121,7 @@ fn sets_are_compared() {
     for round in 0..scaled(120) {
         let sizes = [3, 15, 60, 700, 3_000];
         let set = |random: &mut Random| {
-            let (mut set, mut model) = (Set::new(KEY), BTreeSet::new());
+            let (mut set, mut model) = (Set::new(), BTreeSet::new());
             let kind = 2 + random.below(2);
             let size = sizes[random.below(if round % 10 == 0 { 5 } else { 4 }) as usize];
             for _ in 0..size {
@@ -150,7 +152,7 @@ fn sets_are_compared() {
 #[test]
 fn many_members_come_in_batches() {
     let mut random = Random::new(5);
-    let (mut set, mut model) = (Set::new(KEY), BTreeSet::new());
+    let (mut set, mut model) = (Set::new(), BTreeSet::new());
     for _ in 0..20 {
         let members: Vec<Vec<u8>> =
             (0..random.below(scaled(500) as u64)).map(|_| text(&mut random, 3)).collect();
@@ -165,7 +167,7 @@ fn a_scan_visits_what_stays() {
     let mut random = Random::new(9);
     let stays: BTreeSet<Vec<u8>> =
         (0..scaled(3_000)).map(|number| format!("s{number}").into_bytes()).collect();
-    let mut set = Set::new(KEY);
+    let mut set = Set::new();
     for member in &stays {
         set.insert(member, LIMITS);
     }
@@ -194,7 +196,7 @@ fn a_scan_visits_what_stays() {
 fn every_member_has_the_same_chance() {
     let mut random = Random::new(21);
     for members in [10, 25] {
-        let mut set = Set::new(KEY);
+        let mut set = Set::new();
         for number in 0..members {
             set.insert(format!("{number}").as_bytes(), LIMITS);
         }
@@ -214,7 +216,7 @@ fn every_member_has_the_same_chance() {
 
 #[test]
 fn it_is_freed_in_slices() {
-    let mut set = Set::new(KEY);
+    let mut set = Set::new();
     let count = scaled(5_000);
     for number in 0..count {
         set.insert(format!("member {number}").as_bytes(), LIMITS);
@@ -224,27 +226,28 @@ fn it_is_freed_in_slices() {
         slices += 1;
     }
     assert!(slices * 2_000 >= count);
-    let mut flat = Set::new(KEY);
+    let mut flat = Set::new();
     flat.insert(b"a", LIMITS);
     assert!(!flat.free_slice(&mut 10));
 }
 
 #[test]
 fn what_dumps_hold_is_checked() {
-    let mut set = Set::new(KEY);
+    let mut set = Set::new();
     ["a", "b", "300"].iter().for_each(|member| assert!(set.insert(member.as_bytes(), LIMITS)));
     let bytes = set.listpack_bytes().unwrap().to_vec();
-    assert_eq!(Set::from_listpack(KEY, bytes.clone(), LIMITS).unwrap().len(), 3);
-    let none = SetLimits { listpack_entries: 0, ..LIMITS };
+    assert_eq!(Set::from_listpack(KEY, bytes.clone(), LIMITS.limits).unwrap().len(), 3);
+    let none = SetLimits { listpack_entries: 0, ..LIMITS.limits };
     assert_eq!(Set::from_listpack(KEY, bytes, none).unwrap().encoding(), Encoding::Hashtable);
     let mut list = Listpack::new();
     ["a", "b", "a"].iter().for_each(|member| list.push(member.as_bytes()));
-    assert!(Set::from_listpack(KEY, list.as_bytes().to_vec(), LIMITS).is_err());
+    assert!(Set::from_listpack(KEY, list.as_bytes().to_vec(), LIMITS.limits).is_err());
 
-    let mut ints = Set::new(KEY);
-    (0..21).for_each(|number| assert!(ints.insert(format!("{number}").as_bytes(), SetLimits::default())));
+    let usual = Growth { key: KEY, limits: SetLimits::default() };
+    let mut ints = Set::new();
+    (0..21).for_each(|number| assert!(ints.insert(format!("{number}").as_bytes(), usual)));
     let bytes = ints.intset_bytes().unwrap().to_vec();
-    assert_eq!(Set::from_intset(KEY, bytes.clone(), LIMITS).unwrap().encoding(), Encoding::Hashtable);
+    assert_eq!(Set::from_intset(KEY, bytes.clone(), LIMITS.limits).unwrap().encoding(), Encoding::Hashtable);
     assert_eq!(Set::from_intset(KEY, bytes, SetLimits::default()).unwrap().encoding(), Encoding::Intset);
 }
 
@@ -252,7 +255,7 @@ fn what_dumps_hold_is_checked() {
 fn most_of_a_large_set_is_taken_out() {
     let mut random = Random::new(33);
     let count = if cfg!(miri) { 200 } else { 60_000 };
-    let (mut set, mut left) = (Set::new(KEY), BTreeSet::new());
+    let (mut set, mut left) = (Set::new(), BTreeSet::new());
     for number in 0..count {
         let member = format!("other:{number:012}").into_bytes();
         set.insert(&member, LIMITS);
@@ -267,12 +270,12 @@ fn most_of_a_large_set_is_taken_out() {
 
 #[test]
 fn members_may_come_in_the_order_of_their_hashes() {
-    let mut set = Set::new(KEY);
+    let mut set = Set::new();
     let count = if cfg!(miri) { 1_500 } else { 150_000 };
     for number in 0..count {
         set.insert(format!("m{number}").as_bytes(), LIMITS);
     }
-    let mut other = Set::new(KEY);
+    let mut other = Set::new();
     other.extend(set.iter(), LIMITS);
     assert_eq!(other.len(), count);
     assert!(set.iter().all(|member| other.has(member)));

@@ -14,11 +14,11 @@ mod small;
 mod tree;
 
 use crate::collection::Collection;
-use crate::listpack::{Listpack, Malformed};
-use crate::memory::size_class;
+use crate::flat::{Body, Exact, Form, Opened};
+use crate::limits;
+use crate::listpack::{Listpack, Malformed, View};
 use crate::table::{HashKey, Table};
-use crate::value::{Encoding, IntText, Kind, StrRef, Value, ValueRef};
-use alloc::boxed::Box;
+use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
 use alloc::vec::{self, Vec};
 use base::Random;
 use core::iter::Rev;
@@ -42,28 +42,16 @@ impl Default for SortedSetLimits {
     }
 }
 
-/// What a sorted set must know to grow: the keyspace's secret (`Keyspace::hash_key`) and the limits.
-#[derive(Clone, Copy, Debug)]
-pub struct Growth {
-    /// A large set hashes its members with it.
-    pub key: HashKey,
-    /// When it becomes large.
-    pub limits: SortedSetLimits,
-}
+/// What a sorted set must know to grow.
+pub type Growth = limits::Growth<SortedSetLimits>;
 
 /// No listpack grows beyond this, whatever the limits say: its lengths must stay far below 32 bits. As the original.
 const LISTPACK_BYTES_MAX: usize = 1 << 30;
 
-/// A sorted set value. No score in it is a NaN.
+/// A sorted set value: one word. No score in it is a NaN.
 #[derive(Debug)]
 pub struct SortedSet {
-    body: Body,
-}
-
-#[derive(Debug)]
-enum Body {
-    Small(Listpack),
-    Large(Box<Large>),
+    body: Body<Exact, Large>,
 }
 
 /// One end of a range of scores.
@@ -145,7 +133,7 @@ impl Default for SortedSet {
 impl SortedSet {
     /// A set without members.
     pub fn new() -> SortedSet {
-        SortedSet { body: Body::Small(Listpack::new()) }
+        SortedSet { body: Body::EMPTY }
     }
 
     /// A set from a listpack of members and scores (a dump's): checked, no member twice. It becomes a large one where the limits
@@ -154,8 +142,8 @@ impl SortedSet {
         let list = small::checked(bytes, growth.key)?;
         let limits = growth.limits;
         let is_small = list.len() / 2 <= limits.entries
-            && Pairs::of(&list).all(|(member, _)| member.len() <= limits.value_bytes);
-        let mut set = SortedSet { body: Body::Small(list) };
+            && Pairs::of(list.view()).all(|(member, _)| member.len() <= limits.value_bytes);
+        let mut set = SortedSet { body: Body::of(list) };
         if !is_small {
             set.grow(growth.key);
         }
@@ -165,9 +153,9 @@ impl SortedSet {
     /// How many members.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.body {
-            Body::Small(list) => list.len() / 2,
-            Body::Large(large) => large.len(),
+        match self.body.form() {
+            Form::Small(list) => View::of_own(list).len() / 2,
+            Form::Large(large) => large.len(),
         }
     }
 
@@ -179,33 +167,33 @@ impl SortedSet {
     /// The score of a member.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match &self.body {
-            Body::Small(list) => small::find(list, member).map(|(_, score)| score),
-            Body::Large(large) => large.score(member),
+        match self.body.form() {
+            Form::Small(list) => small::find(View::of_own(list), member).map(|(_, score)| score),
+            Form::Large(large) => large.score(member),
         }
     }
 
     /// The rank of a member, from the lowest score on, with its score.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        match &self.body {
-            Body::Small(list) => {
+        match self.body.form() {
+            Form::Small(list) => {
                 let mut room = IntText::default();
-                let mut pairs = Pairs::of(list).enumerate();
+                let mut pairs = Pairs::of(View::of_own(list)).enumerate();
                 pairs
                     .find(|(_, (other, _))| other.bytes(&mut room) == member)
                     .map(|(at, (_, score))| (at, score))
             }
-            Body::Large(large) => large.rank(member),
+            Form::Large(large) => large.rank(member),
         }
     }
 
     /// Gives a member the score that `choose` makes of the one that it has; with `None` all stays as it is.
     pub fn change(&mut self, member: &[u8], growth: Growth, choose: impl FnOnce(Option<f64>) -> Option<f64>) {
-        let list = match &mut self.body {
-            Body::Large(large) => return large.change(member, choose),
-            Body::Small(list) => list,
-        };
-        let found = small::find(list, member);
+        if let Some(large) = self.body.large_mut() {
+            return large.change(member, choose);
+        }
+        let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
+        let found = small::find(list.view(), member);
         let before = found.map(|(_, score)| score);
         let Some(score) = choose(before).filter(|score| before != Some(*score)) else { return };
         assert!(!score.is_nan());
@@ -217,51 +205,52 @@ impl SortedSet {
                     && member.len() <= limits.value_bytes
                     && list.as_bytes().len() + member.len() < LISTPACK_BYTES_MAX;
                 if !is_small {
+                    drop(list);
                     return self.grow(growth.key).change(member, |_| Some(score));
                 }
             }
         }
-        small::insert(list, member, score);
+        small::insert(&mut list, member, score);
     }
 
     /// Removes a member; false when there is none.
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match &mut self.body {
-            Body::Small(list) => match list.find(member, 2) {
-                Some(at) => {
-                    list.remove(at, 2);
-                    true
-                }
-                None => false,
-            },
-            Body::Large(large) => large.remove(member),
+        if let Some(large) = self.body.large_mut() {
+            return large.remove(member);
         }
+        let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
+        let found = list.find(member, 2);
+        if let Some(at) = found {
+            list.remove(at, 2);
+        }
+        found.is_some()
     }
 
     /// Removes the members of these ranks, which are there.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) {
-        match &mut self.body {
-            _ if ranks.is_empty() => {}
-            Body::Small(list) => {
-                let mut elements = list.iter();
-                if ranks.start > 0 {
-                    elements.nth(ranks.start * 2 - 1);
-                }
-                let at = elements.offset();
-                list.remove(at, ranks.len() * 2);
-            }
-            Body::Large(large) => large.remove_ranks(ranks),
+        if ranks.is_empty() {
+            return;
         }
+        if let Some(large) = self.body.large_mut() {
+            return large.remove_ranks(ranks);
+        }
+        let mut list: Opened<'_, Listpack, _> = Opened::new(&mut self.body);
+        let mut elements = list.iter();
+        if ranks.start > 0 {
+            elements.nth(ranks.start * 2 - 1);
+        }
+        let at = elements.offset();
+        list.remove(at, ranks.len() * 2);
     }
 
     /// The ranks of the members with scores in a range.
     pub fn ranks_of_scores(&self, range: &ScoreRange) -> Range<usize> {
-        let (start, end) = match &self.body {
-            Body::Small(list) => (
-                Pairs::of(list).take_while(|(_, score)| range.is_below(*score)).count(),
-                Pairs::of(list).take_while(|(_, score)| !range.is_above(*score)).count(),
+        let (start, end) = match self.body.form() {
+            Form::Small(list) => (
+                Pairs::of(View::of_own(list)).take_while(|(_, score)| range.is_below(*score)).count(),
+                Pairs::of(View::of_own(list)).take_while(|(_, score)| !range.is_above(*score)).count(),
             ),
-            Body::Large(large) => (
+            Form::Large(large) => (
                 large.partition_by_score(|score| range.is_below(score)),
                 large.partition_by_score(|score| !range.is_above(score)),
             ),
@@ -272,14 +261,16 @@ impl SortedSet {
     /// The ranks of the members in a range of members. Of use where all scores are equal; else some range.
     pub fn ranks_of_members(&self, range: &MemberRange<'_>) -> Range<usize> {
         let mut room = IntText::default();
-        let (start, end) = match &self.body {
-            Body::Small(list) => (
-                Pairs::of(list).take_while(|(member, _)| range.is_below(member.bytes(&mut room))).count(),
-                Pairs::of(list)
+        let (start, end) = match self.body.form() {
+            Form::Small(list) => (
+                Pairs::of(View::of_own(list))
+                    .take_while(|(member, _)| range.is_below(member.bytes(&mut room)))
+                    .count(),
+                Pairs::of(View::of_own(list))
                     .take_while(|(member, _)| !range.is_above(member.bytes(&mut IntText::default())))
                     .count(),
             ),
-            Body::Large(large) => (
+            Form::Large(large) => (
                 large.partition_by_member(|member| range.is_below(member)),
                 large.partition_by_member(|member| !range.is_above(member)),
             ),
@@ -294,82 +285,81 @@ impl SortedSet {
 
     /// The members of these ranks, which are there, with their scores, from the lowest rank on.
     pub fn range(&self, ranks: Range<usize>) -> Members<'_> {
-        Members(match &self.body {
-            Body::Small(list) => {
-                let mut pairs = Pairs::of(list);
+        Members(match self.body.form() {
+            Form::Small(list) => {
+                let mut pairs = Pairs::of(View::of_own(list));
                 pairs.skip_pairs(ranks.start);
                 Source::Small(pairs, ranks.len())
             }
-            Body::Large(large) => Source::Large(large.range(ranks)),
+            Form::Large(large) => Source::Large(large.range(ranks)),
         })
     }
 
     /// The members of these ranks, which are there, with their scores, from the highest rank on.
     pub fn range_reversed(&self, ranks: Range<usize>) -> Members<'_> {
-        Members(match &self.body {
-            Body::Small(_) => Source::SmallReversed(self.range(ranks).collect::<Vec<_>>().into_iter().rev()),
-            Body::Large(large) => Source::LargeReversed(large.range(ranks).rev()),
+        Members(match self.body.form() {
+            Form::Small(_) => Source::SmallReversed(self.range(ranks).collect::<Vec<_>>().into_iter().rev()),
+            Form::Large(large) => Source::LargeReversed(large.range(ranks).rev()),
         })
     }
 
     /// Visits some members after `cursor` (0: from the start); returns the next cursor, 0 at the end. A member that is there
     /// during the whole scan is visited at least once. A listpack is visited whole.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(StrRef<'_>, f64)) -> u64 {
-        match &self.body {
-            Body::Small(list) => {
-                Pairs::of(list).for_each(|(member, score)| visit(member, score));
+        match self.body.form() {
+            Form::Small(list) => {
+                Pairs::of(View::of_own(list)).for_each(|(member, score)| visit(member, score));
                 0
             }
-            Body::Large(large) => large.scan(cursor, count, visit),
+            Form::Large(large) => large.scan(cursor, count, visit),
         }
     }
 
     /// A member with its score, each with the same chance.
     pub fn random(&self, random: &mut Random) -> Option<(StrRef<'_>, f64)> {
-        match &self.body {
-            Body::Small(_) if self.is_empty() => None,
-            Body::Small(list) => Pairs::of(list).nth(random.below(self.len() as u64) as usize),
-            Body::Large(large) => large.random(random),
+        match self.body.form() {
+            Form::Small(_) if self.is_empty() => None,
+            Form::Small(list) => Pairs::of(View::of_own(list)).nth(random.below(self.len() as u64) as usize),
+            Form::Large(large) => large.random(random),
         }
     }
 
     /// A set like this one, in the same layout. `key` is the keyspace's.
     pub fn duplicate(&self, key: HashKey) -> SortedSet {
         SortedSet {
-            body: match &self.body {
-                Body::Small(list) => Body::Small(list.clone()),
-                Body::Large(large) => Body::Large(Box::new(large.duplicate(key))),
+            body: match self.body.form() {
+                Form::Small(bytes) => self.body.copy_of_small(bytes),
+                Form::Large(large) => Body::large(large.duplicate(key)),
             },
         }
     }
 
     /// The listpack's bytes where it is one: a dump copies them.
     pub fn listpack_bytes(&self) -> Option<&[u8]> {
-        match &self.body {
-            Body::Small(list) => Some(list.as_bytes()),
-            Body::Large(_) => None,
+        match self.body.form() {
+            Form::Small(bytes) => Some(View::of_own(bytes).as_bytes()),
+            Form::Large(_) => None,
         }
     }
 
     /// Prefetches the bucket of a member in a large set. A hint.
     pub fn prefetch_bucket(&self, member: &[u8]) {
-        if let Body::Large(large) = &self.body {
+        if let Form::Large(large) = self.body.form() {
             large.prefetch_bucket(member);
         }
     }
 
     /// Makes it a large one.
     fn grow(&mut self, key: HashKey) -> &mut Large {
-        if let Body::Small(list) = &self.body {
+        if let Form::Small(bytes) = self.body.form() {
             let mut heap = Heap { table: Table::default(), key };
             let mut room = IntText::default();
-            for (member, score) in Pairs::of(list) {
+            for (member, score) in Pairs::of(View::of_own(bytes)) {
                 heap.change(member.bytes(&mut room), |_| score);
             }
-            self.body = Body::Large(Box::new(heap.into_large()));
+            self.body = Body::large(heap.into_large());
         }
-        let Body::Large(large) = &mut self.body else { unreachable!("it was made large above") };
-        large
+        self.body.large_mut().expect("it was made large above")
     }
 }
 
@@ -383,37 +373,30 @@ impl Collection for SortedSet {
         }
     }
 
-    fn into_value(self: Box<Self>) -> Value {
-        Value::SortedSet(self)
-    }
-
     #[inline]
     fn memory_bytes(&self) -> usize {
-        match &self.body {
-            Body::Small(list) => size_class(list.capacity()),
-            Body::Large(large) => size_class(size_of::<Large>()) + large.memory(),
+        match self.body.form() {
+            Form::Small(_) => self.body.small_bytes(),
+            Form::Large(large) => Body::<Exact, Large>::box_bytes() + large.memory(),
         }
     }
 
     fn encoding(&self) -> Encoding {
-        match self.body {
-            Body::Small(_) => Encoding::Listpack,
-            Body::Large(_) => Encoding::Skiplist,
+        match self.body.form() {
+            Form::Small(_) => Encoding::Listpack,
+            Form::Large(_) => Encoding::Skiplist,
         }
     }
 
     fn free_effort(&self) -> usize {
-        match &self.body {
-            Body::Small(_) => 1,
-            Body::Large(large) => large.len(),
+        match self.body.form() {
+            Form::Small(_) => 1,
+            Form::Large(large) => large.len(),
         }
     }
 
     fn free_slice(&mut self, budget: &mut usize) -> bool {
-        match &mut self.body {
-            Body::Small(_) => false,
-            Body::Large(large) => large.free_slice(budget),
-        }
+        self.body.large_mut().is_some_and(|large| large.free_slice(budget))
     }
 }
 
@@ -508,13 +491,13 @@ impl SortedSetBuilder {
         let is_small = self.len() <= self.limits.entries && self.longest <= self.limits.value_bytes;
         let large = self.heap.into_large();
         if !is_small {
-            return SortedSet { body: Body::Large(Box::new(large)) };
+            return SortedSet { body: Body::large(large) };
         }
         let mut list = Listpack::new();
         for (member, score) in large.range(0..large.len()) {
             small::push(&mut list, member, score);
         }
-        SortedSet { body: Body::Small(list) }
+        SortedSet { body: Body::of(list) }
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! A score that is a whole number is an integer there, any other the shortest text that reads back as it.
 
-use crate::listpack::{Listpack, Malformed};
+use crate::listpack::{Listpack, Malformed, View};
 use crate::table::HashKey;
 use crate::value::{IntText, StrRef};
 use alloc::vec::Vec;
 use base::number::{Text, parse_f64, text_shortest};
 use core::cmp::Ordering;
+
+/// 8: about what a score takes, and a member beside its text.
+const PAIR_ROOM: usize = 8;
 
 /// A score as the listpack has it.
 pub(super) fn score_of(text: StrRef<'_>) -> f64 {
@@ -22,7 +25,7 @@ pub(super) fn score_of(text: StrRef<'_>) -> f64 {
 pub(super) struct Pairs<'a>(crate::listpack::Iter<'a>);
 
 impl<'a> Pairs<'a> {
-    pub fn of(list: &'a Listpack) -> Pairs<'a> {
+    pub fn of(list: View<'a>) -> Pairs<'a> {
         Pairs(list.iter())
     }
 
@@ -43,7 +46,7 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 /// The score of a member, and the offset of the member.
-pub(super) fn find(list: &Listpack, member: &[u8]) -> Option<(usize, f64)> {
+pub(super) fn find(list: View<'_>, member: &[u8]) -> Option<(usize, f64)> {
     let at = list.find(member, 2)?;
     let (_, score_at) = list.at(at)?;
     Some((at, score_of(list.at(score_at)?.0)))
@@ -57,6 +60,7 @@ fn order(one: (StrRef<'_>, f64), other: (&[u8], f64)) -> Ordering {
 
 /// Puts a member in that is not there.
 pub(super) fn insert(list: &mut Listpack, member: &[u8], score: f64) {
+    list.reserve(member.len() + PAIR_ROOM);
     let mut iter = list.iter();
     let at = loop {
         let offset = iter.offset();
@@ -102,20 +106,20 @@ pub(super) fn checked(bytes: Vec<u8>, key: HashKey) -> Result<Listpack, Malforme
     }
     // Two members of one hash of 64 bits under a secret key are the same member.
     let mut hashes: Vec<u64> =
-        Pairs::of(&list).map(|(member, _)| key.hash(member.bytes(&mut IntText::default()))).collect();
+        Pairs::of(list.view()).map(|(member, _)| key.hash(member.bytes(&mut IntText::default()))).collect();
     hashes.sort_unstable();
     if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(Malformed);
     }
     let mut room = IntText::default();
-    let is_sorted = Pairs::of(&list)
-        .zip(Pairs::of(&list).skip(1))
+    let is_sorted = Pairs::of(list.view())
+        .zip(Pairs::of(list.view()).skip(1))
         .all(|(one, next)| order(one, (next.0.bytes(&mut room), next.1)).is_lt());
     if is_sorted {
         return Ok(list);
     }
     let mut pairs: Vec<(Vec<u8>, f64)> =
-        Pairs::of(&list).map(|(member, score)| (member.to_vec(), score)).collect();
+        Pairs::of(list.view()).map(|(member, score)| (member.to_vec(), score)).collect();
     pairs.sort_unstable_by(|one, other| order((StrRef::Bytes(&one.0), one.1), (other.0.as_slice(), other.1)));
     let mut sorted = Listpack::new();
     sorted.append(list.as_bytes().len(), |sorted| {

@@ -38,7 +38,7 @@ fn pairs(members: Members<'_>) -> Vec<(f64, Vec<u8>)> {
 fn compare(set: &SortedSet, model: &Model, random: &mut Random) {
     assert_eq!(set.len(), model.len());
     assert_eq!(pairs(set.iter()), *model);
-    if let Body::Large(large) = &set.body {
+    if let Form::Large(large) = set.body.form() {
         large.check();
     }
     for _ in 0..4 {
@@ -133,7 +133,7 @@ fn growth_at_either_end_keeps_the_order() {
         for at in 0..count {
             set.change(format!("{at}").as_bytes(), growth(0), |_| Some(sign * f64::from(at)));
         }
-        let Body::Large(large) = &set.body else { panic!("it is large") };
+        let Form::Large(large) = set.body.form() else { panic!("it is large") };
         large.check();
         let scores: Vec<f64> = set.iter().map(|(_, score)| score).collect();
         assert!(scores.is_sorted() && scores.len() == count as usize);

@@ -14,8 +14,7 @@ mod radix;
 mod runs;
 
 use crate::collection::Collection;
-use crate::value::{Encoding, Kind, Value, ValueRef};
-use alloc::boxed::Box;
+use crate::value::{Encoding, Kind, ValueRef};
 pub use group::{Consumer, ConsumerNumber, Group, GroupMut, Groups, Pending};
 pub use id::{StreamId, TEXT_LEN_MAX};
 pub use log::{Log, NODE_BYTES_MAX, Range, RangeBack, Trim};
@@ -121,10 +120,6 @@ impl Collection for Stream {
             ValueRef::Stream(value) => Some(value),
             _ => None,
         }
-    }
-
-    fn into_value(self: Box<Self>) -> Value {
-        Value::Stream(self)
     }
 
     #[inline]

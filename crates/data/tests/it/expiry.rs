@@ -2,7 +2,7 @@
 
 use crate::world::scaled;
 use base::Random;
-use data::{Entry, HashLimits, Keyspace};
+use data::{Entry, Growth, HashLimits, Keyspace};
 use std::collections::BTreeMap;
 
 const START_MS: u64 = 1_790_000_000_000;
@@ -83,6 +83,7 @@ fn the_mean_time_to_live_is_exact() {
 fn the_index_of_fields_that_expire_is_counted() {
     for clustered in [false, true] {
         let mut space = Keyspace::new([1, 1], 1, clustered);
+        let growth = Growth { key: space.hash_key(), limits: HashLimits::default() };
         let empty = space.used_bytes();
         let keys = ["a", "a rather long name of a key with fields that expire", "c"];
         for (index, key) in keys.iter().enumerate() {
@@ -90,8 +91,8 @@ fn the_index_of_fields_that_expire_is_counted() {
             let Entry::Vacant(free) = space.entry(0, key.as_bytes(), hash) else { panic!("a new key") };
             let mut entry = free.insert_hash();
             let mut fields = entry.hash_mut().unwrap();
-            fields.set(b"f", b"v", HashLimits::default());
-            fields.set_field_deadline(b"f", Some(START_MS + index as u64 * 10_000));
+            fields.set(b"f", b"v", growth);
+            fields.set_field_deadline(b"f", Some(START_MS + index as u64 * 10_000), growth.key);
         }
         let indexed = |space: &mut Keyspace| {
             let mut entries = 0;
@@ -104,7 +105,7 @@ fn the_index_of_fields_that_expire_is_counted() {
         let Entry::Occupied(mut entry) = space.entry(0, keys[1].as_bytes(), hash) else {
             panic!("it is there")
         };
-        assert!(entry.hash_mut().unwrap().set_field_deadline(b"f", None));
+        assert!(entry.hash_mut().unwrap().set_field_deadline(b"f", None, growth.key));
         assert_eq!(indexed(&mut space), 2);
         let hash = space.hash(b"c");
         let Entry::Occupied(entry) = space.entry(0, b"c", hash) else { panic!("it is there") };

@@ -2,7 +2,7 @@
 
 use crate::world::{World, scaled};
 use base::Random;
-use data::{Hash, HashKey, HashLimits};
+use data::{Growth, Hash, HashKey, HashLimits};
 use std::collections::BTreeSet;
 
 fn scan_among_changes(seed: u64, clustered: bool) {
@@ -106,10 +106,11 @@ fn hostile_cursors_end() {
 
 #[test]
 fn a_large_hash_is_scanned_whole() {
-    let mut hash = Hash::new(HashKey([4, 5]));
+    let mut hash = Hash::new();
+    let growth = Growth { key: HashKey([4, 5]), limits: HashLimits::default() };
     let fields = scaled(5_000);
     for number in 0..fields {
-        hash.set(format!("{number}").as_bytes(), b"v", HashLimits::default());
+        hash.set(format!("{number}").as_bytes(), b"v", growth);
     }
     let (mut cursor, mut seen) = (0, BTreeSet::new());
     loop {
@@ -120,7 +121,7 @@ fn a_large_hash_is_scanned_whole() {
             break;
         }
         let field = format!("{}", seen.len() + 10_000);
-        hash.set(field.as_bytes(), b"w", HashLimits::default());
+        hash.set(field.as_bytes(), b"w", growth);
     }
     assert!((0..fields).all(|number| seen.contains(format!("{number}").as_bytes())));
 }

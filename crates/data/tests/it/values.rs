@@ -1,6 +1,6 @@
 //! Layouts and their names.
 
-use data::{Collection, Encoding, Entry, Hash, HashKey, HashLimits, Keyspace, OccupiedEntry};
+use data::{Collection, Encoding, Entry, Growth, Hash, HashKey, HashLimits, Keyspace, OccupiedEntry};
 
 /// The entry of `key`, made with `value` if it is not there.
 fn entry<'a>(space: &'a mut Keyspace, key: &'a [u8], value: &[u8]) -> OccupiedEntry<'a> {
@@ -48,13 +48,13 @@ fn a_key_of_16_bytes_and_a_value_of_64_take_96() {
 
 #[test]
 fn a_hash_changes_its_layout_at_the_limits() {
-    let mut hash = Hash::new(HashKey([1, 2]));
-    let limits = HashLimits { entries: 2, value_bytes: 4 };
+    let mut hash = Hash::new();
+    let limits = Growth { key: HashKey([1, 2]), limits: HashLimits { entries: 2, value_bytes: 4 } };
     assert!(hash.set(b"a", b"1", limits));
     assert!(hash.set(b"b", b"2", limits));
     assert!(!hash.set(b"b", b"three", limits));
     assert_eq!(hash.encoding(), Encoding::Hashtable);
-    let mut hash = Hash::new(HashKey([1, 2]));
+    let mut hash = Hash::new();
     for field in [b"a", b"b", b"c"] {
         hash.set(field, b"1", limits);
     }
@@ -63,8 +63,8 @@ fn a_hash_changes_its_layout_at_the_limits() {
 
 #[test]
 fn a_listpack_of_a_dump_is_checked() {
-    let mut hash = Hash::new(HashKey([1, 2]));
-    hash.set(b"a", b"1", HashLimits::default());
+    let mut hash = Hash::new();
+    hash.set(b"a", b"1", Growth { key: HashKey([1, 2]), limits: HashLimits::default() });
     let bytes = hash.listpack_bytes().unwrap().to_vec();
     let load = |bytes: Vec<u8>, entries| {
         Hash::from_listpack(HashKey([1, 2]), bytes, HashLimits { entries, value_bytes: 64 })

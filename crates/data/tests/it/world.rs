@@ -1,7 +1,7 @@
 //! A keyspace beside its model, and random operations on both.
 
 use base::Random;
-use data::{Entry, HashLimits, Keyspace, OccupiedEntry, Set, SetLimits, Value, ValueRef};
+use data::{Entry, Growth, HashKey, HashLimits, Keyspace, OccupiedEntry, Set, SetLimits, Value, ValueRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a key holds.
@@ -34,8 +34,10 @@ pub fn scaled(count: usize) -> usize {
     if cfg!(miri) { count / 40 + 1 } else { count }
 }
 
-const LIMITS: HashLimits = HashLimits { entries: 6, value_bytes: 20 };
-const SET_LIMITS: SetLimits = SetLimits { intset_entries: 9, listpack_entries: 6, value_bytes: 20 };
+const KEY: HashKey = HashKey([8, 9]);
+const LIMITS: Growth<HashLimits> = Growth { key: KEY, limits: HashLimits { entries: 6, value_bytes: 20 } };
+const SET_LIMITS: Growth<SetLimits> =
+    Growth { key: KEY, limits: SetLimits { intset_entries: 9, listpack_entries: 6, value_bytes: 20 } };
 
 fn change_hash(
     entry: &mut OccupiedEntry<'_>,
@@ -151,7 +153,7 @@ impl World {
                         return;
                     }
                     11 | 12 => {
-                        let mut set = Set::new(self.space.hash_key());
+                        let mut set = Set::new();
                         set.insert(&text, SET_LIMITS);
                         let entry = self.space.entry(name.0, &name.1, hash);
                         let Entry::Vacant(entry) = entry else { unreachable!("it was vacant just now") };

@@ -3,7 +3,7 @@
 use crate::call::{Call, Class};
 use crate::commands::Deadline;
 use crate::commands::expiry::Conditions;
-use crate::commands::hashes::{answer_field, bury_fields};
+use crate::commands::hashes::{answer_field, bury_fields, growth};
 use crate::keys::{self, Place};
 use crate::table::Command;
 use alloc::collections::BTreeSet;
@@ -254,10 +254,11 @@ fn give(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]], at: u64) -> Result<()
     if removes(call, at) {
         return remove(call, key, fields, "hexpired");
     }
+    let hash_key = call.keys.shared.keyspace.hash_key();
     let Some(mut entry) = call.keys.taken(key).filter(|_| !fields.is_empty()) else { return Ok(()) };
     let mut hash = keys::hash_mut(&mut entry)?;
     fields.iter().for_each(|field| {
-        hash.set_field_deadline(field, Some(at));
+        hash.set_field_deadline(field, Some(at), hash_key);
     });
     drop(hash);
     pass_on(call, &[b"HPEXPIREAT"], key, Some(at), fields);
@@ -267,10 +268,11 @@ fn give(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]], at: u64) -> Result<()
 
 /// Takes the deadline from fields that have one.
 fn take(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) -> Result<(), Refusal> {
+    let hash_key = call.keys.shared.keyspace.hash_key();
     let Some(mut entry) = call.keys.taken(key).filter(|_| !fields.is_empty()) else { return Ok(()) };
     let mut hash = keys::hash_mut(&mut entry)?;
     fields.iter().for_each(|field| {
-        hash.set_field_deadline(field, None);
+        hash.set_field_deadline(field, None, hash_key);
     });
     drop(hash);
     pass_on(call, &[b"HPERSIST"], key, None, fields);
@@ -506,14 +508,14 @@ fn hsetex(call: &mut Call<'_>) -> Result<(), Refusal> {
         None if options.keeps => FieldDeadline::Keep,
         None => FieldDeadline::Clear,
     };
-    let (limits, hash_key) = (call.core.settings.limits.hash, call.keys.shared.keyspace.hash_key());
+    let growth = growth(call);
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
-        Place::Free(free) => free.insert_hash(hash_key),
+        Place::Free(free) => free.insert_hash(),
     };
     let mut hash = keys::hash_mut(&mut entry)?;
     for index in (0..pairs.len()).step_by(2) {
-        hash.set_with_deadline(pairs.at(index), pairs.at(index + 1), deadline, limits);
+        hash.set_with_deadline(pairs.at(index), pairs.at(index + 1), deadline, growth);
     }
     drop(hash);
     if options.keeps && !buried.is_empty() {

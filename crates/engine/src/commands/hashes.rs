@@ -6,7 +6,7 @@ use crate::keys::{self, Place};
 use crate::table::Command;
 use alloc::vec::Vec;
 use base::number::{self, Extended};
-use data::{FieldDeadline, FieldsAt, Hash, StrRef};
+use data::{FieldDeadline, FieldsAt, Growth, Hash, HashLimits, StrRef};
 use spec::command::{Access, Acl, Arity, Flags, Group, Keys};
 use spec::{Refusal, Spec};
 use wire::reply::Reply;
@@ -326,24 +326,28 @@ fn say(reply: &mut Reply<'_>, string: StrRef<'_>) {
     }
 }
 
+/// What a hash must know to grow.
+pub(super) fn growth(call: &Call<'_>) -> Growth<HashLimits> {
+    Growth { key: call.keys.shared.keyspace.hash_key(), limits: call.core.settings.limits.hash }
+}
+
 fn hset(call: &mut Call<'_>) -> Result<(), Refusal> {
     if call.args.len() % 2 == 1 {
         return Err(arity(call));
     }
     let (key, args) = (call.args.at(1), call.args);
-    let limits = call.core.settings.limits.hash;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     if call.keys.shared.keyspace.keys_with_volatile_parts(call.keys.db) > 0 {
         bury_fields(call, key, args.from(2).iter().step_by(2))?;
     }
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
-        Place::Free(free) => free.insert_hash(hash_key),
+        Place::Free(free) => free.insert_hash(),
     };
     let mut hash = keys::hash_mut(&mut entry)?;
     let mut created = 0;
     for at in (2..call.args.len()).step_by(2) {
-        created += i64::from(hash.set(call.args.at(at), call.args.at(at + 1), limits));
+        created += i64::from(hash.set(call.args.at(at), call.args.at(at + 1), growth));
     }
     drop(hash);
     call.as_requested();
@@ -359,17 +363,16 @@ fn hset(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn hsetnx(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, field, value) = (call.args.at(1), call.args.at(2), call.args.at(3));
     let buried = bury_fields(call, key, [field].into_iter())?;
-    let limits = call.core.settings.limits.hash;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
-        Place::Free(free) => free.insert_hash(hash_key),
+        Place::Free(free) => free.insert_hash(),
     };
     if keys::hash(&entry.as_ref())?.field(field).is_some() {
         call.reply.integer(0);
         return Ok(());
     }
-    keys::hash_mut(&mut entry)?.set(field, value, limits);
+    keys::hash_mut(&mut entry)?.set(field, value, growth);
     if buried.is_empty() {
         call.as_requested();
     } else {
@@ -511,11 +514,10 @@ fn hincrby(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (key, field) = (call.args.at(1), call.args.at(2));
     let delta = number::parse_i64(call.args.at(3)).ok_or(Refusal::NotInteger)?;
     let buried = bury_fields(call, key, [field].into_iter())?;
-    let limits = call.core.settings.limits.hash;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
-        Place::Free(free) => free.insert_hash(hash_key),
+        Place::Free(free) => free.insert_hash(),
     };
     let before = match keys::hash(&entry.as_ref())?.field(field) {
         Some(value) => value.integer().ok_or(Refusal::HashNotInteger)?,
@@ -523,7 +525,7 @@ fn hincrby(call: &mut Call<'_>) -> Result<(), Refusal> {
     };
     let after = before.checked_add(delta).ok_or(Refusal::Overflow)?;
     let text = number::integer_text(after);
-    keys::hash_mut(&mut entry)?.set_with_deadline(field, &text, FieldDeadline::Keep, limits);
+    keys::hash_mut(&mut entry)?.set_with_deadline(field, &text, FieldDeadline::Keep, growth);
     if buried.is_empty() {
         call.as_requested();
     } else {
@@ -541,8 +543,7 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
         return Err(Refusal::IncrementNotFinite);
     }
     bury_fields(call, key, [field].into_iter())?;
-    let limits = call.core.settings.limits.hash;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     let place = call.keys.entry(key);
     let before = match &place {
         Place::Taken(entry) => match keys::hash(&entry.as_ref())?.field(field) {
@@ -555,10 +556,10 @@ fn hincrbyfloat(call: &mut Call<'_>) -> Result<(), Refusal> {
     let after = before.checked_add(delta).ok_or(Refusal::NotFinite)?.text();
     let mut entry = match place {
         Place::Taken(entry) => entry,
-        Place::Free(free) => free.insert_hash(hash_key),
+        Place::Free(free) => free.insert_hash(),
     };
     let mut hash = keys::hash_mut(&mut entry)?;
-    hash.set_with_deadline(field, &after, FieldDeadline::Keep, limits);
+    hash.set_with_deadline(field, &after, FieldDeadline::Keep, growth);
     let keeps = hash.has_deadlines() && hash.field_with_deadline(field).is_some_and(|(_, at)| at.is_some());
     drop(hash);
     if keeps {

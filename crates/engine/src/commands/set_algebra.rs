@@ -3,7 +3,7 @@
 //! The sets are read where they lie; only what is stored is put together anew.
 
 use crate::call::{Call, Class};
-use crate::commands::sets::say;
+use crate::commands::sets::{growth, say};
 use crate::keys::{self, Keys as View, Place};
 use crate::table::Command;
 use alloc::vec::Vec;
@@ -252,12 +252,12 @@ fn sintercard(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn sinterstore(call: &mut Call<'_>) -> Result<(), Refusal> {
     let names: Vec<&[u8]> = call.args.from(2).iter().collect();
-    let limits = call.core.settings.limits.set;
-    let mut result = Set::new(call.keys.shared.keyspace.hash_key());
+    let growth = growth(call);
+    let mut result = Set::new();
     let mut sets = whole(read_all(&mut call.keys, &names)?);
     let mut room = Default::default();
     intersect(&mut sets, |member| {
-        result.insert_new(member.bytes(&mut room), limits);
+        result.insert_new(member.bytes(&mut room), growth);
         true
     });
     store(call, result, "sinterstore")
@@ -268,12 +268,11 @@ const LOOKED_THROUGH_MAX: usize = 8;
 
 fn sunion(call: &mut Call<'_>) -> Result<(), Refusal> {
     let names: Vec<&[u8]> = call.args.from(1).iter().collect();
-    let limits = call.core.settings.limits.set;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     let mut sets: Vec<&Set> = read_all(&mut call.keys, &names)?.into_iter().flatten().collect();
     if sets.len() > LOOKED_THROUGH_MAX {
-        let mut union = Set::new(hash_key);
-        sets.iter().for_each(|set| union.extend(set.iter(), limits));
+        let mut union = Set::new();
+        sets.iter().for_each(|set| union.extend(set.iter(), growth));
         return answer_all(&mut call.reply, &union);
     }
     sets.sort_by_key(|set| core::cmp::Reverse(set.len()));
@@ -287,26 +286,25 @@ fn sunion(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn sunionstore(call: &mut Call<'_>) -> Result<(), Refusal> {
     let names: Vec<&[u8]> = call.args.from(2).iter().collect();
-    let limits = call.core.settings.limits.set;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     let mut sets: Vec<&Set> = read_all(&mut call.keys, &names)?.into_iter().flatten().collect();
     sets.sort_by_key(|set| core::cmp::Reverse(set.len()));
     // The union with a set that is too large for the small layouts is too large as well: that one is copied as it is.
     let is_large = |set: &&&Set| {
         set.encoding() == Encoding::Hashtable
-            && set.len() > limits.intset_entries.max(limits.listpack_entries)
+            && set.len() > growth.limits.intset_entries.max(growth.limits.listpack_entries)
     };
     let (mut result, others) = match sets.first().filter(is_large) {
         Some(largest) => (largest.duplicate(), &sets[1..]),
         None => {
-            let mut first = Set::new(hash_key);
+            let mut first = Set::new();
             let mut room = Default::default();
             let members = sets.first().into_iter().flat_map(|set| set.iter());
-            members.for_each(|member| first.insert_new(member.bytes(&mut room), limits));
+            members.for_each(|member| first.insert_new(member.bytes(&mut room), growth));
             (first, sets.get(1..).unwrap_or_default())
         }
     };
-    others.iter().for_each(|set| result.extend(set.iter(), limits));
+    others.iter().for_each(|set| result.extend(set.iter(), growth));
     store(call, result, "sunionstore")
 }
 
@@ -360,8 +358,8 @@ fn sdiff(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn sdiffstore(call: &mut Call<'_>) -> Result<(), Refusal> {
     let names: Vec<&[u8]> = call.args.from(2).iter().collect();
-    let limits = call.core.settings.limits.set;
-    let mut result = Set::new(call.keys.shared.keyspace.hash_key());
+    let growth = growth(call);
+    let mut result = Set::new();
     let sets = read_all(&mut call.keys, &names)?;
     match difference(&sets) {
         Difference::Nothing => {}
@@ -369,7 +367,7 @@ fn sdiffstore(call: &mut Call<'_>) -> Result<(), Refusal> {
         Difference::Looked(first, others) => {
             let mut room = Default::default();
             first.compare(&others, false, |member| {
-                result.insert_new(member.bytes(&mut room), limits);
+                result.insert_new(member.bytes(&mut room), growth);
                 true
             });
         }

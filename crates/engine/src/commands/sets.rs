@@ -6,7 +6,7 @@ use crate::keys::{self, Place};
 use crate::table::Command;
 use alloc::vec::Vec;
 use base::number;
-use data::{Set, StrRef};
+use data::{Growth, Set, SetLimits, StrRef};
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
 use wire::reply::Reply;
@@ -210,20 +210,24 @@ fn read<'c>(keys: &'c mut keys::Keys<'_>, key: &[u8]) -> Result<Option<&'c Set>,
     }
 }
 
+/// What a set must know to grow.
+pub(super) fn growth(call: &Call<'_>) -> Growth<SetLimits> {
+    Growth { key: call.keys.shared.keyspace.hash_key(), limits: call.core.settings.limits.set }
+}
+
 fn sadd(call: &mut Call<'_>) -> Result<(), Refusal> {
     let key = call.args.at(1);
-    let limits = call.core.settings.limits.set;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     let mut entry = match call.keys.entry(key) {
         Place::Taken(entry) => entry,
-        Place::Free(free) => free.insert(Set::new(hash_key).into(), None),
+        Place::Free(free) => free.insert(Set::new().into(), None),
     };
     let mut set = keys::change_in::<Set>(&mut entry)?;
     let before = set.len();
     if call.args.len() == 3 {
-        set.insert(call.args.at(2), limits);
+        set.insert(call.args.at(2), growth);
     } else {
-        set.extend(call.args.from(2).iter().map(StrRef::Bytes), limits);
+        set.extend(call.args.from(2).iter().map(StrRef::Bytes), growth);
     }
     let added = set.len() - before;
     drop(set);
@@ -411,8 +415,7 @@ fn srandmember(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn smove(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (from, to, member) = (call.args.at(1), call.args.at(2), call.args.at(3));
-    let limits = call.core.settings.limits.set;
-    let hash_key = call.keys.shared.keyspace.hash_key();
+    let growth = growth(call);
     let is_there = match call.keys.look(from) {
         Some(entry) => keys::of::<Set>(&entry)?.contains(member),
         None => {
@@ -437,9 +440,9 @@ fn smove(call: &mut Call<'_>) -> Result<(), Refusal> {
     }
     let mut target = match call.keys.entry(to) {
         Place::Taken(entry) => entry,
-        Place::Free(free) => free.insert(Set::new(hash_key).into(), None),
+        Place::Free(free) => free.insert(Set::new().into(), None),
     };
-    let is_new = keys::change_in::<Set>(&mut target)?.insert(member, limits);
+    let is_new = keys::change_in::<Set>(&mut target)?.insert(member, growth);
     call.as_requested();
     call.changed(Class::SET, "srem", from);
     if is_empty {

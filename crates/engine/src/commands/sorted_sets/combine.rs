@@ -7,8 +7,9 @@ use crate::keys::{self, Expiry, Keys};
 use alloc::format;
 use alloc::vec::Vec;
 use base::number;
+use data::sorted_set::Growth;
 use data::value::IntText;
-use data::{Growth, Kind, Set, SortedSet, SortedSetBuilder, SortedSetLimits, ValueRef};
+use data::{Kind, Set, SortedSet, SortedSetBuilder, SortedSetLimits, ValueRef};
 use spec::Refusal;
 use wire::batch::Args;
 

@@ -8,9 +8,10 @@
 use super::steering;
 use base::Random;
 use data::list::End;
-use data::sorted_set::Growth;
 use data::stream::{Pending, StreamId, Trim};
-use data::{Collection, FieldDeadline, Hash, HashKey, Limits, List, SortedSet, Stream, Value, ValueRef};
+use data::{
+    Collection, FieldDeadline, Growth, Hash, HashKey, Limits, List, SortedSet, Stream, Value, ValueRef,
+};
 use data::{hyperloglog, stream};
 use std::ops::ControlFlow;
 use wire::rdb::encoder::Packing;
@@ -219,8 +220,8 @@ fn change(value: &mut Value, limits: &Limits, random: &mut Random) {
         Value::Hash(hash) => change_hash(hash, limits, random),
         Value::List(list) => change_list(list, limits, random),
         Value::Set(set) => match random.below(4) {
-            0 => drop(set.insert(b"new", limits.set)),
-            1 => drop(set.insert(b"123456789012", limits.set)),
+            0 => drop(set.insert(b"new", grown(limits.set))),
+            1 => drop(set.insert(b"123456789012", grown(limits.set))),
             2 => drop(set.take_random(random)),
             _ => {
                 let first = set.iter().next().map(|member| member.to_vec());
@@ -232,15 +233,19 @@ fn change(value: &mut Value, limits: &Limits, random: &mut Random) {
     }
 }
 
+fn grown<L>(limits: L) -> Growth<L> {
+    Growth { key: KEY, limits }
+}
+
 fn change_hash(hash: &mut Hash, limits: &Limits, random: &mut Random) {
     let first = hash.iter().next().map(|(field, _)| field.to_vec()).unwrap_or_default();
     match random.below(5) {
-        0 => drop(hash.set(b"new", b"value", limits.hash)),
-        1 => assert!(!hash.set(&first, b"changed", limits.hash)),
+        0 => drop(hash.set(b"new", b"value", grown(limits.hash))),
+        1 => assert!(!hash.set(&first, b"changed", grown(limits.hash))),
         2 => assert!(hash.remove(&first)),
         3 => {
             let deadline = FieldDeadline::At(NOW_MS + random.below(9));
-            assert!(!hash.set_with_deadline(&first, b"due", deadline, limits.hash));
+            assert!(!hash.set_with_deadline(&first, b"due", deadline, grown(limits.hash)));
         }
         _ => drop(hash.expire(NOW_MS, 2)),
     }
@@ -268,7 +273,7 @@ fn change_list(list: &mut List, limits: &Limits, random: &mut Random) {
 }
 
 fn change_sorted_set(set: &mut SortedSet, limits: &Limits, random: &mut Random) {
-    let growth = Growth { key: KEY, limits: limits.sorted_set };
+    let growth = grown(limits.sorted_set);
     let rank = random.below(set.len() as u64) as usize;
     let member = set.range(rank..rank + 1).next().map(|(member, _)| member.to_vec()).unwrap_or_default();
     match random.below(4) {
@@ -341,10 +346,10 @@ fn let_go(value: Value) {
     }
     match value {
         Value::Integer(_) | Value::String(_) => {}
-        Value::Hash(hash) => slices(*hash),
-        Value::List(list) => slices(*list),
-        Value::Set(set) => slices(*set),
-        Value::SortedSet(set) => slices(*set),
+        Value::Hash(hash) => slices(hash),
+        Value::List(list) => slices(list),
+        Value::Set(set) => slices(set),
+        Value::SortedSet(set) => slices(set),
         Value::Stream(stream) => slices(*stream),
     }
 }

@@ -145,7 +145,7 @@ pub enum Question<'a> {
     },
     /// DEBUG CHANGE-REPL-ID: begin a new history.
     ChangeReplid,
-    /// All data was removed on purpose (FLUSHALL): a running snapshot is to end, `save` points to be seen to.
+    /// All data was removed on purpose (FLUSHALL): a save in the background is to end.
     FlushedAll,
 }
 

@@ -205,6 +205,29 @@ pub enum DiskOp {
     },
 }
 
+impl DiskOp {
+    /// The number of an operation whose end is reported.
+    pub fn write(&self) -> Option<WriteId> {
+        match self {
+            DiskOp::Replace { write, .. }
+            | DiskOp::Append { write, .. }
+            | DiskOp::Sync { write, .. }
+            | DiskOp::SyncBeside { write, .. }
+            | DiskOp::Truncate { write, .. }
+            | DiskOp::Rename { write, .. }
+            | DiskOp::Commit { write, .. }
+            | DiskOp::Remove { write, .. } => Some(*write),
+            DiskOp::Create { .. }
+            | DiskOp::Extend { .. }
+            | DiskOp::Abandon { .. }
+            | DiskOp::Open { .. }
+            | DiskOp::Measure { .. }
+            | DiskOp::Read { .. }
+            | DiskOp::Close { .. } => None,
+        }
+    }
+}
+
 /// How loud a line of the log is, as in the originals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

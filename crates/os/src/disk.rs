@@ -288,22 +288,8 @@ impl Worker {
                     let _ = fs::remove_file(&held.path);
                 }
             }
-            DiskOp::Read { file, bytes_max } => {
-                let result = self.step(file, |file| {
-                    sys.disk_gate(DiskStep::Read)?;
-                    let mut bytes = Vec::new();
-                    file.take(bytes_max as u64).read_to_end(&mut bytes)?;
-                    Ok(bytes)
-                });
-                self.mailbox.put(Input::FileRead { file, result });
-            }
-            DiskOp::Measure { file } => {
-                // A file that is not open says so at the first read.
-                let held = self.files.get(&file).and_then(|held| held.file.as_ref());
-                if let Some(Ok(about)) = held.map(File::metadata) {
-                    self.mailbox.put(Input::FileSize { file, bytes: about.len() });
-                }
-            }
+            DiskOp::Read { file, bytes_max } => self.read(file, bytes_max),
+            DiskOp::Measure { file } => self.measure(file),
             DiskOp::Close { file } => {
                 self.files.remove(&file);
                 self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&file);
@@ -312,6 +298,25 @@ impl Worker {
                 let result = within(dir, &path).and_then(|path| named(&path, remove(&sys, &path)));
                 self.answer(write, result);
             }
+        }
+    }
+
+    fn read(&mut self, file: FileId, bytes_max: usize) {
+        let sys = self.sys.clone();
+        let result = self.step(file, |file| {
+            sys.disk_gate(DiskStep::Read)?;
+            let mut bytes = Vec::new();
+            file.take(bytes_max as u64).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        self.mailbox.put(Input::FileRead { file, result });
+    }
+
+    /// A file that is not open says so at the first read.
+    fn measure(&self, file: FileId) {
+        let held = self.files.get(&file).and_then(|held| held.file.as_ref());
+        if let Some(Ok(about)) = held.map(File::metadata) {
+            self.mailbox.put(Input::FileSize { file, bytes: about.len() });
         }
     }
 

@@ -33,23 +33,7 @@ impl Gates {
 
     /// Notes the write of an operation that is being submitted.
     pub(crate) fn on_submit(&mut self, op: &DiskOp) {
-        let write = match op {
-            DiskOp::Replace { write, .. }
-            | DiskOp::Append { write, .. }
-            | DiskOp::Sync { write, .. }
-            | DiskOp::SyncBeside { write, .. }
-            | DiskOp::Truncate { write, .. }
-            | DiskOp::Rename { write, .. }
-            | DiskOp::Commit { write, .. }
-            | DiskOp::Remove { write, .. } => *write,
-            DiskOp::Create { .. }
-            | DiskOp::Extend { .. }
-            | DiskOp::Abandon { .. }
-            | DiskOp::Open { .. }
-            | DiskOp::Measure { .. }
-            | DiskOp::Read { .. }
-            | DiskOp::Close { .. } => return,
-        };
+        let Some(write) = op.write() else { return };
         self.pending.insert(write);
         self.submitted = self.submitted.max(Some(write));
     }

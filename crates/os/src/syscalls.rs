@@ -507,7 +507,7 @@ pub fn event_take(fd: BorrowedFd<'_>) {
 }
 
 /// Blocks SIGTERM and SIGINT for this thread and those that it starts, and makes them readable. Ignores
-/// SIGHUP and SIGPIPE, as the originals do.
+/// SIGHUP and SIGPIPE, as the originals do, and SIGXFSZ: a file that may not grow is an error of its write.
 pub fn signal_reader() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` initialises the live local `set` before the others read it; ignoring a signal
@@ -522,6 +522,7 @@ pub fn signal_reader() -> io::Result<OwnedFd> {
         }
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         let fd = checked(libc::signalfd(-1, set.as_ptr(), libc::SFD_NONBLOCK | libc::SFD_CLOEXEC))?;
         Ok(owned(fd))
     }

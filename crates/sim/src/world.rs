@@ -810,17 +810,7 @@ impl<M: Machine> World<M> {
 
     fn disk(&mut self, index: HostIndex, op: DiskOp) {
         let host = &mut self.hosts[index];
-        if let DiskOp::Replace { write, .. }
-        | DiskOp::Append { write, .. }
-        | DiskOp::Sync { write, .. }
-        | DiskOp::SyncBeside { write, .. }
-        | DiskOp::Truncate { write, .. }
-        | DiskOp::Rename { write, .. }
-        | DiskOp::Commit { write, .. }
-        | DiskOp::Remove { write, .. } = &op
-        {
-            host.pending_writes.insert(*write);
-        }
+        host.pending_writes.extend(op.write());
         let was_idle = host.disk_queue.is_empty();
         host.disk_queue.push_back(op);
         if was_idle {

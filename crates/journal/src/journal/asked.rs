@@ -94,7 +94,7 @@ impl Journal {
         is_free
     }
 
-    /// FLUSHALL has run: a save in the background ends, and where there are save points the empty data is saved.
+    /// FLUSHALL has run: a save in the background ends.
     pub fn flushed_all(&mut self) {
         self.is_flushed = true;
     }
@@ -103,9 +103,6 @@ impl Journal {
     pub(super) fn see_to_flush(&mut self, turn: &mut Turn<'_>) {
         if core::mem::take(&mut self.is_flushed) {
             self.saver.give_up_background(turn);
-            if !self.settings.save_points.is_empty() && !self.saver.is_busy() {
-                self.saver.wish(Wish::Background);
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The rows of INFO, in the order of the answer.
 
-use super::{Facts, Field, PrimaryLink, REDAN_VERSION, REDIS_VERSION, Section, Show, Shown};
+use super::{Facts, Field, Persistence, PrimaryLink, REDAN_VERSION, REDIS_VERSION, Section, Show, Shown};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -349,68 +349,32 @@ pub static FIELDS: &[Field] = &[
     row(
         Section::Persistence,
         "loading_start_time",
-        Show::Value(|facts| {
-            if facts.persistence.loading {
-                Shown::Size(facts.persistence.load_started_seconds)
-            } else {
-                Shown::Absent
-            }
-        }),
+        Show::Value(|facts| loading(facts, |load| Shown::Size(load.load_started_seconds))),
     ),
     row(
         Section::Persistence,
         "loading_total_bytes",
-        Show::Value(|facts| {
-            if facts.persistence.loading {
-                Shown::Size(facts.persistence.load_total_bytes)
-            } else {
-                Shown::Absent
-            }
-        }),
+        Show::Value(|facts| loading(facts, |load| Shown::Size(load.load_total_bytes))),
     ),
     row(
         Section::Persistence,
         "loading_rdb_used_mem",
-        Show::Value(|facts| {
-            if facts.persistence.loading {
-                Shown::Size(facts.persistence.load_used_bytes)
-            } else {
-                Shown::Absent
-            }
-        }),
+        Show::Value(|facts| loading(facts, |load| Shown::Size(load.load_used_bytes))),
     ),
     row(
         Section::Persistence,
         "loading_loaded_bytes",
-        Show::Value(|facts| {
-            if facts.persistence.loading {
-                Shown::Size(facts.persistence.load_done_bytes)
-            } else {
-                Shown::Absent
-            }
-        }),
+        Show::Value(|facts| loading(facts, |load| Shown::Size(load.load_done_bytes))),
     ),
     row(
         Section::Persistence,
         "loading_loaded_perc",
-        Show::Value(|facts| {
-            if facts.persistence.loading {
-                percent(facts.persistence.load_done_bytes, facts.persistence.load_total_bytes)
-            } else {
-                Shown::Absent
-            }
-        }),
+        Show::Value(|facts| loading(facts, |load| percent(load.load_done_bytes, load.load_total_bytes))),
     ),
     row(
         Section::Persistence,
         "loading_eta_seconds",
-        Show::Value(|facts| {
-            if facts.persistence.loading {
-                Shown::Size(facts.persistence.load_eta_seconds)
-            } else {
-                Shown::Absent
-            }
-        }),
+        Show::Value(|facts| loading(facts, |load| Shown::Size(load.load_eta_seconds))),
     ),
     // Stats.
     row(
@@ -724,6 +688,11 @@ pub static FIELDS: &[Field] = &[
     // Keyspace.
     row(Section::Keyspace, "db", Show::Lines(write_databases)),
 ];
+
+/// A fact of the load that is under way; nothing otherwise.
+fn loading(facts: &Facts, show: for<'a> fn(&'a Persistence) -> Shown<'a>) -> Shown<'_> {
+    if facts.persistence.loading { show(&facts.persistence) } else { Shown::Absent }
+}
 
 /// A fact of the link to the primary; absent where this is the primary.
 fn link(facts: &Facts, show: for<'a> fn(&'a PrimaryLink) -> Shown<'a>) -> Shown<'_> {

@@ -77,6 +77,8 @@ pub(crate) struct Rest {
     pub(crate) moves_due: Option<(Time, usize)>,
     /// Clients that wait for the end of a CLUSTER subcommand.
     pub(crate) waits: Waits,
+    /// The primary that `replicaof` of the configuration names since the role changed last.
+    pub(crate) primary_told: Option<machine::Address>,
 }
 
 /// A shutdown that is under way.
@@ -118,6 +120,7 @@ impl Rest {
             joined_told: 0,
             moves_due: None,
             waits: Waits::default(),
+            primary_told: None,
         }
     }
 

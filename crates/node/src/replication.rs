@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use base::{Now, Span};
 use data::Keyspace;
 use journal::{Act, Journal, Source, StreamApplied, Turn};
-use machine::{ConnId, HostSetting, Level, Outbox, Output};
+use machine::{Address, ConnId, HostSetting, Level, Outbox, Output};
 
 /// Consequences of consequences, at most: each round empties both lists, so reaching it is a bug.
 const ROUNDS_MAX: u32 = 10_000;
@@ -76,6 +76,23 @@ impl Node {
         if was_primary && shared.standing.is_replica {
             self.engine.end_waits();
         }
+        self.note_primary();
+    }
+
+    /// Keeps `replicaof` true, for CONFIG GET and CONFIG REWRITE. (A cluster keeps it in nodes.conf.)
+    fn note_primary(&mut self) {
+        let primary = self.rest.journal.primary();
+        if self.rest.is_clustered || self.rest.primary_told.as_ref() == primary {
+            return;
+        }
+        let told = primary.map(|address| match address {
+            Address::Inet(ip, port) => (ip.to_string(), *port),
+            Address::Name(name, port) => (name.clone(), *port),
+            Address::Unix(path) => (path.clone(), 0),
+        });
+        let told = told.as_ref().map(|(host, port)| (host.as_bytes(), *port));
+        self.engine.shared.config.put_replicaof(told);
+        self.rest.primary_told = primary.cloned();
     }
 
     /// A replica that comes in step gets the state of the slots on the move, which no snapshot holds; and again a few times,

@@ -234,6 +234,23 @@ impl Keyspace {
         all
     }
 
+    /// An empty keyspace of the same form and secret: its data can take the place of this one's.
+    pub fn beside(&self) -> Keyspace {
+        Keyspace::new(self.key.0, self.databases(), self.is_clustered())
+    }
+
+    /// Takes the data of `other`, which `beside` has made, as its own.
+    ///
+    /// # Panics
+    /// When there is data, or a snapshot is under way in either.
+    pub fn take_from(&mut self, other: Keyspace) {
+        assert!(self.is_empty() && self.snapshot.is_none() && other.snapshot.is_none());
+        assert!(self.databases() == other.databases());
+        // The marks of entries mean what their keyspace says.
+        (self.databases, self.mark) = (other.databases, other.mark);
+        (self.used, self.heads) = (other.used, other.heads);
+    }
+
     /// Exchanges two databases.
     pub fn swap(&mut self, one: u32, other: u32) {
         self.databases.swap(one as usize, other as usize);

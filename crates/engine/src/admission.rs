@@ -192,7 +192,8 @@ fn by_state(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal>
     if standing.is_replica && !standing.link_up && !settings.serve_stale && !all_have(Flags::STALE) {
         return Some(Refusal::PrimaryDown);
     }
-    if standing.loading && !must_obey && !all_have(Flags::LOADING) {
+    let must_wait = standing.loads_beside && spec.flags.has(Flags::NO_ASYNC_LOADING);
+    if (standing.loading && !must_obey && !all_have(Flags::LOADING)) || must_wait {
         return Some(Refusal::Loading);
     }
     if (call.session.is_replica || call.session.is_monitor)

@@ -53,6 +53,8 @@ pub struct Standing {
     pub link_up: bool,
     /// Data is being loaded; most commands are refused.
     pub loading: bool,
+    /// Data is being loaded beside what is served; few commands are refused.
+    pub loads_beside: bool,
     /// The last background save failed, and writes stop for that (`stop-writes-on-bgsave-error`).
     pub save_failed: bool,
     /// Why the append-only file can not be written: writes stop until it can.
@@ -72,6 +74,7 @@ impl Standing {
     pub(crate) fn is_open(&self) -> bool {
         !self.is_replica
             && !self.loading
+            && !self.loads_beside
             && !self.save_failed
             && self.aof_error.is_none()
             && !self.lacks_replicas

@@ -83,6 +83,10 @@ pub enum Source {
     File,
     /// A primary.
     Primary,
+    /// A primary, into a keyspace of its own; the data here is not served meanwhile.
+    Beside,
+    /// The same, and the data here is served: it is of the same history.
+    BesideServed,
     /// The file of the last save, into a node that serves already (DEBUG RELOAD).
     Reload,
 }

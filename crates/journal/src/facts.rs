@@ -111,8 +111,10 @@ pub struct LoadingFacts {
     pub loaded_bytes: u64,
     /// `loading_rdb_used_mem`: memory of the data when they were written.
     pub used_bytes: u64,
-    /// `async_loading` stays 0; this one is true for a synchronisation.
+    /// This one is true for a synchronisation.
     pub from_primary: bool,
+    /// `async_loading`: the old data is served meanwhile.
+    pub is_served: bool,
 }
 
 /// Saves.

@@ -24,7 +24,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Id, Now, Span, Time, Unix};
-use machine::{Address, ConnId, Level, Output, Peer};
+use data::Keyspace;
+use machine::{Address, ConnId, Disk, DiskError, FileId, Level, Output, Peer};
 use wire::{Batch, Ending, Framer, Mode};
 
 /// 1 s: the pause before the next attempt, as in the originals.
@@ -43,12 +44,16 @@ pub(crate) enum Event {
     Continue(Option<Id>),
     /// The primary's data is about to come in: the own data must go first.
     Replace,
+    /// The primary's data is about to come in beside the own. True: the own is served meanwhile.
+    Beside(bool),
+    /// What came in beside the own data takes its place.
+    Swap(Box<Keyspace>),
     /// The primary's data is in. This history at this offset begins.
     Synced(Id, u64, Loaded),
     /// Commands.
     Stream(ConnId, Batch),
-    /// The link, or the attempt to get one, ended. `replaced`: the own data is gone and the primary's is not complete.
-    Down { was_linked: bool, replaced: bool, error: String },
+    /// The link, or the attempt to get one, ended, and with it what was loaded.
+    Down { was_linked: bool, was: Loading, error: String },
 }
 
 /// The state of a replica towards its primary.
@@ -72,6 +77,16 @@ pub(crate) struct Follow {
     accepts: bool,
     /// The end of our history, where the primary did not say who it is: an empty snapshot tells.
     unjudged: Option<u64>,
+}
+
+/// A load from the primary that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loading {
+    Nothing,
+    /// The own data is gone and the primary's is not complete.
+    Instead,
+    /// The own data is here; it is served or not.
+    Beside { is_served: bool },
 }
 
 /// What this node has when it asks its primary.
@@ -159,7 +174,23 @@ impl Follow {
 
     /// The primary's data is coming in; the own is gone.
     pub(crate) fn is_loading(&self) -> bool {
-        matches!(&self.state, State::Transfer { transfer, .. } if transfer.replaced)
+        self.what_is_loaded() == Loading::Instead
+    }
+
+    pub(crate) fn what_is_loaded(&self) -> Loading {
+        let State::Transfer { transfer, .. } = &self.state else { return Loading::Nothing };
+        match &transfer.aside {
+            _ if transfer.replaced => Loading::Instead,
+            Some(aside) if aside.is_begun => Loading::Beside { is_served: aside.is_served },
+            Some(_) | None => Loading::Nothing,
+        }
+    }
+
+    /// What a transfer has collected goes.
+    fn give_transfer_up(&mut self, turn: &mut Turn<'_>) {
+        if let State::Transfer { transfer, .. } = &mut self.state {
+            transfer.give_up(turn);
+        }
     }
 
     /// Work is at hand for `work`.
@@ -184,6 +215,7 @@ impl Follow {
 
     /// Closes what is open: the role changes. Returns the connections whose end is still to be reported.
     pub(crate) fn stop(mut self, turn: &mut Turn<'_>) -> Vec<ConnId> {
+        self.give_transfer_up(turn);
         if let Some(conn) = self.conn() {
             turn.out.close_now(conn);
             self.closing.push(conn);
@@ -235,11 +267,11 @@ impl Follow {
             self.closing.retain(|closing| *closing != conn);
             return;
         }
-        let was_linked = self.is_linked();
-        let replaced = self.is_loading();
+        let (was_linked, was) = (self.is_linked(), self.what_is_loaded());
+        self.give_transfer_up(turn);
         self.state = State::Idle { retry_at: turn.now.mono };
         let error = "Connection with MASTER lost".to_string();
-        self.note_down(was_linked, replaced, error, turn, events);
+        self.note_down(was_linked, was, error, turn, events);
     }
 
     pub(crate) fn on_batch(
@@ -354,10 +386,13 @@ impl Follow {
                 Ask::Body(..) => return Err(Fault::Link("the primary talks out of turn".to_string())),
                 Ask::Psync => mode = self.on_psync(conn, &reply, turn, events)?,
                 Ask::Payload(replid, offset) => {
-                    let transfer = Box::new(Transfer::new(replid, offset, frame(&reply)?, settings));
+                    let (frame, ours) = (frame(&reply)?, stand.position.map(|(replid, _)| replid));
+                    let transfer = Transfer::new((replid, offset), frame, ours, settings, turn);
+                    let transfer = Box::new(transfer);
+                    let to = if transfer.is_spooled() { "disk" } else { "parser" };
                     let text = match &transfer.frame {
-                        Frame::Length(bytes) => format!("receiving {bytes} bytes from master to parser"),
-                        Frame::Mark(_) => "receiving streamed RDB from master with EOF to parser".to_string(),
+                        Frame::Length(bytes) => format!("receiving {bytes} bytes from master to {to}"),
+                        Frame::Mark(_) => format!("receiving streamed RDB from master with EOF to {to}"),
                     };
                     turn.out.log(Level::Notice, format!("MASTER <-> REPLICA sync: {text}"));
                     let now = turn.now.mono;
@@ -456,6 +491,30 @@ impl Follow {
         self.state = State::Linked { conn, heard: now, ack_at: now, rest };
     }
 
+    /// A write ended; false when it is none of a transfer.
+    pub(crate) fn on_disk(&mut self, disk: &Disk, turn: &mut Turn<'_>, events: &mut Vec<Event>) -> bool {
+        let State::Transfer { conn, transfer, .. } = &mut self.state else { return false };
+        let Some(result) = transfer.on_disk(*conn, disk, turn) else { return false };
+        if let Err(text) = result {
+            self.fail(Fault::Data(text), turn, events);
+        }
+        true
+    }
+
+    /// Bytes of a file; those of another are left.
+    pub(crate) fn on_file_read(
+        &mut self,
+        file: FileId,
+        result: Result<Vec<u8>, DiskError>,
+        turn: &mut Turn<'_>,
+        events: &mut Vec<Event>,
+    ) {
+        let State::Transfer { transfer, .. } = &mut self.state else { return };
+        if let Some(Err(text)) = transfer.on_file_read(file, &mut Some(result), turn) {
+            self.fail(Fault::Data(text), turn, events);
+        }
+    }
+
     // ----- work and time
 
     /// A slice of the load.
@@ -481,11 +540,19 @@ impl Follow {
                 self.fail(Fault::Lack(Lack::Empty), turn, events);
             }
             Ok(Step::Ready) => {
-                transfer.replaced = true;
                 let lines = transfer.loader.writer().lines(turn.now);
                 lines.into_iter().for_each(|line| turn.out.log(Level::Notice, line));
                 turn.out.log(Level::Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
-                events.push(Event::Replace);
+                match &mut transfer.aside {
+                    Some(aside) => {
+                        aside.is_begun = true;
+                        events.push(Event::Beside(aside.is_served));
+                    }
+                    None => {
+                        transfer.replaced = true;
+                        events.push(Event::Replace);
+                    }
+                }
             }
             Ok(Step::Done) => match transfer.finish() {
                 Ok(true) => {
@@ -497,6 +564,7 @@ impl Follow {
                         turn.out.put(Output::Resume(conn));
                     }
                     let mut framer = Box::new(Framer::new(Mode::Stream));
+                    events.extend(transfer.aside.take().map(|aside| Event::Swap(aside.keyspace)));
                     events.push(Event::Synced(replid, offset, loaded));
                     let result = reframe(conn, &mut framer, &rest, turn, events);
                     self.link(conn, Some(framer), turn);
@@ -604,7 +672,8 @@ impl Follow {
     }
 
     fn fail(&mut self, fault: Fault, turn: &mut Turn<'_>, events: &mut Vec<Event>) {
-        let (was_linked, replaced) = (self.is_linked(), self.is_loading());
+        let (was_linked, was) = (self.is_linked(), self.what_is_loaded());
+        self.give_transfer_up(turn);
         if let Some(conn) = self.conn() {
             turn.out.close_now(conn);
             self.closing.push(conn);
@@ -622,7 +691,7 @@ impl Follow {
             Fault::Lack(lack) => self.refuse_data(lack),
         };
         self.state = State::Idle { retry_at: now + pause };
-        self.note_down(was_linked, replaced, error, turn, events);
+        self.note_down(was_linked, was, error, turn, events);
     }
 
     /// The primary's data is refused: what the log says, and how long to wait before the next look.
@@ -666,7 +735,7 @@ impl Follow {
     fn note_down(
         &mut self,
         was_linked: bool,
-        replaced: bool,
+        was: Loading,
         error: String,
         turn: &mut Turn<'_>,
         events: &mut Vec<Event>,
@@ -677,7 +746,7 @@ impl Follow {
         }
         turn.out.log(Level::Warning, format!("Link to the primary {} down: {error}", self.primary));
         self.last_error = Some(error.clone());
-        events.push(Event::Down { was_linked, replaced, error });
+        events.push(Event::Down { was_linked, was, error });
     }
 
     // ----- answers
@@ -720,7 +789,7 @@ impl Follow {
     /// Bytes of the running transfer: of all, decoded, and of the data's memory at the primary.
     pub(crate) fn loading(&self) -> Option<[u64; 3]> {
         match &self.state {
-            State::Transfer { transfer, .. } if transfer.replaced => {
+            State::Transfer { transfer, .. } if transfer.is_begun() => {
                 let total = if let Frame::Length(bytes) = transfer.frame { bytes } else { 0 };
                 Some([total, transfer.loader.at(), transfer.loader.writer().used_bytes])
             }

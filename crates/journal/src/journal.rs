@@ -21,7 +21,7 @@ mod handover;
 use crate::aof::{Aof, Replay};
 use crate::boot::Boot;
 use crate::feed::Feed;
-use crate::follow::{Event, Follow, Stand, command};
+use crate::follow::{Event, Follow, Loading, Stand, command};
 use crate::gate::{Done, Gate};
 use crate::lineage::Bond;
 use crate::link::Links;
@@ -324,10 +324,10 @@ impl Journal {
 
     fn stop_following(&mut self, turn: &mut Turn<'_>) {
         let Some(follow) = self.follow.take() else { return };
-        let (was_linked, replaced) = (follow.is_linked(), follow.is_loading());
+        let (was_linked, was) = (follow.is_linked(), follow.what_is_loaded());
         self.closing = follow.stop(turn);
         let error = "the role of this node changed".to_string();
-        self.on_events(Vec::from([Event::Down { was_linked, replaced, error }]), turn);
+        self.on_events(Vec::from([Event::Down { was_linked, was, error }]), turn);
     }
 
     /// The primary that is followed.
@@ -537,7 +537,13 @@ impl Journal {
             return true;
         }
         match self.saver.on_disk(disk, turn) {
-            Written::NotOurs => return false,
+            Written::NotOurs => {
+                let mut events = Vec::new();
+                let follow = self.follow.as_mut();
+                let is_ours = follow.is_some_and(|follow| follow.on_disk(disk, turn, &mut events));
+                self.on_events(events, turn);
+                return is_ours;
+            }
             Written::Going => {}
             Written::Ended(Wish::Rewrite, result) => self.aof.on_walked(result, &self.settings.aof, turn),
             Written::Ended(Wish::Shutdown, result) => self.on_last_save(result.map(|_| ()), turn),
@@ -556,12 +562,21 @@ impl Journal {
         if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
             boot.on_read(result, turn);
             turn.out.again = true;
+            return;
         } else if let Some(replay) = self.replay.as_mut().filter(|replay| replay.file == Some(file)) {
             replay.on_read(result, turn);
             turn.out.again = true;
+            return;
         } else if self.aof.owns_file(file) {
             self.aof.on_file_read(result, turn);
+            return;
         }
+        let mut events = Vec::new();
+        if let Some(follow) = &mut self.follow {
+            follow.on_file_read(file, result, turn, &mut events);
+            turn.out.again |= follow.has_work();
+        }
+        self.on_events(events, turn);
     }
 
     /// Time passed: timeouts, retries, ACKs, save points, a slice of a running load.
@@ -774,6 +789,15 @@ impl Journal {
                     turn.acts.push(Act::LoadBegan(Source::Primary));
                     self.drop_data(turn);
                 }
+                Event::Beside(is_served) => {
+                    self.load_started = turn.now.unix;
+                    turn.acts.push(Act::LoadBegan(beside(is_served)));
+                }
+                Event::Swap(keyspace) => {
+                    turn.acts.push(Act::LoadBegan(Source::Primary));
+                    self.drop_data(turn);
+                    turn.keyspace.take_from(*keyspace);
+                }
                 Event::Synced(replid, offset, loaded) => {
                     self.bind(turn.now);
                     self.unsettled.clear();
@@ -788,17 +812,28 @@ impl Journal {
                     turn.acts.push(Act::PrimaryLinkUp);
                 }
                 Event::Stream(conn, batch) => turn.acts.push(Act::StreamBatch { conn, batch }),
-                Event::Down { was_linked, replaced, error } => {
+                Event::Down { was_linked, was, error } => {
                     self.unsettled.clear();
-                    if replaced {
-                        self.drop_data(turn);
-                        turn.acts.push(Act::LoadEnded(Source::Primary, Err(error)));
-                    }
+                    self.end_load(was, error, turn);
                     if was_linked {
                         self.bond = self.bond_now(turn.now);
                         turn.acts.push(Act::PrimaryLinkDown);
                     }
                 }
+            }
+        }
+    }
+
+    /// A load from the primary ended before its end.
+    fn end_load(&mut self, was: Loading, error: String, turn: &mut Turn<'_>) {
+        match was {
+            Loading::Nothing => {}
+            Loading::Instead => {
+                self.drop_data(turn);
+                turn.acts.push(Act::LoadEnded(Source::Primary, Err(error)));
+            }
+            Loading::Beside { is_served } => {
+                turn.acts.push(Act::LoadEnded(beside(is_served), Err(error)));
             }
         }
     }
@@ -884,6 +919,11 @@ impl Journal {
             }
         }
     }
+}
+
+/// A load beside the data, which is served meanwhile or not.
+fn beside(is_served: bool) -> Source {
+    if is_served { Source::BesideServed } else { Source::Beside }
 }
 
 /// The end of the last real write among the first `done` bytes, where `base` bytes stand before the batch.

@@ -36,6 +36,7 @@ mod pace;
 mod report;
 pub mod settings;
 mod snapshot;
+mod spool;
 mod transfer;
 
 pub use act::{Act, Loaded, Source};
@@ -43,4 +44,4 @@ pub use aof::{AofFacts, AofSettings, Fsync};
 pub use facts::{Facts, LoadingFacts, PrimaryFacts, ReplicaFacts, SavingFacts};
 pub use journal::{Candidate, Journal, Replconf, ShutdownWish, StreamApplied, Takeover, Turn};
 pub use lineage::{Bond, Lack};
-pub use settings::Settings;
+pub use settings::{DisklessLoad, Settings};

@@ -84,7 +84,7 @@ impl Journal {
 
 fn fill_persistence(facts: &Facts, now: Now, info: &mut spec::info::Persistence) {
     if let Some(loading) = facts.loading {
-        info.loading = true;
+        (info.loading, info.is_loading_aside) = (!loading.is_served, loading.is_served);
         info.load_started_seconds = loading.started_seconds;
         info.load_total_bytes = loading.total_bytes;
         info.load_done_bytes = loading.loaded_bytes;

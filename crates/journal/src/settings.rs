@@ -11,6 +11,15 @@ use spec::Config;
 use spec::config::SavePoint;
 use spec::directive::id;
 
+/// Where a snapshot of the primary goes. What is here stays until it is whole, in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisklessLoad {
+    /// `disabled`, `on-empty-db`: into a file first, unless there is nothing here that could be lost.
+    WhenEmpty,
+    /// `swapdb`: into a keyspace of its own, which takes the place of this one.
+    Swap,
+}
+
 /// The directives that the journal obeys; each field is the directive of that name.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -34,6 +43,8 @@ pub struct Settings {
     pub diskless_delay: Span,
     /// `repl-diskless-sync-max-replicas`: start at once when so many wait; zero: wait the delay out.
     pub diskless_replicas_max: u32,
+    /// `repl-diskless-load`.
+    pub diskless_load: DisklessLoad,
     /// `repl-full-syncs-max`: so many replicas may be under full synchronisation at one time; zero: all that ask.
     pub full_syncs_max: u32,
     /// `replica-full-sync-guard`: a primary that came back without our data does not replace them.
@@ -95,6 +106,10 @@ impl Settings {
             backlog_ttl: seconds(id::REPL_BACKLOG_TTL),
             diskless_delay: seconds(id::REPL_DISKLESS_SYNC_DELAY),
             diskless_replicas_max: config.count(id::REPL_DISKLESS_SYNC_MAX_REPLICAS) as u32,
+            diskless_load: match config.choice(id::REPL_DISKLESS_LOAD) {
+                "swapdb" => DisklessLoad::Swap,
+                _ => DisklessLoad::WhenEmpty,
+            },
             full_syncs_max: config.count(id::REPL_FULL_SYNCS_MAX) as u32,
             full_sync_guard: config.yes(id::REPLICA_FULL_SYNC_GUARD),
             replica_hard_limit: limit.hard_bytes,

@@ -4,13 +4,17 @@
 //! known by length or by mark, and what follows it is the stream already.
 
 use crate::load::{Loader, Step};
+use crate::settings::DisklessLoad;
+use crate::spool::Spool;
 use crate::{Settings, Turn};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Id, Time};
-use machine::{ConnId, Output};
+use data::Keyspace;
+use machine::{ConnId, Disk, DiskError, FileId, Output};
 use wire::Batch;
 
 /// 8 MiB: so much of a snapshot may wait to be decoded before the primary's connection is not read any more.
@@ -25,12 +29,25 @@ pub(crate) enum Frame {
     Mark([u8; 40]),
 }
 
+/// What is loaded beside the data that is served, to take its place at the end.
+pub(crate) struct Aside {
+    pub(crate) keyspace: Box<Keyspace>,
+    /// What is here is a part of the same history: it is served meanwhile.
+    pub(crate) is_served: bool,
+    /// The load has begun.
+    pub(crate) is_begun: bool,
+}
+
 /// A snapshot of the primary on its way into the keyspace.
 pub(crate) struct Transfer {
     pub(crate) replid: Id,
     pub(crate) offset: u64,
     pub(crate) frame: Frame,
     pub(crate) loader: Loader,
+    /// The data is collected in a file first.
+    spool: Option<Box<Spool>>,
+    /// The data is loaded beside what is here.
+    pub(crate) aside: Option<Aside>,
     queue: VecDeque<Vec<u8>>,
     pub(crate) queued: usize,
     pub(crate) received: u64,
@@ -49,12 +66,28 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    pub(crate) fn new(replid: Id, offset: u64, frame: Frame, settings: &Settings) -> Transfer {
+    /// `ours`: the history of the data that is here.
+    pub(crate) fn new(
+        (replid, offset): (Id, u64),
+        frame: Frame,
+        ours: Option<Id>,
+        settings: &Settings,
+        turn: &mut Turn<'_>,
+    ) -> Transfer {
+        // Where there is nothing, nothing can be lost on the way.
+        let has_data = !turn.keyspace.is_empty();
+        let swaps = settings.diskless_load == DisklessLoad::Swap;
         Transfer {
             replid,
             offset,
             frame,
             loader: Loader::new(true, settings),
+            spool: (has_data && !swaps).then(|| Box::new(Spool::new(turn))),
+            aside: (has_data && swaps).then(|| Aside {
+                keyspace: Box::new(turn.keyspace.beside()),
+                is_served: ours == Some(replid),
+                is_begun: false,
+            }),
             queue: VecDeque::new(),
             queued: 0,
             received: 0,
@@ -81,13 +114,80 @@ impl Transfer {
         for index in 0..batch.len() {
             for bytes in batch.request(index).iter() {
                 self.received += bytes.len() as u64;
-                self.queued += bytes.len();
-                self.queue.push_back(bytes.to_vec());
+                match &mut self.spool {
+                    Some(spool) => spool.take(bytes, &self.frame, turn),
+                    None => self.enqueue(bytes.to_vec()),
+                }
             }
         }
-        if self.queued > QUEUE_BYTES_MAX && !self.is_paused {
+        let is_full = match &self.spool {
+            Some(spool) => spool.is_full(),
+            None => self.queued > QUEUE_BYTES_MAX,
+        };
+        if is_full && !self.is_paused {
             self.is_paused = true;
             turn.out.put(Output::Pause(conn));
+        }
+    }
+
+    fn enqueue(&mut self, bytes: Vec<u8>) {
+        self.queued += bytes.len();
+        self.queue.push_back(bytes);
+    }
+
+    /// True when it goes to a file first.
+    pub(crate) fn is_spooled(&self) -> bool {
+        self.spool.is_some()
+    }
+
+    /// True when the data that is here is gone, or is to be, and what comes is loaded.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.replaced || self.aside.as_ref().is_some_and(|aside| aside.is_begun)
+    }
+
+    /// A write ended. None when it is not one of this.
+    pub(crate) fn on_disk(
+        &mut self,
+        conn: ConnId,
+        disk: &Disk,
+        turn: &mut Turn<'_>,
+    ) -> Option<Result<(), String>> {
+        let spool = self.spool.as_mut()?;
+        let result = spool.on_disk(disk, turn)?;
+        if self.is_paused && !spool.is_full() {
+            self.is_paused = false;
+            turn.out.put(Output::Resume(conn));
+        }
+        Some(result)
+    }
+
+    /// A part of the file that all was collected in. None when it is another file.
+    pub(crate) fn on_file_read(
+        &mut self,
+        file: FileId,
+        result: &mut Option<Result<Vec<u8>, DiskError>>,
+        turn: &mut Turn<'_>,
+    ) -> Option<Result<(), String>> {
+        let spool = self.spool.as_mut().filter(|spool| spool.owns(file))?;
+        match spool.on_read(result.take()?) {
+            Ok((bytes, is_last)) => {
+                self.enqueue(bytes);
+                let behind = self.spool.take_if(|_| is_last).map(|spool| spool.close(turn));
+                behind.into_iter().flatten().for_each(|bytes| self.enqueue(bytes));
+            }
+            Err(text) => return Some(Err(text)),
+        }
+        Some(Ok(()))
+    }
+
+    /// What it has collected goes.
+    pub(crate) fn give_up(&mut self, turn: &mut Turn<'_>) {
+        if let Some(spool) = self.spool.take() {
+            drop(spool.close(turn));
+        }
+        if let Some(mut aside) = self.aside.take() {
+            let part = aside.keyspace.flush_all();
+            turn.keyspace.dispose(part);
         }
     }
 
@@ -107,7 +207,11 @@ impl Transfer {
         let delay = settings.key_load_delay;
         let pushed_max = self.pushed.saturating_add(settings.load_turn_bytes as u64);
         loop {
-            let step = self.loader.step(budget, delay, turn.now, turn.keyspace, &mut Vec::new())?;
+            let keyspace = match &mut self.aside {
+                Some(aside) => &mut *aside.keyspace,
+                None => &mut *turn.keyspace,
+            };
+            let step = self.loader.step(budget, delay, turn.now, keyspace, &mut Vec::new())?;
             self.has_more = matches!(step, Step::More | Step::Ready);
             self.is_early = step == Step::Early;
             self.is_done = step == Step::Done;
@@ -121,9 +225,15 @@ impl Transfer {
     }
 
     fn after_step(&mut self, conn: ConnId, step: Step, turn: &mut Turn<'_>) -> Result<Step, String> {
-        if self.is_paused && self.queued < QUEUE_BYTES_MAX / 4 {
-            self.is_paused = false;
-            turn.out.put(Output::Resume(conn));
+        let has_room = self.queued < QUEUE_BYTES_MAX / 4;
+        match &mut self.spool {
+            Some(spool) if has_room => spool.read_on(turn),
+            Some(_) => {}
+            None if self.is_paused && has_room => {
+                self.is_paused = false;
+                turn.out.put(Output::Resume(conn));
+            }
+            None => {}
         }
         if self.is_done {
             self.tail.extend(self.queue.drain(..).flatten());

@@ -137,6 +137,7 @@ impl Node {
 
     fn carry_out_journal(&mut self, now: Now, act: Act, out: &mut Outbox) {
         match act {
+            Act::LoadBegan(Source::BesideServed) => self.engine.shared.standing.loads_beside = true,
             Act::LoadBegan(source) => {
                 self.engine.shared.standing.loading = true;
                 if source == Source::Primary {
@@ -151,7 +152,9 @@ impl Node {
                 self.loaded(now, result, out);
             }
             Act::LoadEnded(Source::Reload, result) => self.reloaded(result, out),
-            Act::LoadEnded(Source::Primary, result) => self.synchronised(result, out),
+            Act::LoadEnded(Source::Primary | Source::Beside | Source::BesideServed, result) => {
+                self.synchronised(result, out);
+            }
             Act::SelectAgain => self.engine.shared.feed.forget_selection(),
             Act::StreamBatch { conn: _, batch } => {
                 let mut told = StreamApplied::default();
@@ -213,6 +216,7 @@ impl Node {
     /// A full synchronisation has ended.
     fn synchronised(&mut self, result: Result<journal::Loaded, alloc::string::String>, out: &mut Outbox) {
         self.engine.shared.standing.loading = false;
+        self.engine.shared.standing.loads_beside = false;
         self.engine.apply_reset();
         match result {
             Ok(loaded) => {

@@ -121,7 +121,8 @@ fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
     let waits = |(name, _): &(&[u8], &[u8])| {
         DirectiveId::named(name).is_some_and(|id| NOT_WHILE_LOADING.contains(&id))
     };
-    if call.keys.shared.standing.loading && pairs.iter().any(waits) {
+    let standing = &call.keys.shared.standing;
+    if (standing.loading || standing.loads_beside) && pairs.iter().any(waits) {
         return Err(Refusal::Loading);
     }
     let before = call.keys.shared.config.clone();

@@ -3,7 +3,7 @@
 use super::Journal;
 use crate::boot::Boot;
 use crate::facts::{Facts, LoadingFacts};
-use crate::follow::Follow;
+use crate::follow::{Follow, Loading};
 use crate::lineage::{Bond, Lack, Stake};
 use crate::snapshot::Wish;
 use crate::{Act, Source, Turn};
@@ -147,6 +147,8 @@ impl Journal {
                 loaded_bytes,
                 used_bytes,
                 from_primary,
+                is_served: self.follow.as_ref().map(Follow::what_is_loaded)
+                    == Some(Loading::Beside { is_served: true }),
             }),
             saving,
             aof: self.aof.facts(now.mono),

@@ -1,11 +1,12 @@
 //! The journal from outside: nodes that synchronise, lose each other and find each other again.
 
+mod beside;
 mod guard;
 mod script;
 mod world;
 
 use base::{Random, Span};
-use journal::{Settings, ShutdownWish, Source};
+use journal::{DisklessLoad, Settings, ShutdownWish, Source};
 use machine::ConnId;
 use world::World;
 
@@ -483,6 +484,7 @@ fn any_order_of_faults_ends_in_equal_data() {
             diskless_delay: Span::ms(draw.below(2_000)),
             save_points: Vec::new(),
             full_syncs_max: draw.below(3) as u32,
+            diskless_load: if draw.chance(1, 2) { DisklessLoad::Swap } else { DisklessLoad::WhenEmpty },
             // Here whoever leads is right.
             full_sync_guard: false,
             ..Settings::default()

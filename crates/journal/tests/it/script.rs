@@ -69,8 +69,12 @@ impl Script {
                     }
                 }
                 Output::Log { text, .. } => self.node.log.push(text),
+                Output::Disk(work) => self.node.work(work, false),
                 _ => {}
             }
+        }
+        if self.node.answer(self.now) {
+            self.seal();
         }
     }
 
@@ -170,7 +174,7 @@ fn own_data_stays_until_the_primarys_is_understood() {
     for payload in [b"HELLO WORLD, this is no snapshot".to_vec(), bad_version] {
         let mut script = Script::new();
         script.reach_payload();
-        script.hears(&payload);
+        script.hears(&[payload, MARK.as_bytes().to_vec()].concat());
         script.pass(Span::ms(300));
         assert!(script.node.has_logged("REPLICATION STOPPED"));
         assert!(script.has_own_data() && script.node.loads.is_empty());
@@ -181,6 +185,7 @@ fn own_data_stays_until_the_primarys_is_understood() {
     let mut payload = snapshot(&["a"]);
     payload.truncate(payload.len() - 9);
     payload.extend_from_slice(b"\x07\x01l\x01\x01x");
+    payload.extend_from_slice(MARK.as_bytes());
     script.hears(&payload);
     script.pass(Span::ms(300));
     assert!(script.node.has_logged("module"));

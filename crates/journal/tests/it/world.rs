@@ -27,6 +27,7 @@ pub struct Node {
     pub shutdowns: Vec<Result<(), String>>,
     pub link_up: bool,
     pub loading: bool,
+    pub loads_beside: bool,
     /// Stream commands with this name are not known.
     pub unknown: Option<&'static str>,
     /// INFO is answered.
@@ -112,6 +113,7 @@ impl Node {
             shutdowns: Vec::new(),
             link_up: false,
             loading: false,
+            loads_beside: false,
             unknown: None,
             tells: true,
             started: now,
@@ -158,9 +160,10 @@ impl Node {
 
     fn on_act(&mut self, now: Now, act: Act) {
         match act {
+            Act::LoadBegan(Source::BesideServed) => self.loads_beside = true,
             Act::LoadBegan(_) => self.loading = true,
             Act::LoadEnded(source, result) => {
-                self.loading = false;
+                (self.loading, self.loads_beside) = (false, false);
                 if let Ok(loaded) = &result {
                     self.stream = Stream { db: loaded.stream_db, ..Stream::default() };
                 }
@@ -289,6 +292,72 @@ impl Node {
         format!("${}\r\n{text}\r\n", text.len())
     }
 
+    /// Does what the disk is asked for. `is_full`: no file can be given its final name.
+    pub fn work(&mut self, work: DiskOp, is_full: bool) {
+        let this = self;
+        let done = |write| Answer::Disk(Disk { write, result: Ok(()) });
+        match work {
+            DiskOp::Create { file, path } => {
+                this.files.insert(path.clone(), Vec::new());
+                this.open.insert(file, (path, 0));
+            }
+            DiskOp::Append { file, write, bytes } => {
+                let path = &this.open[&file].0;
+                this.files.get_mut(path).unwrap().extend_from_slice(Chunk::as_slice(&bytes));
+                this.answers.push_back(done(write));
+            }
+            DiskOp::Commit { file, write, .. } if is_full => {
+                let (old, _) = this.open.remove(&file).unwrap();
+                this.files.remove(&old);
+                let error = DiskError { fault: DiskFault::Full, text: "no space left".into() };
+                this.answers.push_back(Answer::Disk(Disk { write, result: Err(error) }));
+            }
+            DiskOp::Commit { file, write, path } => {
+                let (old, _) = this.open.remove(&file).unwrap();
+                let bytes = this.files.remove(&old).unwrap();
+                this.files.insert(path, bytes);
+                this.answers.push_back(done(write));
+            }
+            DiskOp::Abandon { file } => {
+                let (path, _) = this.open.remove(&file).unwrap();
+                this.files.remove(&path);
+            }
+            DiskOp::Open { file, path } => {
+                this.open.insert(file, (path, 0));
+            }
+            DiskOp::Measure { file } => {
+                let bytes = this.files.get(&this.open[&file].0).map(|bytes| bytes.len() as u64);
+                this.answers.extend(bytes.map(|bytes| Answer::Size(file, bytes)));
+            }
+            DiskOp::Read { file, bytes_max } => {
+                let (path, at) = this.open.get_mut(&file).unwrap();
+                let missing = DiskError { fault: DiskFault::Missing, text: format!("{path}: no such file") };
+                let result = this.files.get(path).ok_or(missing).map(|bytes| {
+                    let end = bytes.len().min(*at + bytes_max.min(700));
+                    let part = bytes[*at..end].to_vec();
+                    *at = end;
+                    part
+                });
+                this.answers.push_back(Answer::Read(file, result));
+            }
+            DiskOp::Close { file } => drop(this.open.remove(&file)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Gives the answers of the disk. False when there are none.
+    pub fn answer(&mut self, now: Now) -> bool {
+        let had_some = !self.answers.is_empty();
+        while let Some(answer) = self.answers.pop_front() {
+            self.call(now, |journal, turn| match answer {
+                Answer::Disk(disk) => drop(journal.on_disk(&disk, turn)),
+                Answer::Size(file, bytes) => journal.on_file_size(file, bytes),
+                Answer::Read(file, result) => journal.on_file_read(file, result, turn),
+            });
+        }
+        had_some
+    }
+
     /// The data.
     pub fn contents(&self) -> Contents {
         let mut contents = Contents::new();
@@ -413,13 +482,7 @@ impl World {
     fn turn(&mut self, node: usize) {
         let now = self.now;
         self.give_unsent(node);
-        while let Some(answer) = self.nodes[node].answers.pop_front() {
-            self.nodes[node].call(now, |journal, turn| match answer {
-                Answer::Disk(disk) => drop(journal.on_disk(&disk, turn)),
-                Answer::Size(file, bytes) => journal.on_file_size(file, bytes),
-                Answer::Read(file, result) => journal.on_file_read(file, result, turn),
-            });
-        }
+        self.nodes[node].answer(now);
         for index in 0..self.pipes.len() {
             for side in 0..2 {
                 if self.pipes[index].ends[side].node == node {
@@ -555,7 +618,7 @@ impl World {
                     self.pipes[index].ends[side].is_paused = is_paused;
                 }
             }
-            Output::Disk(work) => self.work(node, work),
+            Output::Disk(work) => self.nodes[node].work(work, self.is_full),
             Output::Log { text, .. } => self.nodes[node].log.push(text),
             other => panic!("{other:?}"),
         }
@@ -590,58 +653,6 @@ impl World {
         let inbound = ConnId::inbound(self.nodes[to].inbound, 0);
         let ends = [end(node, conn, mode), end(to, inbound, Mode::Requests(Limits::default()))];
         self.pipes.push(Pipe { ends, is_cut: false, is_announced: false, is_draining: false });
-    }
-
-    fn work(&mut self, node: usize, work: DiskOp) {
-        let this = &mut self.nodes[node];
-        let done = |write| Answer::Disk(Disk { write, result: Ok(()) });
-        match work {
-            DiskOp::Create { file, path } => {
-                this.files.insert(path.clone(), Vec::new());
-                this.open.insert(file, (path, 0));
-            }
-            DiskOp::Append { file, write, bytes } => {
-                let path = &this.open[&file].0;
-                this.files.get_mut(path).unwrap().extend_from_slice(Chunk::as_slice(&bytes));
-                this.answers.push_back(done(write));
-            }
-            DiskOp::Commit { file, write, .. } if self.is_full => {
-                let (old, _) = this.open.remove(&file).unwrap();
-                this.files.remove(&old);
-                let error = DiskError { fault: DiskFault::Full, text: "no space left".into() };
-                this.answers.push_back(Answer::Disk(Disk { write, result: Err(error) }));
-            }
-            DiskOp::Commit { file, write, path } => {
-                let (old, _) = this.open.remove(&file).unwrap();
-                let bytes = this.files.remove(&old).unwrap();
-                this.files.insert(path, bytes);
-                this.answers.push_back(done(write));
-            }
-            DiskOp::Abandon { file } => {
-                let (path, _) = this.open.remove(&file).unwrap();
-                this.files.remove(&path);
-            }
-            DiskOp::Open { file, path } => {
-                this.open.insert(file, (path, 0));
-            }
-            DiskOp::Measure { file } => {
-                let bytes = this.files.get(&this.open[&file].0).map(|bytes| bytes.len() as u64);
-                this.answers.extend(bytes.map(|bytes| Answer::Size(file, bytes)));
-            }
-            DiskOp::Read { file, bytes_max } => {
-                let (path, at) = this.open.get_mut(&file).unwrap();
-                let missing = DiskError { fault: DiskFault::Missing, text: format!("{path}: no such file") };
-                let result = this.files.get(path).ok_or(missing).map(|bytes| {
-                    let end = bytes.len().min(*at + bytes_max.min(700));
-                    let part = bytes[*at..end].to_vec();
-                    *at = end;
-                    part
-                });
-                this.answers.push_back(Answer::Read(file, result));
-            }
-            DiskOp::Close { file } => drop(this.open.remove(&file)),
-            other => panic!("{other:?}"),
-        }
     }
 
     /// Asks a node to stop.

@@ -229,7 +229,7 @@ directives! {
     REPL_DISKLESS_SYNC_MAX_REPLICAS => Directive::works("repl-diskless-sync-max-replicas", integer(0, INT_MAX), "0").hostile("1");
     REPL_FULL_SYNCS_MAX => Directive::works("repl-full-syncs-max", integer(0, INT_MAX), "0").hostile("1");
     REPLICA_FULL_SYNC_GUARD => Directive::works("replica-full-sync-guard", Kind::Bool, "yes");
-    REPL_DISKLESS_LOAD => Directive::not_yet("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled");
+    REPL_DISKLESS_LOAD => Directive::works("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled").hostile("swapdb");
     REPL_TIMEOUT => Directive::works("repl-timeout", integer(1, INT_MAX), "60").hostile("2");
     REPL_PING_REPLICA_PERIOD => Directive::works("repl-ping-replica-period", integer(1, INT_MAX), "10").alias("repl-ping-slave-period").hostile("1");
     REPL_BACKLOG_SIZE => Directive::works("repl-backlog-size", memory(1, i64::MAX as u64), "1048576").hostile("1");

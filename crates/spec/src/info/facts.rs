@@ -151,6 +151,8 @@ impl Memory {
 pub struct Persistence {
     /// A data set is being loaded from a file.
     pub loading: bool,
+    /// Data is loaded beside what is served.
+    pub is_loading_aside: bool,
     /// While loading: when it began, in seconds since 1970.
     pub load_started_seconds: u64,
     /// While loading: size of the file.

@@ -227,7 +227,11 @@ pub static FIELDS: &[Field] = &[
     row(Section::Memory, "lazyfreed_objects", Show::Value(|facts| Shown::Size(facts.memory.lazyfreed))),
     // Persistence.
     row(Section::Persistence, "loading", Show::Value(|facts| Shown::Flag(facts.persistence.loading))),
-    row(Section::Persistence, "async_loading", Show::Value(|_| Shown::Number(0))),
+    row(
+        Section::Persistence,
+        "async_loading",
+        Show::Value(|facts| Shown::Flag(facts.persistence.is_loading_aside)),
+    ),
     row(Section::Persistence, "current_cow_peak", Show::Value(|_| Shown::Number(0))),
     row(Section::Persistence, "current_cow_size", Show::Value(|_| Shown::Number(0))),
     row(Section::Persistence, "current_cow_size_age", Show::Value(|_| Shown::Number(0))),

@@ -35,6 +35,8 @@ struct Open {
     content: Vec<u8>,
     position: usize,
     is_missing: bool,
+    /// It is appended to: who opens it by its name finds what is there so far.
+    is_written: bool,
     /// An append or a sync failed: what is there is not the whole.
     is_damaged: bool,
     /// It is extended: an append happens whole or not at all.
@@ -48,6 +50,7 @@ impl Open {
             is_missing: found.is_none(),
             content: found.unwrap_or_default(),
             position: 0,
+            is_written: false,
             is_damaged: false,
             is_log: false,
         }
@@ -78,7 +81,7 @@ impl Disk {
                 done(write)
             }
             DiskOp::Create { file, path } => {
-                self.open.insert(file, Open::new(path, Some(Vec::new())));
+                self.open.insert(file, Open { is_written: true, ..Open::new(path, Some(Vec::new())) });
                 None
             }
             DiskOp::Extend { file, path, is_new } => {
@@ -160,7 +163,8 @@ impl Disk {
     /// The kernel's cache hides the lie until the crash.
     fn read_through_lies(&self, path: &str) -> Option<Vec<u8>> {
         let lie = self.lies.iter().rev().find(|(name, _)| name == path).map(|(_, bytes)| bytes);
-        lie.or_else(|| self.files.get(path)).cloned()
+        let written = self.open.values().find(|open| open.is_written && open.path == path);
+        lie.or(written.map(|open| &open.content)).or_else(|| self.files.get(path)).cloned()
     }
 
     fn read(&mut self, file: FileId, bytes_max: usize) -> Input {

@@ -37,7 +37,7 @@ const NO_SYNCFILES: &str = "a synchronisation leaves no file behind";
 const NO_FSYNC: &str = "files are written and synced by threads of their own";
 const NO_SANITIZE: &str = "every payload is checked in full";
 const NO_END: &str = "the process never ends because of its disk";
-const NO_DISKLESS: &str = "a full synchronisation never goes through a file";
+const NO_DISKLESS: &str = "a primary sends its snapshot without a file";
 const NO_PROPAGATION: &str = "a command that fails in the stream of a primary always ends the replication";
 const NO_SCRIPTS: &str = "scripts do not exist yet";
 

@@ -157,3 +157,48 @@ def test_full_syncs_wait_at_the_gate(servers):
     wait_for(all_are_up, 30, "all are in step")
     assert most <= 1
     assert primary.info("stats")["sync_full"] == 3
+
+
+@pytest.mark.parametrize("load,leads", [("disabled", "redis"), ("swapdb", "valkey"), ("swapdb", "redan")])
+def test_a_primary_that_dies_on_the_way_costs_nothing(servers, load, leads):
+    slow = ("--rdb-key-save-delay", "20000") if leads != "redan" else ()
+    primary = servers(leads, "--repl-diskless-sync-delay", "0", "--save", "", *slow)
+    for index in range(300):
+        primary.client().set(f"key{index}", "x" * 20_000)
+    replica = servers("redan", "--save", "", "--repl-diskless-load", load)
+    replica.client().mset({f"own{index}": index for index in range(10)})
+    replica.client().replicaof("127.0.0.1", primary.port)
+    if slow:
+        wait_for(lambda: replica.info("replication")["master_sync_in_progress"]
+                 and replica.info("replication")["master_sync_read_bytes"] > 0, 15, "it receives")
+        if load == "swapdb":
+            wait_for(lambda: replica.info("persistence")["loading"], 15, "it loads")
+        primary.kill()
+        wait_for(lambda: not replica.info("replication")["master_sync_in_progress"], 15, "the end of it")
+        assert replica.client().dbsize() == 10 and replica.client().get("own3") == "3"
+        assert not replica.info("persistence")["loading"]
+        primary.options = [option for option in primary.options if option not in slow]
+        primary.start()
+        primary.client().set("key", 1)
+    wait_for(lambda: in_step(primary, replica), 15, "in step")
+    assert replica.client().dbsize() == primary.client().dbsize()
+    assert not os.path.exists(os.path.join(replica.dir, "temp-sync.rdb"))
+
+
+def test_the_file_of_the_configuration_keeps_the_primary(servers, tmp_path):
+    primary = servers("redis", *USUAL)
+    config = tmp_path / "replica.conf"
+    config.write_text("save 3600 1000000\n")
+    replica = servers("redan")
+    replica.stop()
+    replica.command = [*replica.command, str(config)]
+    replica.start()
+    replica.client().replicaof("127.0.0.1", primary.port)
+    wait_for(lambda: in_step(primary, replica), 15, "in step")
+    address = f"127.0.0.1 {primary.port}"
+    assert replica.client().config_get("replicaof") == {"replicaof": address}
+    replica.client().config_rewrite()
+    assert f"replicaof {address}\n" in config.read_text()
+    replica.client().execute_command("replicaof", "no", "one")
+    replica.client().config_rewrite()
+    assert "replicaof" not in config.read_text()

@@ -86,7 +86,9 @@ pub(crate) enum Loading {
     /// The own data is gone and the primary's is not complete.
     Instead,
     /// The own data is here; it is served or not.
-    Beside { is_served: bool },
+    Beside {
+        is_served: bool,
+    },
 }
 
 /// What this node has when it asks its primary.

@@ -114,7 +114,8 @@ impl Spool {
     /// A part of the file, and whether it was the last: what came behind is next.
     pub(crate) fn on_read(&mut self, result: Result<Vec<u8>, DiskError>) -> Result<(Vec<u8>, bool), String> {
         self.is_read_asked = false;
-        let bytes = result.map_err(|error| format!("what the primary sent can not be read again: {error}"))?;
+        let bytes =
+            result.map_err(|error| format!("what the primary sent can not be read again: {error}"))?;
         let Some((_, read)) = &mut self.reading else { return Ok((bytes, false)) };
         *read += bytes.len() as u64;
         if bytes.is_empty() {

@@ -8,7 +8,7 @@ use crate::collection::Collection;
 use crate::entry::{Payload, RawEntry};
 use crate::flat::{Body, Exact, Form, Opened};
 use crate::limits::Growth;
-use crate::listpack::{Listpack, Malformed, View};
+use crate::listpack::{self, Listpack, Malformed, View};
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
@@ -181,17 +181,19 @@ impl Hash {
     }
 
     /// All fields with their values.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (StrRef<'_>, StrRef<'_>)> {
-        let (list, table) = match self.body.form() {
-            Form::Small(bytes) => (Some(View::of_own(bytes)), None),
-            Form::Large(large) => (None, Some(&large.table)),
+        self.fields(0).map(|(field, value, _)| (field, value))
+    }
+
+    /// The fields that a reader at `now_ms` sees; at 0 all of them.
+    #[inline]
+    fn fields(&self, now_ms: u64) -> Fields<'_> {
+        let source = match self.body.form() {
+            Form::Small(bytes) => Source::List(View::of_own(bytes).iter()),
+            Form::Large(large) => Source::Table(Walk::new(&large.table)),
         };
-        let pairs = list.into_iter().flat_map(|list| {
-            let mut elements = list.iter();
-            core::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
-        });
-        let entries = table.into_iter().flat_map(Walk::new).filter_map(|found| pair_of(found.node));
-        pairs.chain(entries)
+        Fields { source, now_ms }
     }
 
     /// Visits some fields after `cursor` (0: from the start); returns the next cursor, 0 at the end. A field that is there
@@ -308,6 +310,39 @@ impl Collection for Hash {
     }
 }
 
+/// Fields with their values and deadlines.
+#[derive(Debug)]
+struct Fields<'a> {
+    source: Source<'a>,
+    /// A field whose deadline is before is left out.
+    now_ms: u64,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    List(listpack::Iter<'a>),
+    Table(Walk<'a, RawEntry>),
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (StrRef<'a>, StrRef<'a>, Option<u64>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.source {
+            Source::List(elements) => Some((elements.next()?, elements.next()?, None)),
+            Source::Table(walk) => loop {
+                let entry = walk.next()?.node;
+                let deadline = entry.deadline();
+                if deadline.is_none_or(|deadline| deadline >= self.now_ms) {
+                    return Some((StrRef::Bytes(entry.key()), entry.string()?, deadline));
+                }
+            },
+        }
+    }
+}
+
+#[inline]
 fn pair_of<'a>(entry: RawEntry) -> Option<(StrRef<'a>, StrRef<'a>)> {
     Some((StrRef::Bytes(entry.key()), entry.string()?))
 }

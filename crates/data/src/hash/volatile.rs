@@ -11,7 +11,6 @@ use crate::limits::Growth;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, visit_prefetched};
 use crate::value::StrRef;
-use crate::walk::Walk;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
@@ -169,15 +168,9 @@ impl Hash {
         FieldsAt { hash: self, now_ms: if self.has_deadlines() { now_ms } else { 0 } }
     }
 
-    /// The bytes of the keys of the table with their deadlines, for dumps.
+    /// The fields with their values and deadlines, for dumps.
     pub fn iter_with_deadlines(&self) -> impl Iterator<Item = (StrRef<'_>, StrRef<'_>, Option<u64>)> {
-        let table = self.large().map(|large| &large.table);
-        let without = self.iter().filter(move |_| table.is_none()).map(|(field, value)| (field, value, None));
-        let entries = table.into_iter().flat_map(Walk::new).filter_map(|found| {
-            let (field, value) = pair_of(found.node)?;
-            Some((field, value, found.node.deadline()))
-        });
-        without.chain(entries)
+        self.fields(0)
     }
 }
 
@@ -234,12 +227,9 @@ impl<'a> FieldsAt<'a> {
     }
 
     /// The fields with their values.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (StrRef<'a>, StrRef<'a>)> + use<'a> {
-        let this = *self;
-        let (all, some) = if this.now_ms == 0 { (Some(this.hash), None) } else { (None, Some(this.hash)) };
-        let some = some.into_iter().flat_map(Hash::iter_with_deadlines);
-        let some = some.filter(move |(.., deadline)| this.is_there(*deadline));
-        all.into_iter().flat_map(Hash::iter).chain(some.map(|(field, value, _)| (field, value)))
+        self.hash.fields(self.now_ms).map(|(field, value, _)| (field, value))
     }
 
     /// As [`Hash::scan`].

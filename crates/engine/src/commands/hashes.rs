@@ -420,7 +420,8 @@ fn read<'c>(keys: &'c mut keys::Keys<'_>, key: &[u8]) -> Result<Option<FieldsAt<
 fn hgetall(call: &mut Call<'_>) -> Result<(), Refusal> {
     let hash = read(&mut call.keys, call.args.at(1))?;
     call.reply.map(hash.map_or(0, |hash| hash.len()));
-    for (field, value) in hash.iter().flat_map(FieldsAt::iter) {
+    let Some(hash) = hash else { return Ok(()) };
+    for (field, value) in hash.iter() {
         say(&mut call.reply, field);
         say(&mut call.reply, value);
     }
@@ -430,7 +431,8 @@ fn hgetall(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn hkeys(call: &mut Call<'_>) -> Result<(), Refusal> {
     let hash = read(&mut call.keys, call.args.at(1))?;
     call.reply.array(hash.map_or(0, |hash| hash.len()));
-    for (field, _) in hash.iter().flat_map(FieldsAt::iter) {
+    let Some(hash) = hash else { return Ok(()) };
+    for (field, _) in hash.iter() {
         say(&mut call.reply, field);
     }
     Ok(())
@@ -439,7 +441,8 @@ fn hkeys(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn hvals(call: &mut Call<'_>) -> Result<(), Refusal> {
     let hash = read(&mut call.keys, call.args.at(1))?;
     call.reply.array(hash.map_or(0, |hash| hash.len()));
-    for (_, value) in hash.iter().flat_map(FieldsAt::iter) {
+    let Some(hash) = hash else { return Ok(()) };
+    for (_, value) in hash.iter() {
         say(&mut call.reply, value);
     }
     Ok(())

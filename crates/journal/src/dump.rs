@@ -124,9 +124,11 @@ impl Sum {
         Sum { sum: is_on.then(Crc64::default), head, has_end: true }
     }
 
-    /// Nothing stands before the first key, and nothing behind the last.
-    pub(crate) fn none() -> Sum {
-        Sum { sum: None, head: Vec::new(), has_end: false }
+    /// At most the time stands before the first key, and nothing behind the last.
+    pub(crate) fn none(noted_seconds: Option<u64>) -> Sum {
+        let head =
+            noted_seconds.map_or_else(Vec::new, |seconds| alloc::format!("#TS:{seconds}\r\n").into_bytes());
+        Sum { sum: None, head, has_end: false }
     }
 
     /// The bytes before the first key, once.

@@ -123,6 +123,8 @@ pub struct Journal {
     aof: Aof,
     /// The append-only file is being loaded.
     replay: Option<Replay>,
+    /// It is loaded, and is being opened.
+    opening: Option<Loaded>,
     /// Received from the primary and not yet at a boundary.
     unsettled: Vec<u8>,
     stream_db: u32,
@@ -159,6 +161,7 @@ impl Journal {
             boot: None,
             aof: Aof::new(),
             replay: None,
+            opening: None,
             unsettled: Vec::new(),
             stream_db: 0,
             cron_at: now.mono + CRON,
@@ -585,7 +588,7 @@ impl Journal {
             self.work_boot(turn);
         } else if self.replay.is_some() {
             self.work_replay(turn);
-        } else if self.follow.is_some() {
+        } else if self.follow.is_some() && self.opening.is_none() {
             let filed = self.aof.synced();
             self.follow.iter_mut().for_each(|follow| follow.filed = filed);
             self.with_follow(turn, |follow, settings, _, turn, events| {
@@ -701,7 +704,7 @@ impl Journal {
     }
 
     fn begin_snapshots(&mut self, turn: &mut Turn<'_>) {
-        if self.saver.is_running() || self.is_loading() {
+        if self.saver.is_running() || (self.is_loading() && self.opening.is_none()) {
             return;
         }
         let head = dump::Head {

@@ -193,7 +193,7 @@ impl Saver {
             let head = head.write(turn.now, turn.keyspace);
             (dump::encode(settings.compression), dump::Sum::new(settings.checksum, head))
         } else {
-            (crate::aof::encode(), dump::Sum::none())
+            (crate::aof::encode(), dump::Sum::none(walk.noted_seconds))
         };
         let target = Target::File(FileJob {
             file,

@@ -86,7 +86,10 @@ impl Disk {
             }
             DiskOp::Extend { file, path, is_new } => {
                 let found = self.read_through_lies(&path).filter(|_| !is_new).unwrap_or_default();
-                self.files.insert(path.clone(), found.clone());
+                if is_new || !self.files.contains_key(&path) {
+                    self.files.insert(path.clone(), Vec::new());
+                }
+                self.open.retain(|_, open| !open.is_log || open.path != path);
                 self.open.insert(file, Open { is_log: true, ..Open::new(path, Some(found)) });
                 None
             }
@@ -151,7 +154,10 @@ impl Disk {
     }
 
     fn close(&mut self, file: FileId) -> Option<Input> {
-        self.open.remove(&file);
+        // What the kernel has of a log is there for whoever opens it next, and lost with the power.
+        if self.open.get(&file).is_some_and(|open| !open.is_log) {
+            self.open.remove(&file);
+        }
         None
     }
 
@@ -162,6 +168,9 @@ impl Disk {
 
     /// The kernel's cache hides the lie until the crash.
     fn read_through_lies(&self, path: &str) -> Option<Vec<u8>> {
+        if let Some(log) = self.open.values().rev().find(|open| open.is_log && open.path == path) {
+            return Some(log.content.clone());
+        }
         let lie = self.lies.iter().rev().find(|(name, _)| name == path).map(|(_, bytes)| bytes);
         let written = self.open.values().find(|open| open.is_written && open.path == path);
         lie.or(written.map(|open| &open.content)).or_else(|| self.files.get(path)).cloned()

@@ -8,6 +8,7 @@
 pub mod checkers;
 pub mod client;
 pub mod disk;
+pub mod filed;
 pub mod moving;
 pub mod net;
 pub mod operator;

@@ -217,7 +217,7 @@ impl Replay {
             }
             (Step::Reading, Err(_)) if is_missing => {
                 let name = self.part.as_ref().map_or("", |part| &part.name);
-                self.failure = Some(format!("The AOF file {name} doesn't exist"));
+                self.failure = Some(no_file(name));
             }
             (_, Err(error)) => self.failure = Some(format!("Can't read the append only file: {error}")),
             (_, Ok(_)) => {}
@@ -249,6 +249,10 @@ impl Replay {
             return false;
         }
         if let Err(error) = &disk.result {
+            if let (Step::Moving { .. }, DiskFault::Missing) = (&self.step, error.fault) {
+                self.failure = Some(no_file(&self.settings.stem));
+                return true;
+            }
             self.failure = Some(format!("The append only file can not be made ready: {error}"));
             return true;
         }
@@ -444,10 +448,12 @@ impl Replay {
                 }
                 Err(flaw) => {
                     let name = self.part.as_ref().map_or("", |part| &part.name);
+                    let place =
+                        format!("The AOF file {name} makes no sense at byte {}: {}", flaw.offset, flaw.text);
+                    turn.out.log(Level::Warning, place);
                     return Err(format!(
                         "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
-                         ./redis-check-aof --fix <filename.manifest> (at byte {}: {})",
-                        flaw.offset, flaw.text
+                         ./redis-check-aof --fix <filename.manifest>"
                     ));
                 }
             }
@@ -525,4 +531,8 @@ impl Replay {
         self.torn = Some((part, offset));
         Ok(())
     }
+}
+
+fn no_file(name: &str) -> String {
+    format!("Fatal error: can't open the append log file {name} for reading: No such file or directory")
 }

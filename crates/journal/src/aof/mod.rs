@@ -255,6 +255,9 @@ impl Aof {
                 self.state = State::Wanted { held_at: Some(end) };
                 self.is_first = is_fresh;
                 turn.out.again = true;
+                if !is_fresh {
+                    self.open_increment(end, settings, turn);
+                }
             }
         }
     }
@@ -329,6 +332,10 @@ impl Aof {
 
     fn turn_off(&mut self, end: u64, turn: &mut Turn<'_>) {
         let was_on = self.state == State::On;
+        if self.rewrite.is_walking() {
+            // There is no child; tools look for this line.
+            turn.out.log(Level::Notice, "Killing AOF child: the rewrite is given up");
+        }
         self.give_up(turn);
         self.rewrite.unwish();
         self.state = State::Off;
@@ -352,9 +359,14 @@ impl Aof {
         }
     }
 
-    /// Everything that was taken is with the kernel.
+    /// Everything that was taken is with the kernel, and no file is about to come or go.
     pub(crate) fn is_idle(&self) -> bool {
-        self.writer.as_ref().is_none_or(Writer::is_idle)
+        self.writer.as_ref().is_none_or(Writer::is_idle) && self.rewrite.is_idle()
+    }
+
+    /// The files are there, and take what comes.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state == State::On && self.rewrite.is_idle()
     }
 
     // ----- inputs
@@ -408,7 +420,8 @@ impl Aof {
 
     // ----- answers
 
-    pub(crate) fn facts(&self, now: Time) -> AofFacts {
+    /// `is_waiting`: another snapshot is under way.
+    pub(crate) fn facts(&self, now: Time, is_waiting: bool) -> AofFacts {
         let writer = self.writer.as_ref();
         AofFacts {
             is_on: self.is_on(),
@@ -418,7 +431,11 @@ impl Aof {
             buffered_bytes: writer.map_or(0, Writer::buffered_bytes),
             syncing: writer.is_some_and(Writer::is_syncing),
             delayed: writer.map_or(0, |writer| writer.delayed),
-            ..self.rewrite.facts(now, matches!(self.state, State::Wanted { .. }) && !self.is_first)
+            ..self.rewrite.facts(
+                now,
+                matches!(self.state, State::Wanted { .. }) && !self.is_first,
+                is_waiting,
+            )
         }
     }
 

@@ -24,6 +24,12 @@ const PAUSE_MAX: Span = Span::seconds(3_600);
 
 enum Step {
     Idle,
+    /// After a start: the manifest with the first increment is being written. The stream's end then.
+    Opening {
+        write: WriteId,
+        next: Manifest,
+        end: u64,
+    },
     /// The manifest with one more increment is being written.
     Announcing {
         write: WriteId,
@@ -63,6 +69,8 @@ pub(super) struct Rewrite {
     rewrites: u64,
     failures: u64,
     next_auto: Time,
+    /// The pause until then was not told yet.
+    says_pause: bool,
     /// The last attempt to begin, where replies wait for one.
     pub(super) failure: Option<String>,
     /// The walk has to end: what it leans on did not come about.
@@ -80,6 +88,7 @@ impl Default for Rewrite {
             rewrites: 0,
             failures: 0,
             next_auto: Time::START,
+            says_pause: false,
             failure: None,
             abort_walk: false,
         }
@@ -92,6 +101,8 @@ pub(crate) struct Walk {
     pub(crate) path: String,
     /// As RDB, or as commands.
     pub(crate) is_rdb: bool,
+    /// The time is noted where it is of commands.
+    pub(crate) noted_seconds: Option<u64>,
 }
 
 impl Rewrite {
@@ -107,14 +118,20 @@ impl Rewrite {
         self.is_wished = false;
     }
 
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.step, Step::Idle) && !self.is_wished
+    }
+
     fn is_busy(&self) -> bool {
         !matches!(self.step, Step::Idle | Step::Clearing { .. } | Step::Tidying { .. })
     }
 
-    pub(super) fn facts(&self, now: Time, is_wanted: bool) -> super::AofFacts {
+    pub(super) fn facts(&self, now: Time, is_wanted: bool, is_waiting: bool) -> super::AofFacts {
+        let is_coming = self.is_wished || is_wanted;
+        let is_clearing = matches!(self.step, Step::Clearing { .. } | Step::Tidying { .. });
         super::AofFacts {
-            rewriting: self.is_busy() && self.begun.is_some(),
-            scheduled: self.is_wished || is_wanted,
+            rewriting: is_clearing || (self.is_busy() && self.begun.is_some()) || (is_coming && !is_waiting),
+            scheduled: is_coming && is_waiting,
             last_seconds: self.last_seconds,
             current_seconds: match self.begun {
                 Some(begun) if self.is_busy() => now.since(begun).as_seconds() as i64,
@@ -145,7 +162,17 @@ impl Aof {
         }
         let base = self.base_bytes.max(1);
         let growth = (bytes as u128 * 100 / u128::from(base)).saturating_sub(100);
-        if growth >= u128::from(settings.rewrite_percent) && self.rewrite.next_auto <= turn.now.mono {
+        if growth < u128::from(settings.rewrite_percent) {
+            return;
+        }
+        if self.rewrite.next_auto > turn.now.mono {
+            if core::mem::take(&mut self.rewrite.says_pause) {
+                let minutes = self.rewrite.next_auto.since(turn.now.mono).as_seconds().div_ceil(60);
+                let text =
+                    "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in";
+                turn.out.log(Level::Warning, format!("{text} {minutes} minutes"));
+            }
+        } else {
             let text = format!("Starting automatic rewriting of AOF on {growth}% growth");
             turn.out.log(Level::Notice, text);
             self.rewrite.is_wished = true;
@@ -219,7 +246,18 @@ impl Aof {
         }
         let path = settings.path(&base.name);
         self.rewrite.step = Step::Walking { base, increment };
-        Walk { path, is_rdb: settings.is_base_rdb }
+        let noted_seconds = settings.has_times.then(|| turn.now.unix.as_seconds());
+        Walk { path, is_rdb: settings.is_base_rdb, noted_seconds }
+    }
+
+    /// After a start from files without an increment: the first one is named.
+    pub(super) fn open_increment(&mut self, end: u64, settings: &AofSettings, turn: &mut Turn<'_>) {
+        let mut next = self.manifest.clone().unwrap_or_default();
+        let increment = next.next_increment(&settings.stem);
+        turn.out.log(Level::Notice, format!("Creating AOF incr file {} on server start", increment.name));
+        next.increments.push(increment);
+        let write = save(&next, settings, turn);
+        self.rewrite.step = Step::Opening { write, next, end };
     }
 
     /// The walk has to end, and why.
@@ -260,7 +298,9 @@ impl Aof {
                 turn.out.again = true;
             }
             // Which of the two lists is on disk is not known: it is read again.
-            Step::Announcing { .. } | Step::Naming { .. } | Step::Tidying { .. } => self.manifest = None,
+            Step::Opening { .. } | Step::Announcing { .. } | Step::Naming { .. } | Step::Tidying { .. } => {
+                self.manifest = None;
+            }
             Step::Idle | Step::Announced | Step::Clearing { .. } => {}
         }
         self.rewrite.begun = None;
@@ -277,6 +317,7 @@ impl Aof {
         }
         if rewrite.failures >= FAILURES_FREE {
             let doubled = (rewrite.failures - FAILURES_FREE).min(6);
+            rewrite.says_pause = true;
             rewrite.next_auto = turn.now.mono + Span::seconds(60 << doubled).min(PAUSE_MAX);
         }
         if let State::Starting { held_at } = self.state {
@@ -296,9 +337,10 @@ impl Aof {
         turn: &mut Turn<'_>,
     ) -> bool {
         let is_ours = match &mut self.rewrite.step {
-            Step::Announcing { write, .. } | Step::Naming { write, .. } | Step::Tidying { write, .. } => {
-                *write == disk.write
-            }
+            Step::Opening { write, .. }
+            | Step::Announcing { write, .. }
+            | Step::Naming { write, .. }
+            | Step::Tidying { write, .. } => *write == disk.write,
             Step::Clearing { writes } => {
                 let count = writes.len();
                 writes.retain(|write| *write != disk.write);
@@ -315,12 +357,19 @@ impl Aof {
         turn.out.again = true;
         let failure = disk.result.as_ref().err().map(ToString::to_string);
         match (core::mem::replace(&mut self.rewrite.step, Step::Idle), failure) {
+            (Step::Opening { next, end, .. }, None) => {
+                let path = next.increments.last().map_or_else(String::new, |part| settings.path(&part.name));
+                self.writer = Some(Writer::open(path, true, 0, end, turn));
+                self.manifest = Some(next);
+                self.state = State::On;
+                self.remove_history(settings, turn);
+            }
             (Step::Announcing { next, .. }, None) => {
                 self.manifest = Some(next);
                 self.rewrite.step = Step::Announced;
             }
             (Step::Naming { next, bytes, .. }, None) => self.finish_rewrite(next, bytes, settings, turn),
-            (Step::Announcing { .. } | Step::Naming { .. }, Some(text)) => {
+            (Step::Opening { .. } | Step::Announcing { .. } | Step::Naming { .. }, Some(text)) => {
                 self.manifest = None;
                 self.fail_rewrite(text, turn);
             }

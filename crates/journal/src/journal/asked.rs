@@ -120,6 +120,7 @@ impl Journal {
         let mut saving = self.saver.facts(&self.settings, now);
         (saving.loaded_keys, saving.loaded_expired) = (self.loaded.keys, self.loaded.expired);
         let replayed = self.replay.as_ref().map(|replay| ([0, replay.read_bytes, 0], false));
+        let replayed = replayed.or(self.opening.as_ref().map(|_| ([0; 3], false)));
         let loading = match (&self.boot, self.follow.as_ref().and_then(Follow::loading)) {
             (Some(boot), _) => {
                 Some(([boot.total_bytes, boot.loader.at(), boot.loader.writer().used_bytes], false))
@@ -151,7 +152,7 @@ impl Journal {
                     == Some(Loading::Beside { is_served: true }),
             }),
             saving,
-            aof: self.aof.facts(now.mono),
+            aof: self.aof.facts(now.mono, self.saver.is_running() && !self.saver.is_base()),
             syncs: self.links.syncs,
             input_bytes: self.input_bytes,
             output_bytes: self.links.sent,

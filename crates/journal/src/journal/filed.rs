@@ -2,7 +2,7 @@
 
 use super::{Journal, LOAD_SLICE};
 use crate::aof::{Fsync, Replay};
-use crate::{Act, Source, Turn};
+use crate::{Act, Loaded, Source, Turn};
 use alloc::string::String;
 use base::{Now, Span};
 use machine::{ConnId, Disk, Level};
@@ -10,7 +10,7 @@ use machine::{ConnId, Disk, Level};
 impl Journal {
     /// A start, or a load that was asked for, is under way.
     pub(crate) fn is_booting(&self) -> bool {
-        self.boot.is_some() || self.replay.is_some()
+        self.boot.is_some() || self.replay.is_some() || self.opening.is_some()
     }
 
     /// Why the append-only file can not take writes at present: they are to be refused.
@@ -54,18 +54,30 @@ impl Journal {
                     let sizes = (restored.earlier_bytes, restored.last_bytes);
                     self.aof.loaded(restored.manifest, sizes, self.feed.end, &self.settings.aof, turn);
                     self.saver.changes = 0;
+                    self.functions = restored.loaded.functions.clone();
+                    self.opening = Some(restored.loaded);
+                    turn.out.again = true;
+                    return;
                 }
-                if source == Source::File || !restored.loaded.functions.is_empty() {
+                if !restored.loaded.functions.is_empty() {
                     self.functions = restored.loaded.functions.clone();
                 }
-                self.loaded = restored.loaded.clone();
                 Ok(restored.loaded)
             }
             Err(text) => {
-                turn.out.log(Level::Warning, text.clone());
+                if source == Source::Reload {
+                    turn.out.log(Level::Warning, text.clone());
+                }
                 Err(text)
             }
         };
+        self.end_replay(source, result, turn);
+    }
+
+    fn end_replay(&mut self, source: Source, result: Result<Loaded, String>, turn: &mut Turn<'_>) {
+        if let Ok(loaded) = &result {
+            self.loaded = loaded.clone();
+        }
         turn.acts.push(Act::LoadEnded(source, result));
         if self.follow.is_none() {
             turn.acts.push(Act::SelectAgain);
@@ -87,6 +99,12 @@ impl Journal {
     pub(crate) fn seal_aof(&mut self, turn: &mut Turn<'_>) {
         let is_loading = self.is_loading();
         self.aof.seal(self.feed.end, is_loading, &self.settings.aof, turn);
+        // A start ends when the files are there.
+        if self.aof.is_ready()
+            && let Some(loaded) = self.opening.take()
+        {
+            self.end_replay(Source::File, Ok(loaded), turn);
+        }
         // Nobody else would ever do it.
         if self.settings.aof.fsync == Fsync::No && self.gate.waits_here() {
             self.aof.sync_now(turn);

@@ -241,3 +241,17 @@ fn no_write_is_lost_between_a_copy_and_its_removal() {
     }
     assert!(writes > 1_000 && moved > 20, "{writes} writes, {moved} keys moved");
 }
+
+#[test]
+fn nothing_acknowledged_leaves_the_append_only_file() {
+    // SEEDS: how many, for a long run by hand.
+    let seeds = std::env::var("SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    let (mut writes, mut restarts) = (0, 0);
+    for seed in 1..=seeds {
+        let outcome = sim::filed::run(seed);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        writes += outcome.writes;
+        restarts += outcome.restarts;
+    }
+    assert!(writes > 1_000 && restarts > 5, "{writes} writes, {restarts} restarts");
+}

@@ -13,11 +13,14 @@
 //!
 //! Invariant: what was received and not applied is no part of the offset. A cut link asks for it again.
 
+mod facts;
+mod talk;
+
 use crate::journal::Takeover;
 use crate::lineage::{Lack, PORTRAIT_BYTES_MAX, Portrait, Stake};
 use crate::load::Step;
 use crate::transfer::{Frame, Transfer};
-use crate::{Loaded, PrimaryFacts, Settings, Turn};
+use crate::{Loaded, Settings, Turn};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -26,6 +29,8 @@ use alloc::vec::Vec;
 use base::{Id, Now, Span, Time, Unix};
 use data::Keyspace;
 use machine::{Address, ConnId, Disk, DiskError, FileId, Level, Output, Peer};
+pub(crate) use talk::command;
+use talk::{Line, ack, frame, on_ping, psync, reframe};
 use wire::{Batch, Ending, Framer, Mode};
 
 /// 1 s: the pause before the next attempt, as in the originals.
@@ -375,16 +380,7 @@ impl Follow {
                         self.ask_for_stream(conn, stand.position, turn);
                     }
                 }
-                Ask::Portrait => match reply.text.parse::<usize>() {
-                    Ok(len) if reply.kind == b'$' && len <= PORTRAIT_BYTES_MAX => {
-                        // The line's end belongs to it.
-                        asked.push_front(Ask::Body(len + 2, Vec::new()));
-                        mode = Mode::Raw;
-                    }
-                    Ok(_) => return Err(Fault::Link(format!("a strange answer to INFO: {}", reply.text))),
-                    // It does not tell everybody.
-                    Err(_) => self.ask_for_stream(conn, stand.position, turn),
-                },
+                Ask::Portrait => mode = self.on_info(conn, &reply, stand, turn)?,
                 Ask::Body(..) => return Err(Fault::Link("the primary talks out of turn".to_string())),
                 Ask::Psync => mode = self.on_psync(conn, &reply, turn, events)?,
                 Ask::Payload(replid, offset) => {
@@ -407,6 +403,30 @@ impl Follow {
             turn.out.put(Output::Frame { conn, mode });
         }
         Ok(())
+    }
+
+    /// The begin of the primary's INFO, or its refusal.
+    fn on_info(
+        &mut self,
+        conn: ConnId,
+        reply: &Line,
+        stand: Stand,
+        turn: &mut Turn<'_>,
+    ) -> Result<Mode, Fault> {
+        let State::Greeting { asked, .. } = &mut self.state else { return Ok(Mode::Replies) };
+        match reply.text.parse::<usize>() {
+            Ok(len) if reply.kind == b'$' && len <= PORTRAIT_BYTES_MAX => {
+                // The line's end belongs to it.
+                asked.push_front(Ask::Body(len + 2, Vec::new()));
+                Ok(Mode::Raw)
+            }
+            Ok(_) => Err(Fault::Link(format!("a strange answer to INFO: {}", reply.text))),
+            // It does not tell everybody.
+            Err(_) => {
+                self.ask_for_stream(conn, stand.position, turn);
+                Ok(Mode::Replies)
+            }
+        }
     }
 
     fn ask_for_stream(&mut self, conn: ConnId, position: Option<(Id, u64)>, turn: &mut Turn<'_>) {
@@ -749,182 +769,5 @@ impl Follow {
         turn.out.log(Level::Warning, format!("Link to the primary {} down: {error}", self.primary));
         self.last_error = Some(error.clone());
         events.push(Event::Down { was_linked, was, error });
-    }
-
-    // ----- answers
-
-    pub(crate) fn facts(&self, applied: u64, read: u64, now: Now) -> PrimaryFacts {
-        let seconds =
-            |since: Option<Time>| since.map_or(-1, |since| now.mono.since(since).as_seconds() as i64);
-        let (state, heard) = match &self.state {
-            State::Idle { .. } => ("connect", None),
-            State::Connecting { .. } => ("connecting", None),
-            State::Greeting { heard, .. } => ("handshake", Some(*heard)),
-            State::Transfer { heard, .. } => ("sync", Some(*heard)),
-            State::Linked { heard, .. } => ("connected", Some(*heard)),
-        };
-        let transfer = match &self.state {
-            State::Transfer { transfer, .. } => Some(transfer),
-            _ => None,
-        };
-        PrimaryFacts {
-            address: self.primary.clone(),
-            state,
-            link_up: self.is_linked(),
-            silent_seconds: if self.is_linked() { seconds(heard) } else { -1 },
-            sync_in_progress: transfer.is_some(),
-            read_offset: read,
-            applied_offset: applied,
-            sync_total_bytes: match transfer.map(|transfer| &transfer.frame) {
-                Some(Frame::Length(bytes)) => *bytes as i64,
-                _ => -1,
-            },
-            sync_read_bytes: transfer.map_or(0, |transfer| transfer.received),
-            sync_silent_seconds: if transfer.is_some() { seconds(heard) } else { -1 },
-            down_seconds: seconds(self.down_since),
-            data_age_ms: self.in_step_at.map_or(u64::MAX, |at| now.mono.since(at).as_ms()),
-            lack: self.lack(),
-            last_error: self.last_error.clone(),
-        }
-    }
-
-    /// Bytes of the running transfer: of all, decoded, and of the data's memory at the primary.
-    pub(crate) fn loading(&self) -> Option<[u64; 3]> {
-        match &self.state {
-            State::Transfer { transfer, .. } if transfer.is_begun() => {
-                let total = if let Frame::Length(bytes) = transfer.frame { bytes } else { 0 };
-                Some([total, transfer.loader.at(), transfer.loader.writer().used_bytes])
-            }
-            _ => None,
-        }
-    }
-}
-
-/// One reply of the handshake.
-struct Line {
-    kind: u8,
-    text: String,
-}
-
-impl Line {
-    fn read(batch: &Batch, index: usize) -> Option<Line> {
-        let args = batch.request(index);
-        let mut bytes = args.iter().flatten().copied();
-        let kind = bytes.next()?;
-        let text: Vec<u8> = bytes.collect();
-        Some(Line { kind, text: String::from_utf8_lossy(&text).trim_end().to_string() })
-    }
-
-    fn is_error(&self) -> bool {
-        self.kind == b'-'
-    }
-}
-
-/// The answer to PING opens the rest of the greeting, which is sent in one piece.
-fn on_ping(
-    conn: ConnId,
-    reply: &Line,
-    settings: &Settings,
-    asked: &mut VecDeque<Ask>,
-    turn: &mut Turn<'_>,
-) -> Result<(), Fault> {
-    // A primary whose saves fail refuses even PING, but it streams: its replicas are the best copies that there are.
-    let is_tolerated = ["NOAUTH", "NOPERM", "ERR operation not permitted", "MISCONF"];
-    if reply.is_error() && !is_tolerated.iter().any(|code| reply.text.starts_with(code)) {
-        return Err(Fault::Link(format!("Error reply to PING from master: '{}'", reply.text)));
-    }
-    let mut bytes = Vec::new();
-    let password = settings.primary_password.as_slice();
-    if !password.is_empty() {
-        let user = settings.primary_user.as_slice();
-        let auth =
-            if user.is_empty() { command(&[b"AUTH", password]) } else { command(&[b"AUTH", user, password]) };
-        bytes.extend_from_slice(&auth);
-        asked.push_back(Ask::Auth);
-    }
-    let port = settings.announced_port.to_string();
-    bytes.extend_from_slice(&command(&[b"REPLCONF", b"listening-port", port.as_bytes()]));
-    asked.push_back(Ask::Port);
-    if !settings.announced_ip.is_empty() {
-        bytes.extend_from_slice(&command(&[b"REPLCONF", b"ip-address", settings.announced_ip.as_bytes()]));
-        asked.push_back(Ask::Ip);
-    }
-    bytes.extend_from_slice(&command(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]));
-    asked.push_back(Ask::Capabilities);
-    bytes.extend_from_slice(&command(&[b"REPLCONF", b"version", VERSION_LIKE]));
-    asked.push_back(Ask::Version);
-    turn.out.send(conn, bytes);
-    Ok(())
-}
-
-/// Asks for everything that is not here, or for all where there is no history to continue.
-fn psync(position: Option<(Id, u64)>, is_handover: bool, turn: &mut Turn<'_>) -> Vec<u8> {
-    let Some((replid, end)) = position else {
-        return command(&[b"PSYNC", b"?", b"-1"]);
-    };
-    let first = (end + 1).to_string();
-    turn.out.log(Level::Notice, format!("Trying a partial resynchronization (request {replid}:{first})."));
-    if is_handover {
-        return command(&[b"PSYNC", replid.as_bytes(), first.as_bytes(), b"FAILOVER"]);
-    }
-    command(&[b"PSYNC", replid.as_bytes(), first.as_bytes()])
-}
-
-/// `$<length>` or `$EOF:<mark>`.
-fn frame(reply: &Line) -> Result<Frame, Fault> {
-    let wrong = || Fault::Link(format!("Bad protocol from MASTER, instead of a payload: {}", reply.text));
-    if reply.kind != b'$' {
-        return Err(wrong());
-    }
-    match reply.text.strip_prefix("EOF:") {
-        Some(mark) => Ok(Frame::Mark(mark.as_bytes().try_into().map_err(|_| wrong())?)),
-        None => Ok(Frame::Length(reply.text.parse().map_err(|_| wrong())?)),
-    }
-}
-
-/// Frames stream bytes that the world did not.
-fn reframe(
-    conn: ConnId,
-    framer: &mut Framer,
-    bytes: &[u8],
-    turn: &mut Turn<'_>,
-    events: &mut Vec<Event>,
-) -> Result<(), Fault> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    let mut buffer = framer.lend(bytes.len(), || turn.out.pool.buffer());
-    buffer.extend_from_slice(bytes);
-    let mut batch = turn.out.pool.batch();
-    let memory = framer.feed(buffer, &mut batch);
-    turn.out.pool.recycle(memory);
-    if let Ending::Broken(error) = batch.ending() {
-        return Err(Fault::Link(format!("the primary's stream makes no sense: {error:?}")));
-    }
-    if !batch.is_empty() {
-        events.push(Event::Stream(conn, batch));
-    }
-    Ok(())
-}
-
-/// A command in the form of the protocol.
-pub(crate) fn command(args: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args {
-        bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        bytes.extend_from_slice(arg);
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes
-}
-
-fn ack(applied: u64, filed: Option<u64>) -> Vec<u8> {
-    let applied = applied.to_string();
-    match filed {
-        Some(filed) => {
-            let filed = filed.to_string();
-            command(&[b"REPLCONF", b"ACK", applied.as_bytes(), b"FACK", filed.as_bytes()])
-        }
-        None => command(&[b"REPLCONF", b"ACK", applied.as_bytes()]),
     }
 }

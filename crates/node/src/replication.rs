@@ -137,15 +137,7 @@ impl Node {
 
     fn carry_out_journal(&mut self, now: Now, act: Act, out: &mut Outbox) {
         match act {
-            Act::LoadBegan(Source::BesideServed) => self.engine.shared.standing.loads_beside = true,
-            Act::LoadBegan(source) => {
-                self.engine.shared.standing.loading = true;
-                if source == Source::Primary {
-                    self.rest.full_syncs += 1;
-                    self.rest.door_until = now.mono + LOAD_GRACE;
-                    self.engine.touch_everything();
-                }
-            }
+            Act::LoadBegan(source) => self.load_began(now, source),
             Act::LoadEnded(Source::File, result) => {
                 // A transaction that a file does not end is none.
                 self.engine.apply_reset();
@@ -210,6 +202,20 @@ impl Node {
                     self.engine.unblock(asker, |reply| reply.error(shutdown_refused()));
                 }
             }
+        }
+    }
+
+    /// Data comes in.
+    fn load_began(&mut self, now: Now, source: Source) {
+        if source == Source::BesideServed {
+            self.engine.shared.standing.loads_beside = true;
+            return;
+        }
+        self.engine.shared.standing.loading = true;
+        if source == Source::Primary {
+            self.rest.full_syncs += 1;
+            self.rest.door_until = now.mono + LOAD_GRACE;
+            self.engine.touch_everything();
         }
     }
 

@@ -44,13 +44,6 @@ impl Feed {
         self.selected = None;
     }
 
-    /// Appends bytes that are no effect of a command (a PING, REPLCONF GETACK). Between two requests alone.
-    pub fn append_raw(&mut self, bytes: &[u8]) {
-        debug_assert!(!self.unit.is_open);
-        self.bytes.extend_from_slice(bytes);
-        self.offset += bytes.len() as u64;
-    }
-
     /// Opens a unit: effects from here to [`Feed::end_unit`] belong together.
     #[inline]
     pub(crate) fn begin_unit(&mut self) {
@@ -93,7 +86,7 @@ impl Feed {
     }
 
     /// Appends one effect on database `db`: a command with its arguments.
-    pub fn effect<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    pub(crate) fn effect<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         if !self.enabled || self.unit.is_dropped {
             return;
         }

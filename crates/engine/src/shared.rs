@@ -61,8 +61,6 @@ pub struct Standing {
     pub aof_error: Option<Box<str>>,
     /// Fewer good replicas than `min-replicas-to-write` asks for.
     pub lacks_replicas: bool,
-    /// There are replicas, and all of them execute CLUSTER SETSLOT of the stream.
-    pub replicas_know_slots: bool,
     /// Clients' writes are held for a manual failover.
     pub holds_writes: bool,
     /// The node has set itself apart: it serves no slot and its own data must not lead (a restart without its data).

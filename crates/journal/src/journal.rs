@@ -214,6 +214,14 @@ impl Journal {
         buffer
     }
 
+    /// Appends commands that replicas execute although they change no data (CLUSTER SETSLOT): the append-only file does not
+    /// have them, and the end of the data stays where it is.
+    pub fn tell_replicas(&mut self, bytes: Vec<u8>) {
+        if self.follow.is_none() && !bytes.is_empty() {
+            self.feed.append(bytes);
+        }
+    }
+
     /// Counts changes to the data, for save points (`dirty` of the originals).
     pub fn changed(&mut self, changes: u64) {
         self.saver.changes += changes;
@@ -934,8 +942,9 @@ fn last_data_end(batch: &Batch, base: u64, done: u64) -> Option<u64> {
     let mut end = base + batch.raw_len() as u64;
     for index in (0..batch.len()).rev() {
         let name = batch.request(index).get(0).unwrap_or(b"");
-        let is_silent =
-            ["", "ping", "replconf", "select"].iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()));
+        let is_silent = ["", "ping", "replconf", "select", "cluster"]
+            .iter()
+            .any(|word| name.eq_ignore_ascii_case(word.as_bytes()));
         if end <= done && !is_silent {
             return Some(end);
         }

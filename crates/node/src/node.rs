@@ -200,6 +200,7 @@ impl Machine for Node {
     /// File first, then the stream to replicas, then replies: the order is the promise.
     fn seal(&mut self, now: Now, out: &mut Outbox) {
         self.tell_moves(now, out);
+        self.tell_set_slots(now, out);
         self.with_turn(now, out, |journal, turn| journal.seal(turn));
         self.settle(now, out);
         self.observe(now, out);

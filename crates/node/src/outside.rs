@@ -213,7 +213,10 @@ impl Rest {
         let is_stream = asked.conn.is_outbound();
         if may_wait && !is_stream && waits::is_set_slot(args) && self.journal.replicas_know_slots() {
             return match cluster.check_set_slot(args, &keys) {
-                Ok(patience) => self.begin_set_slot(asked, args, patience),
+                Ok(patience) => {
+                    self.waits.begin_set_slot(asked.conn, args, patience);
+                    Answer::Block
+                }
                 Err(text) => {
                     reply.error(text);
                     Answer::Done
@@ -221,7 +224,13 @@ impl Rest {
             };
         }
         let asker = cluster::Asker { is_stream, may_wait: may_wait && !is_stream, ..Default::default() };
-        match cluster.ask(asked.now, args, asker, &keys, reply, &mut self.cluster_acts) {
+        let at = reply.out().len();
+        let write = cluster.ask(asked.now, args, asker, &keys, reply, &mut self.cluster_acts);
+        let is_done = reply.out().get(at) == Some(&b'+');
+        if is_done && !is_stream && waits::is_set_slot(args) && self.journal.replicas_know_slots() {
+            self.waits.tell(args);
+        }
+        match write {
             Some(write) => {
                 self.waits.save(asked.conn, write);
                 Answer::Block

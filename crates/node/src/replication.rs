@@ -5,7 +5,6 @@ use crate::outside::shutdown_refused;
 use crate::settings;
 use alloc::format;
 use alloc::string::ToString;
-use alloc::vec::Vec;
 use base::{Now, Span};
 use data::Keyspace;
 use journal::{Act, Journal, Source, StreamApplied, Turn};
@@ -69,7 +68,6 @@ impl Node {
         if shared.standing.aof_error.as_deref() != journal.aof_failure() {
             shared.standing.aof_error = journal.aof_failure().map(Into::into);
         }
-        shared.standing.replicas_know_slots = journal.replicas_know_slots();
         let wanted = settings::replicas_to_write(&shared.config);
         shared.standing.lacks_replicas =
             wanted > 0 && journal.primary().is_none() && journal.good_replicas(now) < wanted;
@@ -98,7 +96,7 @@ impl Node {
     /// A replica that comes in step gets the state of the slots on the move, which no snapshot holds; and again a few times,
     /// because it may not know yet the nodes that the moves are about: then it can do nothing with it.
     pub(crate) fn tell_moves(&mut self, now: Now, out: &mut Outbox) {
-        let (journal, feed) = (&self.rest.journal, &mut self.engine.shared.feed);
+        let journal = &self.rest.journal;
         let joined = journal.replicas_joined();
         if core::mem::replace(&mut self.rest.joined_told, joined) != joined {
             self.rest.moves_due = Some((now.mono, 0));
@@ -112,18 +110,17 @@ impl Node {
         if let Some((at, _)) = self.rest.moves_due {
             out.wake(at);
         }
-        if !feed.enabled || !journal.replicas_know_slots() {
+        if !journal.replicas_know_slots() {
             return;
         }
         let Some(cluster) = &self.rest.cluster else { return };
-        let mut bytes = Vec::new();
+        let bytes = &mut self.rest.waits.untold;
         for (slot, word, node) in cluster.moves() {
             let (slot, node) = (alloc::format!("{slot}"), alloc::format!("{node}"));
             let words: [&[u8]; 5] =
                 [b"CLUSTER", b"SETSLOT", slot.as_bytes(), word.as_bytes(), node.as_bytes()];
-            wire::request(&mut bytes, &words);
+            wire::request(bytes, &words);
         }
-        feed.append_raw(&bytes);
     }
 
     fn settle_journal(&mut self, now: Now, out: &mut Outbox) -> bool {

@@ -17,8 +17,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use base::{Now, Span};
 use cluster::{Asker, Cluster};
-use engine::{Answer, Asked};
-use machine::{ConnId, Disk, WriteId};
+use machine::{ConnId, Disk, Outbox, WriteId};
 use spec::Refusal;
 use wire::reply::Reply;
 use wire::{Args, Batch};
@@ -28,11 +27,16 @@ use wire::{Args, Batch};
 pub(crate) struct Waits {
     saves: BTreeMap<WriteId, ConnId>,
     set_slots: BTreeMap<ConnId, SetSlot>,
+    /// SETSLOTs for the replicas at the end of this turn. They are no effects: a file must not repeat them.
+    pub(crate) untold: Vec<u8>,
+    /// Those whose SETSLOT is among these.
+    fresh: Vec<ConnId>,
 }
 
 /// A SETSLOT that the replicas are to know first.
 struct SetSlot {
     request: Batch,
+    patience: Option<Span>,
     replicas: u32,
 }
 
@@ -40,6 +44,21 @@ impl Waits {
     /// The client waits until this write is durable.
     pub(crate) fn save(&mut self, conn: ConnId, write: WriteId) {
         self.saves.insert(write, conn);
+    }
+
+    /// The replicas hear of a SETSLOT.
+    pub(crate) fn tell(&mut self, args: Args<'_>) {
+        let words: Vec<&[u8]> = args.iter().collect();
+        wire::request(&mut self.untold, &words);
+    }
+
+    /// The replicas hear of a SETSLOT that was checked; the client waits for them.
+    pub(crate) fn begin_set_slot(&mut self, conn: ConnId, args: Args<'_>, patience: Option<Span>) {
+        self.tell(args);
+        let words: Vec<&[u8]> = args.iter().collect();
+        let request = [words.as_slice()].into_iter().collect();
+        self.set_slots.insert(conn, SetSlot { request, patience, replicas: 0 });
+        self.fresh.push(conn);
     }
 
     /// The client is gone, or waits no more.
@@ -50,8 +69,7 @@ impl Waits {
 
     /// All who wait were answered otherwise.
     pub(crate) fn clear(&mut self) {
-        self.saves.clear();
-        self.set_slots.clear();
+        *self = Waits::default();
     }
 }
 
@@ -60,29 +78,26 @@ pub(crate) fn is_set_slot(args: Args<'_>) -> bool {
     args.get(1).is_some_and(|name| name.eq_ignore_ascii_case(b"setslot"))
 }
 
-impl Rest {
-    /// Tells the replicas of a SETSLOT that was checked, and waits for them.
-    pub(crate) fn begin_set_slot(
-        &mut self,
-        asked: &mut Asked<'_>,
-        args: Args<'_>,
-        patience: Option<Span>,
-    ) -> Answer {
-        let words: Vec<&[u8]> = args.iter().collect();
-        asked.shared.feed.effect(asked.db, words.iter().copied());
-        let (conn, replicas) = (asked.conn, self.journal.replicas_online());
-        let offset = asked.shared.feed.offset;
-        let request = [words.as_slice()].into_iter().collect();
-        self.waits.set_slots.insert(conn, SetSlot { request, replicas });
-        if let Some(acked) = self.journal.wait(conn, offset, u64::from(replicas), patience, asked.now) {
-            // Nobody is in step: whoever comes in step is told anew.
-            self.journal_acts.push(journal::Act::WaitDone { conn, acked });
-        }
-        Answer::Block
-    }
-}
-
 impl Node {
+    /// Puts this turn's SETSLOTs behind its effects, and begins to wait for who has them.
+    pub(crate) fn tell_set_slots(&mut self, now: Now, out: &mut Outbox) {
+        if self.rest.waits.untold.is_empty() {
+            return;
+        }
+        let bytes = core::mem::take(&mut self.rest.waits.untold);
+        self.with_turn(now, out, |journal, _| journal.tell_replicas(bytes));
+        let Rest { journal, waits, journal_acts, .. } = &mut self.rest;
+        let (offset, replicas) = (journal.offset(), journal.replicas_online());
+        for conn in core::mem::take(&mut waits.fresh) {
+            let Some(wait) = waits.set_slots.get_mut(&conn) else { continue };
+            wait.replicas = replicas;
+            if let Some(acked) = journal.wait(conn, offset, u64::from(replicas), wait.patience, now) {
+                // Nobody is in step: whoever comes in step is told anew.
+                journal_acts.push(journal::Act::WaitDone { conn, acked });
+            }
+        }
+    }
+
     /// The replicas of a client that waits have acknowledged, or its time is over. False when it waits for nothing here.
     pub(crate) fn end_set_slot(&mut self, now: Now, conn: ConnId, acked: u32) -> bool {
         let Some(wait) = self.rest.waits.set_slots.remove(&conn) else { return false };

@@ -366,7 +366,7 @@ static CLUSTER: &[Command] = &[
             flags: Flags::ADMIN.and(Flags::STALE).and(Flags::NO_ASYNC_LOADING),
             ..Spec::USUAL
         },
-        run: cluster_setslot,
+        run: outside,
         subcommands: &[],
     },
     Command {
@@ -453,19 +453,6 @@ fn outside(call: &mut Call<'_>) -> Result<(), Refusal> {
     check_enabled(call)?;
     let args = call.args;
     call.ask(Question::Cluster { args, may_wait: !call.in_exec })
-}
-
-/// What was set goes to the replicas, too: whichever takes over knows the slots on the move. Where the client can wait, they
-/// are told before it is done, and there is no reply yet.
-fn cluster_setslot(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let at = call.reply.out().len();
-    outside(call)?;
-    let is_done = call.reply.out().get(at) == Some(&b'+');
-    if is_done && call.keys.shared.standing.replicas_know_slots {
-        let args: Vec<&[u8]> = call.args.iter().collect();
-        call.effect(&args);
-    }
-    Ok(())
 }
 
 fn cluster_keyslot(call: &mut Call<'_>) -> Result<(), Refusal> {

@@ -162,8 +162,9 @@ impl Aof {
             let from = scanner.offset() as usize;
             match scanner.next_record() {
                 Ok(Some(Record::Command { bytes, name })) => {
-                    let is_silent =
-                        [b"ping".as_slice(), b"replconf"].iter().any(|word| name.eq_ignore_ascii_case(word));
+                    let is_silent = [b"ping".as_slice(), b"replconf", b"cluster"]
+                        .iter()
+                        .any(|word| name.eq_ignore_ascii_case(word));
                     if !is_silent {
                         writer.take(bytes, Some(stream_db), seconds);
                     }

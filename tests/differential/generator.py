@@ -57,7 +57,7 @@ class Values:
 
     def y(self):
         """A sorted set of equal scores: ranges by bytes of others are not defined."""
-        return self.key("y")
+        return b"y%d" % self.random.randrange(4)
 
     def g(self):
         return self.key("g")
@@ -292,7 +292,7 @@ REDIS = {
         (8, "ZADD {z} ?NX|XX ?GT|LT ?CH {score},{element}*"), (1, "ZADD {z} ?NX|XX ?GT|LT INCR {score} {element}"), (2, "ZINCRBY {z} {score} {element}"), (2, "ZREM {z} {element}*"),
         (1, "ZCARD {z}"), (2, "ZSCORE {z} {element}"), (1, "ZMSCORE {z} {element}*"), (1, "ZRANK {z} {element}"), (1, "ZREVRANK {z} {element}"), (2, "ZCOUNT {z} {min} {max}"),
         (1, "ZLEXCOUNT {y} {lexmin} {lexmax}"), (3, "ZRANGE {z} {index} {index} ?REV ?WITHSCORES"), (2, "ZRANGE {z} {min} {max} BYSCORE ?REV ?LIMIT,{skip},{count} ?WITHSCORES"),
-        (1, "ZRANGE {y} {lexmin} {lexmax} BYLEX ?REV ?LIMIT,{skip},{count}"), (1, "ZRANGE {z} {index} {index} ?BYSCORE ?LIMIT,{skip},{count} ?WITHSCORES"), (3, "ZADD {y} 0,{element}*"),
+        (1, "ZRANGE {y} {lexmin} {lexmax} BYLEX ?REV ?LIMIT,{skip},{count}"), (1, "ZRANGE {z} {index} {index} ?BYSCORE ?LIMIT,{skip},{count} ?WITHSCORES"), (3, "ZADD {y} 0,{element}*"), (0.3, "ZRANGEBYLEX {hf} {lexmin} {lexmax}"), (0.1, "ZLEXCOUNT {hf} {lexmin} {lexmax}"),
         (1, "ZRANGESTORE {z} {z} {index} {index} ?REV"), (1, "ZRANGESTORE {z} {z} {min} {max} BYSCORE ?LIMIT,{skip},{count}"), (1, "ZREVRANGE {z} {index} {index} ?WITHSCORES"),
         (2, "ZRANGEBYSCORE {z} {min} {max} ?WITHSCORES ?LIMIT,{skip},{count}"), (1, "ZREVRANGEBYSCORE {z} {max} {min} ?WITHSCORES ?LIMIT,{skip},{count}"),
         (1, "ZRANGEBYLEX {y} {lexmin} {lexmax} ?LIMIT,{skip},{count}"), (1, "ZREVRANGEBYLEX {y} {lexmax} {lexmin} ?LIMIT,{skip},{count}"),
@@ -339,6 +339,10 @@ NEWER = {
         (1, "HGETEX {h} ?EXAT,{at}|PXAT,{atms}|PERSIST FIELDS 2 {f} {f}"), (2, "HSETEX {h} ?NX|XX|FNX|FXX ?EXAT,{at}|PXAT,{atms}|KEEPTTL FIELDS 2 {f} {v} {f} {v}"), (1, "HGETDEL {h} FIELDS 2 {f} {f}"),
         (1, "HSCAN {h} 0 COUNT {many} NOVALUES"),
     ],
+    "geo": [
+        (2, "GEOSEARCH {g} BYPOLYGON 3 {lon},{lat},{lon},{lat},{lon},{lat} ASC|DESC ?WITHDIST ?WITHCOORD ?WITHHASH"), (1, "GEOSEARCH {g} BYPOLYGON {numkeys} {lon},{lat},{lon},{lat},{lon},{lat} ?COUNT,{count} ASC"),
+        (1, "GEOSEARCH {g} BYPOLYGON 5 {lon},{lat},{lon},{lat},{lon},{lat},{lon},{lat},{lon},{lat} ?COUNT,{count} ASC"), (1, "GEOSEARCHSTORE {z} {g} BYPOLYGON 4 {lon},{lat},{lon},{lat},{lon},{lat},{lon},{lat} ASC"),
+    ],
     "zset": [(1, "ZRANK {z} {element} WITHSCORE"), (1, "ZREVRANK {z} {element} WITHSCORE")],
 }
 
@@ -352,6 +356,15 @@ BLOCKING = {
 
 # Commands that choose at random unless they are asked for more than there is.
 RANDOM = {"SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"}
+
+
+def names_consumer(words):
+    """Since 7.2 these make the consumer even if there is nothing to read or to claim: the request that does so in 7.0, too."""
+    if words[0] in (b"XCLAIM", b"XAUTOCLAIM"):
+        return [b"XGROUP", b"CREATECONSUMER", *words[1:4]]
+    if words[0] == b"XREADGROUP" and b"STREAMS" in words[:-1]:
+        return [b"XGROUP", b"CREATECONSUMER", words[words.index(b"STREAMS") + 1], *words[2:4]]
+    return None
 
 
 class Generator:
@@ -371,7 +384,8 @@ class Generator:
         self.weights = [weight for weight, _ in self.lines]
         self.templates = [line for _, line in self.lines]
 
-        self.blocking = [line for family in families for line in BLOCKING.get(family, [])]
+        # A waiting XREADGROUP makes its consumer anew in Valkey, each time it is tried again.
+        self.blocking = [line for family in families for line in BLOCKING.get(family, []) if not (newer and line.startswith("XREADGROUP"))]
 
     @staticmethod
     def expanded(random, line, newer):
@@ -387,7 +401,10 @@ class Generator:
         words = []
         for token in template:
             self.expand(token, words)
-        if self.random.random() < 0.01 and template[0] not in RANDOM:
+        # ZRANK takes a word more since 7.2, so in MULTI it is queued.
+        # What would wait for ever where a timeout is lost stays as it is, too.
+        keeps = template[0] in RANDOM or template[0].startswith(("BL", "BR", "BZ", "XREAD")) or (not self.values.newer and template[0] in ("ZRANK", "ZREVRANK"))
+        if self.random.random() < 0.01 and not keeps:
             # A word too many, or one too few.
             if self.random.random() < 0.5 or len(words) < 2:
                 words.append(self.values.v())
@@ -400,9 +417,8 @@ class Generator:
         chosen = []
         for _ in range(count):
             words = self.command()
-            if self.values.newer and words[0] in (b"XCLAIM", b"XAUTOCLAIM"):
-                # Since 7.2 these make the consumer even if nothing is claimed.
-                chosen.append([b"XGROUP", b"CREATECONSUMER", *words[1:4]])
+            if self.values.newer and names_consumer(words):
+                chosen.append(names_consumer(words))
             chosen.append(words)
         return chosen
 

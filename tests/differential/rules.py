@@ -19,7 +19,6 @@ apart_ms = 50
 
 # Error texts that differ from Redis 7.0's, because the command takes more since then: names, ours, its.
 TEXTS = [
-    ({b"ZRANK", b"ZREVRANK"}, rb"ERR syntax error", rb"ERR wrong number of arguments for .*"),
     ({b"BITCOUNT"}, rb"ERR value is not an integer or out of range", rb"ERR syntax error"),
     ({b"BITCOUNT", b"BITPOS"}, rb"ERR .*", rb"WRONGTYPE .*"),
 ]
@@ -27,6 +26,7 @@ TEXTS = [
 # Error texts of Valkey 9.1 that differ from Redis 7.0's, which are ours.
 TEXTS_VALKEY = [
     ({b"XREAD", b"XREADGROUP"}, rb"ERR Unbalanced XREAD\w* list of streams.*", rb"ERR Unbalanced 'xread\w*' list of streams.*"),
+    ({b"XREADGROUP"}, rb"UNBLOCKED the stream key no longer exists", rb"NOGROUP No such key .*"),
     ({b"GEOSEARCH", b"GEOSEARCHSTORE", b"GEORADIUSBYMEMBER"}, rb"ERR could not decode requested zset member", rb"ERR member .* does not exist"),
 ]
 
@@ -70,8 +70,9 @@ def spelt_alike(ours, theirs):
     if ours == theirs:
         return True
     try:
+        # Sorted sets lose the sign of a zero in listpacks, and Valkey makes a table at once where it sees that it will be one.
         number = float(theirs.content)
-        return ours.kind == theirs.kind and ours.kind in "$," and ours.content == b"%.17g" % number
+        return ours.kind == theirs.kind and ours.kind in "$," and ours.content in (b"%.17g" % number, b"%.17g" % (number + 0.0))
     except (ValueError, AttributeError):
         return False
 
@@ -180,9 +181,15 @@ def same(words, ours, theirs, redis7):
             for names, mine, other in (TEXTS if redis7 else TEXTS_VALKEY)
         )
     if is_error(ours) != is_error(theirs):
+        if redis7 and name == b"BITCOUNT" and len(words) == 3:
+            # A start without an end: newer than 7.0, where it is an error if the key is there.
+            return True
         if redis7:
             # Since 7.2 these look at their arguments before they look for the key.
             return name in (b"BITCOUNT", b"BITPOS") and is_error(ours)
+        if name == b"SORT" and is_error(theirs) and theirs.content.startswith(b"ERR One or more scores"):
+            # No text at all is 0 to Redis 7.0, and no number to Valkey 9.1.
+            return any(getattr(item, "content", None) == b"" for item in ours.content)
         if name == b"GETEX":
             # Valkey 9.1 reads the time before it looks for the key, Redis 7.0 and redan after it.
             return is_error(theirs) and repr(ours).startswith("Null")
@@ -206,8 +213,8 @@ def same(words, ours, theirs, redis7):
             ours, theirs = in_one_spelling(ours), in_one_spelling(theirs)
         return canonical(ours, part) == canonical(theirs, part)
     if name == b"XINFO":
-        # 7.2 tells more of consumers; spans of a millisecond or two are none.
-        spans = (b"idle", b"inactive", b"active-time") if redis7 else (b"idle",)
+        # 7.2 tells more of consumers. To 7.0 one is seen when it gets something, to later ones when it asks.
+        spans = (b"idle", b"inactive", b"active-time") if redis7 else (b"idle", b"seen-time")
         ours, theirs = without(ours, spans), without(theirs, spans)
     if name == b"XPENDING":
         ours, theirs = idle_alike(ours), idle_alike(theirs)

@@ -1,5 +1,7 @@
 //! CRC16 (XMODEM: polynomial 0x1021, start 0, bits not reflected) and the hash slot of a key.
 
+use alloc::string::String;
+
 /// Number of hash slots of a cluster.
 pub const SLOTS: u16 = 16_384;
 
@@ -49,6 +51,26 @@ fn tag_of(key: &[u8]) -> Option<&[u8]> {
     (len > 0).then(|| &key[after..after + len])
 }
 
+/// The shortest text of digits and letters whose slot is `slot`; of equally long ones the first in the order of ASCII.
+pub fn text_of(slot: u16) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let step = |crc: u16, last: &u8| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ last)];
+    let ones = || ALPHABET.iter().map(|one| (one, step(0, one)));
+    let twos = || ones().flat_map(|(one, crc)| ALPHABET.iter().map(move |two| (one, two, step(crc, two))));
+    let is_it = |crc: u16| crc % SLOTS == slot;
+    let text = |bytes: &[&u8]| bytes.iter().map(|byte| char::from(**byte)).collect();
+    if let Some((one, _)) = ones().find(|&(_, crc)| is_it(crc)) {
+        return text(&[one]);
+    }
+    if let Some((one, two, _)) = twos().find(|&(_, _, crc)| is_it(crc)) {
+        return text(&[one, two]);
+    }
+    let found = twos().find_map(|(one, two, crc)| {
+        ALPHABET.iter().find(|last| is_it(step(crc, last))).map(|last| text(&[one, two, last]))
+    });
+    found.expect("three characters reach every slot")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +102,18 @@ mod tests {
     fn an_empty_or_open_tag_is_none() {
         for key in [&b"foo{}{bar}"[..], b"{}", b"foo{bar", b"foo}bar{"] {
             assert_eq!(slot_of(key), crc16(key) & (SLOTS - 1));
+        }
+    }
+
+    #[test]
+    fn a_slot_has_a_short_text() {
+        let texts =
+            [(0, "06S"), (1, "Qi"), (5, "460"), (9842, "1"), (1180, "aa"), (12_182, "9Le"), (16_383, "6ZJ")];
+        for (slot, text) in texts {
+            assert_eq!(text_of(slot), text);
+        }
+        for slot in (0..SLOTS).step_by(97) {
+            assert_eq!(slot_of(text_of(slot).as_bytes()), slot);
         }
     }
 }

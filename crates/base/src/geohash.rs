@@ -8,6 +8,11 @@
 //! The search looks at the cell of the centre, of a size that suits the distance, and at its eight neighbours: as the
 //! original does, in its order, because results that are not sorted come in that order.
 
+mod polygon;
+
+pub use polygon::middle;
+
+use alloc::vec::Vec;
 use libm::{asin, cos, fabs, sin, sqrt};
 
 /// The greatest longitude; the least is its negative.
@@ -174,7 +179,7 @@ fn gathered(bits: u64) -> u32 {
 }
 
 /// What is searched, in a unit of the caller's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     /// All within this distance.
     Circle {
@@ -188,10 +193,12 @@ pub enum Shape {
         /// From south to north.
         height: f64,
     },
+    /// All within a polygon of corners, whose edges are straight on a map of degrees.
+    Polygon(Vec<Point>),
 }
 
 /// A search around a point.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     /// The middle.
     pub center: Point,
@@ -231,13 +238,19 @@ impl Search {
     /// The cell of the centre, of a size at which its neighbours hold the whole search; its edges; those of the search.
     fn cell(&self) -> (Cell, Area, Area) {
         let bounds = self.bounds();
-        let steps = self.steps();
-        let cell = Cell::of(self.center, steps, LATITUDE_MAX);
-        let is_too_small = cell.neighbour(0, 1).area().north < bounds.north
-            || cell.neighbour(0, -1).area().south > bounds.south
-            || cell.neighbour(1, 0).area().east < bounds.east
-            || cell.neighbour(-1, 0).area().west > bounds.west;
-        let steps = if is_too_small && steps > 1 { steps - 1 } else { steps };
+        let mut steps = self.steps();
+        let is_too_small = |steps: u32| {
+            let cell = Cell::of(self.center, steps, LATITUDE_MAX);
+            cell.neighbour(0, 1).area().north < bounds.north
+                || cell.neighbour(0, -1).area().south > bounds.south
+                || cell.neighbour(1, 0).area().east < bounds.east
+                || cell.neighbour(-1, 0).area().west > bounds.west
+        };
+        // One step is enough around the middle; that of a polygon may lie at its edge.
+        let steps_min = if matches!(self.shape, Shape::Polygon(_)) { 1 } else { (steps - 1).max(1) };
+        while steps > steps_min && is_too_small(steps) {
+            steps -= 1;
+        }
         let cell = Cell::of(self.center, steps, LATITUDE_MAX);
         (cell, cell.area(), bounds)
     }
@@ -245,10 +258,13 @@ impl Search {
     /// Steps at which a cell is about as large as the search; fewer near the poles, where cells are narrow.
     fn steps(&self) -> u32 {
         let mut range = self.unit
-            * match self.shape {
-                Shape::Circle { radius } => radius,
+            * match &self.shape {
+                Shape::Circle { radius } => *radius,
                 Shape::Box { width, height } => {
                     sqrt((width / 2.0) * (width / 2.0) + (height / 2.0) * (height / 2.0))
+                }
+                Shape::Polygon(corners) => {
+                    corners.iter().map(|corner| self.center.distance(*corner)).fold(0.0, f64::max)
                 }
             };
         if range == 0.0 {
@@ -268,9 +284,10 @@ impl Search {
 
     /// The edges of the search in degrees.
     fn bounds(&self) -> Area {
-        let (width, height) = match self.shape {
-            Shape::Circle { radius } => (radius, radius),
+        let (width, height) = match &self.shape {
+            Shape::Circle { radius } => (*radius, *radius),
             Shape::Box { width, height } => (width / 2.0, height / 2.0),
+            Shape::Polygon(corners) => return polygon::bounds(corners),
         };
         let (width, height) = (self.unit * width, self.unit * height);
         let Point { longitude, latitude } = self.center;
@@ -288,7 +305,8 @@ impl Search {
 
     /// The distance of a point from the centre in metres; `None` when it lies outside.
     pub fn distance(&self, point: Point) -> Option<f64> {
-        match self.shape {
+        match &self.shape {
+            Shape::Polygon(corners) => polygon::holds(corners, point).then(|| self.center.distance(point)),
             Shape::Circle { radius } => {
                 let distance = self.center.distance(point);
                 (distance <= radius * self.unit).then_some(distance)

@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use base::Random;
+use core::ops::RangeInclusive;
 
 /// Tables of a group: the square root of the slots, so that groups and tables of a group are about as many.
 pub(crate) const GROUP: usize = 128;
@@ -174,16 +175,23 @@ impl Database {
         None
     }
 
-    /// Scans over all tables; see `Keyspace::scan`.
-    pub fn scan(&self, cursor: u64, count: usize, key: HashKey, visit: &mut impl FnMut(RawEntry)) -> u64 {
+    /// Scans over some tables; see `Keyspace::scan` and `Keyspace::scan_slots`.
+    pub fn scan(
+        &self,
+        slots: RangeInclusive<u16>,
+        cursor: u64,
+        count: usize,
+        key: HashKey,
+        visit: &mut impl FnMut(RawEntry),
+    ) -> u64 {
         let (slot, mut at) = match Position::of_cursor(cursor) {
             Some(position) => position,
-            None if cursor == 0 => (0, Position::START),
+            None if cursor == 0 => (*slots.start(), Position::START),
             None => return 0,
         };
         let mut budget = Budget::new(count);
-        let mut from = usize::from(slot);
-        while let Some(table) = self.next_filled(from) {
+        let mut from = usize::from(slot.max(*slots.start()));
+        while let Some(table) = self.next_filled(from).filter(|table| *table <= usize::from(*slots.end())) {
             if table != usize::from(slot) {
                 at = Position::START;
             }

@@ -11,6 +11,7 @@ use crate::value::Value;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
+use core::ops::RangeInclusive;
 
 /// A key's hash and, in cluster mode, its slot (else 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +175,25 @@ impl Keyspace {
     /// An entry that is there during the whole scan is visited at least once, whatever grows or shrinks meanwhile.
     pub fn scan(&self, db: u32, cursor: u64, count: usize, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
         let mut visit = |entry| visit(EntryRef::new(entry));
-        self.databases[db as usize].scan(cursor, count, self.key, &mut visit)
+        self.databases[db as usize].scan(0..=u16::MAX, cursor, count, self.key, &mut visit)
+    }
+
+    /// `scan` over some slots (cluster mode). The slot of a cursor is in its highest 16 bits.
+    pub fn scan_slots(
+        &self,
+        db: u32,
+        slots: RangeInclusive<u16>,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(EntryRef<'_>),
+    ) -> u64 {
+        let mut visit = |entry| visit(EntryRef::new(entry));
+        self.databases[db as usize].scan(slots, cursor, count, self.key, &mut visit)
+    }
+
+    /// A number by which to tell this keyspace's cursors from another's.
+    pub fn fingerprint(&self) -> u64 {
+        self.key.hash(b"fingerprint")
     }
 
     /// `scan` over one slot alone (cluster mode).
@@ -204,14 +223,19 @@ impl Keyspace {
         self.databases[db as usize].random(random).map(EntryRef::new)
     }
 
-    /// Keys in a slot of database 0 (cluster mode).
+    /// Keys in a slot (cluster mode).
     pub fn slot_len(&self, slot: u16) -> u64 {
-        self.table(0, slot).map_or(0, |table| table.len() as u64)
+        (0..self.databases()).map(|db| self.slot_len_in(db, slot)).sum()
     }
 
-    /// Up to `count` keys of a slot of database 0 (cluster mode).
-    pub fn keys_in_slot(&self, slot: u16, count: usize, mut visit: impl FnMut(&[u8])) {
-        let Some(table) = self.table(0, slot) else { return };
+    /// Keys in a slot of one database (cluster mode).
+    pub fn slot_len_in(&self, db: u32, slot: u16) -> u64 {
+        self.table(db, slot).map_or(0, |table| table.len() as u64)
+    }
+
+    /// Up to `count` keys of a slot of a database (cluster mode).
+    pub fn keys_in_slot(&self, db: u32, slot: u16, count: usize, mut visit: impl FnMut(&[u8])) {
+        let Some(table) = self.table(db, slot) else { return };
         let words = table.segments().flat_map(|(_, segment)| segment.iter());
         words.take(count).for_each(|word| visit(word.entry().key()));
     }

@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use data::EntryRef;
 use machine::{Address, Listener};
+use spec::command::Access;
 use spec::{Flags, Refusal};
 use wire::batch::Args;
 
@@ -316,7 +317,7 @@ pub fn waits_in_vain(
 fn place(call: &mut Call<'_>, is_exec: bool) -> Placed {
     let mut placed = Placed::default();
     let shared = &*call.keys.shared;
-    let mut note = |key: &[u8]| {
+    let mut note = |key: &[u8], access: Access| {
         let hash = call.keys.hash_of(key);
         let slot = hash.slot();
         match placed.slot {
@@ -328,7 +329,8 @@ fn place(call: &mut Call<'_>, is_exec: bool) -> Placed {
         placed.keys += 1;
         let moves = route.migrating_to != NOBODY || route.importing_from != NOBODY;
         let is_there = |entry: EntryRef<'_>| !is_due(&entry, call.keys.now_ms);
-        if moves && !shared.keyspace.find(0, key, hash).is_some_and(is_there) {
+        let is_key = !access.has(Access::NOT_KEY);
+        if moves && is_key && !shared.keyspace.find(call.keys.db, key, hash).is_some_and(is_there) {
             placed.missing += 1;
         }
     };
@@ -336,13 +338,13 @@ fn place(call: &mut Call<'_>, is_exec: bool) -> Placed {
         let Some(multi) = &call.session.multi else { return placed };
         for index in 0..multi.len() {
             let (row, args) = multi.request(index);
-            let keys = call.table.row(row).spec().keys;
-            keys.places(args.len(), |at| args.at(at), |at, _| note(args.at(at)));
+            let spec = call.table.row(row).spec();
+            spec.keys.places(args.len(), |at| args.at(at), |at, access| note(args.at(at), access));
         }
     } else {
         let args = call.args;
         let keys = call.table.row(call.row).spec().keys;
-        keys.places(args.len(), |at| args.at(at), |at, _| note(args.at(at)));
+        keys.places(args.len(), |at| args.at(at), |at, access| note(args.at(at), access));
     }
     placed
 }

@@ -80,9 +80,10 @@ fn clients_bytes_max(config: &Config) -> usize {
     if bytes == 0 { usize::MAX } else { usize::try_from(bytes).unwrap_or(usize::MAX) }
 }
 
-/// `databases`.
-pub fn databases(config: &Config) -> u32 {
-    u32::try_from(config.count(id::DATABASES)).unwrap_or(u32::MAX)
+/// `databases`, or in cluster mode `cluster-databases`.
+pub fn databases(config: &Config, clustered: bool) -> u32 {
+    let directive = if clustered { id::CLUSTER_DATABASES } else { id::DATABASES };
+    u32::try_from(config.count(directive)).unwrap_or(u32::MAX)
 }
 
 impl Settings {

@@ -27,8 +27,7 @@ pub struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Config, random: &mut Random, clustered: bool) -> Shared {
-        // A cluster node has one database.
-        let databases = if clustered { 1 } else { crate::settings::databases(&config) };
+        let databases = crate::settings::databases(&config, clustered);
         let hash_key = [random.word(), random.word()];
         let keyspace = Keyspace::new(hash_key, databases, clustered);
         let routes = Routes::new(clustered);

@@ -292,6 +292,6 @@ impl cluster::Keys for KeysOf<'_> {
     }
 
     fn keys_in_slot(&self, slot: u16, count: u64, each: &mut dyn FnMut(&[u8])) {
-        self.0.keys_in_slot(slot, usize::try_from(count).unwrap_or(usize::MAX), each);
+        self.0.keys_in_slot(0, slot, usize::try_from(count).unwrap_or(usize::MAX), each);
     }
 }

@@ -115,8 +115,10 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// An unsigned number in decimal; leading zeros and a plus sign are taken, as the original takes them.
+/// An unsigned number in decimal; blanks before it, leading zeros and a plus sign are taken, as the original takes them.
 fn number(text: &[u8]) -> Option<u64> {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let text = &text[text.iter().position(|byte| !is_blank(byte))?..];
     let digits = text.strip_prefix(b"+").unwrap_or(text);
     if digits.is_empty() {
         return None;

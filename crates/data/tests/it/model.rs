@@ -71,7 +71,7 @@ fn slots_are_counted_and_removed() {
     let expected = world.model.keys().filter(|name| is_there(name)).count();
     assert_eq!(world.space.slot_len(slot), expected as u64);
     let mut seen = 0;
-    world.space.keys_in_slot(slot, 5, |key| {
+    world.space.keys_in_slot(0, slot, 5, |key| {
         assert_eq!(base::crc16::slot_of(key), slot);
         seen += 1;
     });

@@ -445,7 +445,7 @@ static CLUSTER: &[Command] = &[
     },
 ];
 
-fn check_enabled(call: &Call<'_>) -> Result<(), Refusal> {
+pub(super) fn check_enabled(call: &Call<'_>) -> Result<(), Refusal> {
     if call.keys.shared.routes.enabled { Ok(()) } else { Err(Refusal::ClusterDisabled) }
 }
 
@@ -470,7 +470,7 @@ fn slot(text: &[u8], refusal: Refusal) -> Result<u16, Refusal> {
 fn cluster_countkeysinslot(call: &mut Call<'_>) -> Result<(), Refusal> {
     check_enabled(call)?;
     let slot = slot(call.args.at(2), Refusal::InvalidSlot)?;
-    call.reply.integer(call.keys.shared.keyspace.slot_len(slot) as i64);
+    call.reply.integer(call.keys.shared.keyspace.slot_len_in(call.keys.db, slot) as i64);
     Ok(())
 }
 
@@ -481,7 +481,7 @@ fn cluster_getkeysinslot(call: &mut Call<'_>) -> Result<(), Refusal> {
     let count = number::parse_i64(call.args.at(3)).ok_or(Refusal::NotInteger)?;
     let count = usize::try_from(count).map_err(|_| INVALID)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
-    call.keys.shared.keyspace.keys_in_slot(slot, count, |key| keys.push(key.to_vec()));
+    call.keys.shared.keyspace.keys_in_slot(call.keys.db, slot, count, |key| keys.push(key.to_vec()));
     call.reply.array(keys.len());
     for key in keys {
         call.reply.bulk(&key);

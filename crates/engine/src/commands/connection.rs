@@ -311,10 +311,10 @@ fn echo(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn select(call: &mut Call<'_>) -> Result<(), Refusal> {
     let index = number::parse_i64(call.args.at(1)).ok_or(Refusal::NotInteger)?;
     let index = i32::try_from(index).map_err(|_| Refusal::OutOfIntRange)?;
-    if call.keys.shared.routes.enabled && index != 0 {
+    let databases = call.keys.shared.keyspace.databases();
+    if call.keys.shared.routes.enabled && databases == 1 && index != 0 {
         return Err(Refusal::SelectInCluster);
     }
-    let databases = call.keys.shared.keyspace.databases();
     match u32::try_from(index).ok().filter(|index| *index < databases) {
         Some(db) => call.session.db = db,
         None => return Err(Refusal::DbIndexOutOfRange),

@@ -80,6 +80,11 @@ fn database(call: &Call<'_>, text: &[u8]) -> Result<u32, Refusal> {
     u32::try_from(index).ok().filter(|index| *index < databases).ok_or(Refusal::DbIndexOutOfRange)
 }
 
+/// True in a cluster whose nodes have one database, as those of Redis.
+fn has_one_database(call: &Call<'_>) -> bool {
+    call.keys.shared.routes.enabled && call.keys.shared.keyspace.databases() == 1
+}
+
 /// Runs `work` with another database selected. Keys that it finds expired are those of that database.
 fn in_database<R>(call: &mut Call<'_>, db: u32, work: impl FnOnce(&mut Call<'_>) -> R) -> R {
     if call.keys.expired.is_some() {
@@ -109,7 +114,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
         }
         at += 1;
     }
-    if call.keys.shared.routes.enabled && (source_db != 0 || target_db != 0) {
+    if has_one_database(call) && (source_db != 0 || target_db != 0) {
         return Err(Refusal::Text("ERR Copying to another database is not allowed in cluster mode"));
     }
     if source_db == target_db && from == to {
@@ -141,7 +146,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn move_key(call: &mut Call<'_>) -> Result<(), Refusal> {
-    if call.keys.shared.routes.enabled {
+    if has_one_database(call) {
         return Err(Refusal::Text("ERR MOVE is not allowed in cluster mode"));
     }
     let key = call.args.at(1);

@@ -9,7 +9,7 @@ use crate::watch::Standing;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::glob;
-use data::EntryRef;
+use data::{EntryRef, Keyspace};
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
 use wire::reply::Reply;
@@ -420,13 +420,36 @@ fn keys(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn scan(call: &mut Call<'_>) -> Result<(), Refusal> {
     let from = cursor(call.args.at(1))?;
     let options = ScanOptions::parse(call.args.from(2), true)?;
-    let (db, now_ms) = (call.keys.db, call.keys.now_ms);
+    let db = call.keys.db;
+    let (next, listed) =
+        list_keys(call, &options, |keyspace, count, visit| keyspace.scan(db, from, count, visit));
+    call.reply.array(2);
+    call.reply.bulk_display(next);
+    call.reply.array(listed.count);
+    call.reply.raw(&listed.keys);
+    Ok(())
+}
+
+/// Keys that a step of SCAN found, as a reply has them.
+#[derive(Default)]
+pub(super) struct Listed {
+    pub keys: Vec<u8>,
+    pub count: usize,
+}
+
+/// Lists the keys that the options ask for; `step` visits entries and returns the next cursor.
+pub(super) fn list_keys(
+    call: &mut Call<'_>,
+    options: &ScanOptions<'_>,
+    step: impl FnOnce(&Keyspace, usize, &mut dyn FnMut(EntryRef<'_>)) -> u64,
+) -> (u64, Listed) {
+    let now_ms = call.keys.now_ms;
     let is_kind = |entry: &EntryRef<'_>| {
         options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes()))
     };
-    let (mut found, mut count, mut due) = (Vec::new(), 0, Vec::<Box<[u8]>>::new());
-    let mut list = Reply::new(&mut found, call.reply.is_resp3());
-    let next = call.keys.shared.keyspace.scan(db, from, options.count, |entry| {
+    let (mut listed, mut due) = (Listed::default(), Vec::<Box<[u8]>>::new());
+    let mut list = Reply::new(&mut listed.keys, call.reply.is_resp3());
+    let next = step(&call.keys.shared.keyspace, options.count, &mut |entry| {
         if !options.matches(entry.key()) {
             return;
         }
@@ -434,18 +457,14 @@ fn scan(call: &mut Call<'_>) -> Result<(), Refusal> {
             due.push(entry.key().into());
         } else if is_kind(&entry) {
             list.bulk(entry.key());
-            count += 1;
+            listed.count += 1;
         }
     });
     for key in due {
         // Expired keys that match go now.
         call.keys.look(&key);
     }
-    call.reply.array(2);
-    call.reply.bulk_display(next);
-    call.reply.array(count);
-    call.reply.raw(&found);
-    Ok(())
+    (next, listed)
 }
 
 fn randomkey(call: &mut Call<'_>) -> Result<(), Refusal> {

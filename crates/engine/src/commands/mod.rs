@@ -5,6 +5,7 @@ pub mod bitmaps;
 pub mod client;
 pub mod clients;
 pub mod cluster;
+mod cluster_scan;
 pub mod command;
 pub mod commandlog;
 pub mod compare;
@@ -88,6 +89,7 @@ pub static GROUPS: &[&[Command]] = &[
     config::COMMANDS,
     replication::COMMANDS,
     cluster::COMMANDS,
+    cluster_scan::COMMANDS,
     command::COMMANDS,
 ];
 
@@ -193,7 +195,8 @@ impl<'a> ScanOptions<'a> {
         ScanOptions::of(&pairs, false).map(|options| (options, no_values))
     }
 
-    fn of(args: &[&'a [u8]], with_type: bool) -> Result<ScanOptions<'a>, Refusal> {
+    /// The same of words that were picked out before.
+    pub fn of(args: &[&'a [u8]], with_type: bool) -> Result<ScanOptions<'a>, Refusal> {
         let mut options = ScanOptions { count: ScanOptions::COUNT_USUAL, ..ScanOptions::default() };
         for pair in args.chunks(2) {
             let &[word, value] = pair else { return Err(Refusal::Syntax) };

@@ -78,3 +78,79 @@ fn a_replica_reads_for_those_who_ask_for_it() {
     assert_eq!(world.ask("readonly\n get foo\n set foo 1"), "+OK $-1 -MOVED 12182 10.0.0.2:7002");
     assert_eq!(world.ask("readwrite\n get foo"), "+OK -MOVED 12182 10.0.0.2:7002");
 }
+
+#[test]
+fn a_walk_goes_over_the_slots_and_to_the_next_owner() {
+    let mut world = clustered();
+    world.ask("set bar 1\n set {bar}2 1\n set b 1\n hset {b}h f v");
+    // The first cursor is in a slot as a key would be.
+    assert_eq!(world.ask("clusterscan 0"), "-MOVED 13907 10.0.0.2:7002");
+    // All of ours at once, then the first slot of the other node.
+    let page = world.ask("clusterscan 0-{06S}-0 count 100");
+    assert!(page.starts_with(&format!("*2 $9 0-{}-0 *4", tag(8192))), "{page}");
+    assert_eq!(world.ask(&format!("clusterscan 0-{}-0", tag(8192))), "-MOVED 8192 10.0.0.2:7002");
+    assert_eq!(
+        world.ask("clusterscan 0-{06S}-0 count 100 type hash match *h"),
+        format!("*2 $9 0-{}-0 *1 $4 {{b}}h", tag(8192))
+    );
+    // In steps: each key once, and a cursor of another process starts its slot anew.
+    let (mut cursor, mut found, mut foreign) = (String::from("0-{06S}-0"), 0, String::new());
+    while !cursor.starts_with(&format!("0-{}", tag(8192))) {
+        let page = world.ask(&format!("clusterscan {cursor} count 1"));
+        let words: Vec<&str> = page.split_whitespace().collect();
+        cursor = words[2].into();
+        found += (words.len() - 4) / 2;
+        if foreign.is_empty() {
+            foreign = cursor.clone();
+        }
+    }
+    assert_eq!(found, 4);
+    assert_ne!(world.ask(&format!("clusterscan x{foreign} count 100")), "-ERR Invalid cursor");
+    for (script, refusal) in [
+        ("clusterscan x", "-MOVED"),
+        ("clusterscan 00", "-MOVED"),
+        ("clusterscan {06S}", "-ERR Invalid cursor"),
+        ("clusterscan 0-{06S}-", "-ERR Invalid cursor"),
+        ("clusterscan 0-{06S}-x", "-ERR Invalid cursor"),
+        ("clusterscan 0-{06S}-0 slot 1", "-ERR Cursor slot mismatch with SLOT argument"),
+        ("clusterscan 0-{06S}-0 slot 16384", "-ERR Invalid or out of range slot"),
+        ("clusterscan 0-{06S}-0 type foo", "-ERR unknown type name 'foo'"),
+        ("clusterscan 0-{06S}-0 count 0", "-ERR syntax error"),
+    ] {
+        let reply = world.ask(script);
+        assert!(reply.starts_with(refusal), "{script}: {reply}");
+    }
+    assert_eq!(World::new().ask("clusterscan 0"), "-ERR This instance has cluster support disabled");
+}
+
+/// A slot as a cursor has it.
+fn tag(slot: u16) -> String {
+    format!("{{{}}}", base::crc16::text_of(slot))
+}
+
+#[test]
+fn a_cluster_may_have_several_databases() {
+    let mut world = World::with("cluster-databases 3", true);
+    let routes = &mut world.engine.shared.routes;
+    routes.ok = true;
+    (0..16_384).for_each(|slot| routes.set_slot(slot, Slot { owner: MYSELF, ..Slot::FREE }));
+    assert_eq!(world.ask("select 2\n set bar 1\n copy bar {bar}1 db 1\n move bar 0"), "+OK +OK :1 :1");
+    assert_eq!(world.ask("select 3"), "-ERR DB index is out of range");
+    assert_eq!(world.ask("swapdb 0 1"), "-ERR SWAPDB is not allowed in cluster mode");
+    assert_eq!(world.ask("cluster countkeysinslot 5061\n cluster getkeysinslot 5061 9"), ":0 *0");
+    assert_eq!(
+        world.ask("select 1\n cluster countkeysinslot 5061\n cluster getkeysinslot 5061 9"),
+        "+OK :1 *1 $6 {bar}1"
+    );
+    assert_eq!(world.engine.shared.keyspace.slot_len(5061), 2);
+    // Of a slot that moves, the keys of the selected database are looked at.
+    let routes = &mut world.engine.shared.routes;
+    let other = routes.node(Id::random(&mut base::Random::new(9)), "10.0.0.2:7002");
+    routes.set_slot(5061, Slot { owner: MYSELF, migrating_to: other, ..Slot::FREE });
+    assert_eq!(world.ask("get bar\n get {bar}1"), "-ASK 5061 10.0.0.2:7002 $1 1");
+    assert_eq!(world.ask("clusterscan 0"), "*2 $9 0-{06S}-0 *0");
+    let start = format!("0-{}-0", tag(5061));
+    assert_eq!(world.ask("clusterscan 0 slot 5061"), format!("*2 ${} {start} *0", start.len()));
+    assert_eq!(world.ask("clusterscan 0-{06S}-0 count 9"), "*2 $1 0 *1 $6 {bar}1");
+    assert_eq!(world.ask("select 2\n clusterscan 0-{06S}-0 count 9"), "+OK *2 $1 0 *0");
+}

@@ -11,7 +11,8 @@ const ORIGINAL: &str = include_str!("../golden/commands-7.0.15.txt");
 
 /// Commands of Redis 7.2 that 7.0 does not have.
 /// ZRANK and ZREVRANK take one more argument there.
-const NEWER: [&str; 11] = [
+const NEWER: [&str; 12] = [
+    "waitaof",
     "commandlog",
     "commandlog|get",
     "commandlog|len",
@@ -26,7 +27,8 @@ const NEWER: [&str; 11] = [
 ];
 
 /// Commands that Redis 7.2 does not have either.
-const NEW: [&str; 16] = [
+const NEW: [&str; 17] = [
+    "clusterscan",
     "delifeq",
     "delex",
     "digest",

@@ -132,3 +132,16 @@ fn a_stream_is_restored_and_copied_as_it_was() {
     assert_eq!(world.ask("OBJECT ENCODING s"), "$6 stream");
     assert_eq!(world.ask("TYPE s"), "+stream");
 }
+
+#[test]
+fn blanks_before_the_parts_of_an_id_are_taken() {
+    check("xadd x 5-1 a 1\n xrange x \" 5\" \"\\t05- 1\"", "*1 *2 $3 5-1 *2 $1 a $1 1");
+    check("xadd x \"5 -1\" a 1", "-ERR Invalid stream ID specified as stream command argument");
+}
+
+#[test]
+fn a_read_without_acknowledgement_is_no_activity() {
+    let script =
+        "xadd x 1-1 a 1\n xgroup create x g 0\n xreadgroup group g c noack streams x >\n xinfo consumers x g";
+    check(script, "*1 *8 $4 name $1 c $7 pending :0 $4 idle :0 $8 inactive :-1");
+}

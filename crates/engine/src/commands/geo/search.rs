@@ -6,7 +6,7 @@ use crate::commands::sorted_sets::{growth, read, say, store};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use base::geohash::{Point, Search, Shape};
+use base::geohash::{self, Point, Search, Shape};
 use base::number;
 use data::sorted_set::{ScoreBound, ScoreRange};
 use data::value::IntText;
@@ -20,6 +20,8 @@ const RADIUS_NEGATIVE: Refusal = Refusal::Text("ERR radius cannot be negative");
 const WIDTH_NO_NUMBER: Refusal = Refusal::Text("ERR need numeric width");
 const HEIGHT_NO_NUMBER: Refusal = Refusal::Text("ERR need numeric height");
 const BOX_NEGATIVE: Refusal = Refusal::Text("ERR height or width cannot be negative");
+const CORNERS_NO_NUMBER: Refusal = Refusal::Text("ERR invalid number of vertices");
+const TOO_FEW_CORNERS: Refusal = Refusal::Text("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices");
 const COUNT_NOT_POSITIVE: Refusal = Refusal::Text("ERR COUNT must be > 0");
 const ANY_WITHOUT_COUNT: Refusal = Refusal::Text("ERR the ANY argument requires COUNT argument");
 
@@ -96,6 +98,16 @@ impl<'a> Reader<'a> {
             return Err(BOX_NEGATIVE);
         }
         Ok((Shape::Box { width, height }, unit(self.take())?))
+    }
+
+    /// A polygon: the number of its corners, and these.
+    fn polygon(&mut self) -> Result<Vec<Point>, Refusal> {
+        let count = number::parse_i64(self.take()).and_then(|count| i32::try_from(count).ok());
+        let count = usize::try_from(count.ok_or(CORNERS_NO_NUMBER)?).map_err(|_| TOO_FEW_CORNERS)?;
+        if count < 3 || count > (self.args.len() - self.at) / 2 {
+            return Err(TOO_FEW_CORNERS);
+        }
+        (0..count).map(|_| self.point()).collect()
     }
 
     /// A member of the set; without a set it is not looked for.
@@ -180,6 +192,20 @@ impl<'a> Query<'a> {
         }
         let is_circle = matches!(self.shape, Some((Shape::Circle { .. }, _)));
         let is_box = matches!(self.shape, Some((Shape::Box { .. }, _)));
+        let is_polygon = matches!(self.shape, Some((Shape::Polygon(_), _)));
+        if word == b"bypolygon" && reader.has(1) {
+            // It has its own centre.
+            if is_circle || is_box || self.is_from_member.is_some() {
+                return Ok(false);
+            }
+            let corners = reader.polygon()?;
+            self.center = Some(geohash::middle(&corners));
+            self.shape = Some((Shape::Polygon(corners), 1.0));
+            return Ok(true);
+        }
+        if is_polygon {
+            return Ok(false);
+        }
         // A centre of the other kind that was given before is an error; the same kind again replaces it.
         match word {
             b"frommember" if reader.has(1) && self.is_from_member != Some(false) => {
@@ -210,7 +236,8 @@ impl<'a> Query<'a> {
         }
         let name = String::from_utf8_lossy(args.at(0));
         if matches!(form, Form::Search { .. }) {
-            if self.is_from_member.is_none() {
+            let is_polygon = matches!(self.shape, Some((Shape::Polygon(_), _)));
+            if self.is_from_member.is_none() && !is_polygon {
                 return refuse(format!(
                     "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}"
                 ));
@@ -224,7 +251,9 @@ impl<'a> Query<'a> {
 
     /// What is found, in the order that is asked for, and no more than that.
     fn run<'s>(&self, set: &'s SortedSet) -> (Vec<Found<'s>>, f64) {
-        let (Some(center), Some((shape, unit))) = (self.center, self.shape) else { return (Vec::new(), 1.0) };
+        let (Some(center), Some((shape, unit))) = (self.center, self.shape.clone()) else {
+            return (Vec::new(), 1.0);
+        };
         let search = Search { center, shape, unit };
         let limit = if self.takes_any { self.count } else { usize::MAX };
         let mut found = Vec::new();

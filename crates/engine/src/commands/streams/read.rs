@@ -267,7 +267,7 @@ fn serve(call: &mut Call<'_>, key: &[u8], options: &Options<'_>, from: Start) ->
     match from {
         Start::Behind(id) => said = show_again(&mut call.reply, log, &mut group, consumer, (id, count), now),
         Start::New => {
-            group.saw(consumer, now, Some(now));
+            group.saw(consumer, now, (!options.needs_no_ack).then_some(now));
             let start = group.last_id.next().unwrap_or(StreamId::MAX);
             for entry in log.range(start, StreamId::MAX).take(count) {
                 let id = entry.id();

@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod access;
 mod admission;
+mod apply;
 mod blocking;
 mod call;
 mod commands;

@@ -6,7 +6,7 @@
 
 use crate::admission::{self, Verdict};
 use crate::call::{Flow, Stage};
-use crate::engine::{Applied, ApplyError, UNREAD_BYTES_MAX, requests_mode, resume};
+use crate::engine::{UNREAD_BYTES_MAX, requests_mode, resume};
 use crate::keys::is_due;
 use crate::routes::{MYSELF, NOBODY, Routes};
 use crate::session::{Connection, Replies, Session};
@@ -14,19 +14,18 @@ use crate::slow::wire_len;
 use crate::table::{Found, RowIndex, Table};
 use crate::tracking::Runner;
 use crate::{Engine, Outside, Ran};
-use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
 use data::{KeyHash, Keyspace};
 use machine::{Outbox, Output};
 use spec::Flags;
 use spec::command::{Begin, Find};
+use wire::Ending;
 use wire::batch::Args;
 use wire::reply::Reply;
-use wire::{Batch, Ending};
 
 /// 32: requests that are looked at ahead. More would push the first out of the nearest cache again.
-const AHEAD: usize = 32;
+pub(crate) const AHEAD: usize = 32;
 /// 10: entries that are asked for before their requests run. The others follow one by one while requests run: a
 /// processor can only wait for so many lines at once.
 const ENTRIES_AHEAD: usize = 10;
@@ -268,204 +267,12 @@ impl Engine {
             resume(connection, out);
         }
     }
-
-    /// Executes requests of the primary's stream: no replies, no refusals by role, no expiry of its own, and no
-    /// effects in the feed (the stream's own bytes are the journal). Transactions may span batches.
-    ///
-    /// # Errors
-    /// A request that fails here; everything before it is applied.
-    pub fn apply(
-        &mut self,
-        now: Now,
-        batch: &Batch,
-        outside: &mut dyn Outside,
-        out: &mut Outbox,
-    ) -> Result<Applied, ApplyError> {
-        let feeds = core::mem::replace(&mut self.shared.feed.enabled, false);
-        let result = self.apply_all(now, batch, outside, out);
-        self.shared.feed.enabled = feeds;
-        result
-    }
-
-    fn apply_all(
-        &mut self,
-        now: Now,
-        batch: &Batch,
-        outside: &mut dyn Outside,
-        out: &mut Outbox,
-    ) -> Result<Applied, ApplyError> {
-        let mut applied = Applied::default();
-        self.plan.clear();
-        self.core.stats.start(out.ticks());
-        for index in 0..batch.len() {
-            // The same look-ahead as for clients, in groups.
-            if index % AHEAD == 0 {
-                self.plan.clear();
-                let db = self.stream.session.db;
-                for ahead in index..batch.len().min(index + AHEAD) {
-                    let request = batch.request(ahead);
-                    self.plan.push(Planned::new(&self.table, &self.shared.keyspace, db, request));
-                }
-                for planned in &self.plan {
-                    planned.prefetch_entry(&self.shared.keyspace);
-                }
-            }
-            let args = batch.request(index);
-            let raw_bytes = batch.raw(index).len() as u64;
-            if let Some(multi) = &mut self.stream.session.multi {
-                multi.raw_bytes += raw_bytes;
-            }
-            let before = self.stream.session.multi.as_ref().map_or(raw_bytes, |multi| multi.raw_bytes);
-            if !args.is_empty() {
-                self.apply_one(now, args, index % AHEAD, outside, out, &mut applied)?;
-                if self.may_serve() && self.stream.session.multi.is_none() {
-                    self.serve(now, outside, out);
-                }
-            }
-            match &mut self.stream.session.multi {
-                // MULTI itself opened it: its bytes count when EXEC has run.
-                Some(multi) => multi.raw_bytes = before,
-                None => applied.bytes_done += before,
-            }
-        }
-        self.core.stats.stop(out.ticks());
-        Ok(applied)
-    }
-
-    fn apply_one(
-        &mut self,
-        now: Now,
-        args: Args<'_>,
-        planned: usize,
-        outside: &mut dyn Outside,
-        out: &mut Outbox,
-        applied: &mut Applied,
-    ) -> Result<(), ApplyError> {
-        if args[0].eq_ignore_ascii_case(b"replconf") {
-            applied.wants_ack |= args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
-            return Ok(());
-        }
-        let Connection { outgoing, session, .. } = &mut *self.stream;
-        let mut stage = Stage {
-            shared: &mut self.shared,
-            watch: &mut self.watch,
-            core: &mut self.core,
-            table: &self.table,
-            outside,
-            out,
-            now,
-        };
-        outgoing.bytes.clear();
-        stage.request(session, &mut outgoing.bytes, args, &self.plan[planned], false);
-        match first_error(&outgoing.bytes) {
-            None => Ok(()),
-            Some(error) => {
-                self.stream.session.multi = None;
-                Err(ApplyError { command: shown(args), error, bytes_done: applied.bytes_done })
-            }
-        }
-    }
-
-    /// Executes requests of a file that is being loaded. As [`Engine::apply`], but what fails for the data's sake has
-    /// failed when it was written, too.
-    ///
-    /// # Errors
-    /// A command that does not exist here.
-    pub fn replay(
-        &mut self,
-        now: Now,
-        batch: &Batch,
-        outside: &mut dyn Outside,
-        out: &mut Outbox,
-    ) -> Result<(), String> {
-        let feeds = core::mem::replace(&mut self.shared.feed.enabled, false);
-        let mut result = Ok(());
-        for index in 0..batch.len() {
-            let args = batch.request(index);
-            self.plan.clear();
-            self.plan.push(Planned::new(&self.table, &self.shared.keyspace, self.stream.session.db, args));
-            let mut applied = Applied::default();
-            if args.is_empty() {
-                continue;
-            }
-            if let Err(error) = self.apply_one(now, args, 0, outside, out, &mut applied)
-                && error.error.starts_with("ERR unknown command")
-            {
-                let name = String::from_utf8_lossy(args.at(0)).into_owned();
-                result = Err(alloc::format!("Unknown command '{name}'"));
-                break;
-            }
-        }
-        self.shared.feed.enabled = feeds;
-        result
-    }
-
-    /// The stream was cut: a transaction whose EXEC did not arrive is dropped. Also before a new stream.
-    pub fn apply_reset(&mut self) {
-        self.stream.session.multi = None;
-        self.stream.session.db = 0;
-    }
-
-    /// Which database the primary's stream has selected (for the state of a partial resynchronisation).
-    pub fn apply_db(&self) -> u32 {
-        self.stream.session.db
-    }
-
-    /// Continues the stream with this database selected.
-    pub fn set_apply_db(&mut self, db: u32) {
-        self.stream.session.db = db;
-    }
 }
 
 /// The offset that replies so far depend on. While the append-only file can not be written, readers do not wait for
 /// others' writes: those may stay on their way for long.
 fn needed(shared: &crate::Shared, session: &Session) -> u64 {
     if shared.standing.aof_error.is_some() { session.last_write } else { shared.feed.offset }
-}
-
-/// The first error among the replies in `bytes` (EXEC answers an array of replies, where one may be an error).
-fn first_error(bytes: &[u8]) -> Option<String> {
-    let line_of = |from: usize| {
-        let line = bytes[from..].split(|byte| *byte == b'\r').next().unwrap_or_default();
-        Some(String::from_utf8_lossy(line).into_owned())
-    };
-    match bytes.first() {
-        Some(b'-') => line_of(1),
-        Some(b'*') => {
-            // Only the top level matters: inner replies of writes are no arrays with errors.
-            let mut at = bytes.iter().position(|byte| *byte == b'\n')? + 1;
-            while at < bytes.len() {
-                if bytes[at] == b'-' {
-                    return line_of(at + 1);
-                }
-                let end = at + bytes[at..].iter().position(|byte| *byte == b'\n')? + 1;
-                let text = core::str::from_utf8(&bytes[at + 1..end - 2]).ok()?;
-                at = match bytes[at] {
-                    b'$' => end + text.parse::<usize>().map_or(0, |len| len + 2),
-                    _ => end,
-                };
-            }
-            None
-        }
-        _ => None,
-    }
-}
-
-/// A request as one line, cut.
-fn shown(args: Args<'_>) -> String {
-    /// 128: bytes of a request that an error shows.
-    const SHOWN_BYTES_MAX: usize = 128;
-    let mut text = Vec::new();
-    for arg in args.iter() {
-        if text.len() >= SHOWN_BYTES_MAX {
-            break;
-        }
-        if !text.is_empty() {
-            text.push(b' ');
-        }
-        text.extend_from_slice(&arg[..arg.len().min(SHOWN_BYTES_MAX - text.len().min(SHOWN_BYTES_MAX))]);
-    }
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 impl Planned {
@@ -487,7 +294,7 @@ impl Planned {
 
     /// Asks the processor for the entry of the first key.
     #[inline]
-    fn prefetch_entry(&self, keyspace: &Keyspace) {
+    pub(crate) fn prefetch_entry(&self, keyspace: &Keyspace) {
         if let Some(hash) = self.hash {
             keyspace.prefetch_entry(self.db, hash);
         }
@@ -537,7 +344,7 @@ impl Stage<'_> {
 
     /// Admits and runs one request.
     #[inline]
-    fn request(
+    pub(crate) fn request(
         &mut self,
         session: &mut crate::session::Session,
         bytes: &mut Vec<u8>,

@@ -17,15 +17,17 @@
 mod asked;
 mod filed;
 mod handover;
+mod inputs;
+mod shutdown;
 
 use crate::aof::{Aof, Replay};
 use crate::boot::Boot;
 use crate::feed::Feed;
-use crate::follow::{Event, Follow, Loading, Stand, command};
+use crate::follow::{Event, Follow, Loading, command};
 use crate::gate::{Done, Gate};
 use crate::lineage::Bond;
 use crate::link::Links;
-use crate::snapshot::{Saver, Wish, Written};
+use crate::snapshot::{Saver, Wish};
 use crate::{Act, Loaded, Settings, Source, dump};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -33,7 +35,7 @@ use alloc::vec::Vec;
 use base::{Id, Now, Random, Span, Time, Unix};
 use data::Keyspace;
 pub use handover::{Candidate, Takeover};
-use machine::{Address, ConnId, Dialer, DiskError, DiskNumbers, FileId, Level, Outbox, Peer};
+use machine::{Address, ConnId, Dialer, DiskNumbers, Level, Outbox, Peer};
 use wire::{Batch, batch::Args};
 
 /// 1 s: the period of timeouts and save points, as in the originals.
@@ -455,140 +457,7 @@ impl Journal {
         self.saver.stops_writes(&self.settings)
     }
 
-    /// Prepares the end of the process; ends with `ShutdownReady` or `ShutdownFailed`. The node stops clients' writes meanwhile.
-    pub fn shutdown(&mut self, wish: ShutdownWish, turn: &mut Turn<'_>) {
-        let (replicas, lagging) = self.links.lagging(self.feed.end);
-        let must_wait = lagging > 0 && !wish.now && self.settings.shutdown_timeout > Span::ZERO;
-        if must_wait {
-            self.gate.ask();
-            let text = format!("{lagging} of {replicas} replicas lag: waiting for them before the shutdown");
-            turn.out.log(Level::Notice, text);
-        }
-        let until = if must_wait { turn.now.mono + self.settings.shutdown_timeout } else { turn.now.mono };
-        self.shutdown = Some(Shutdown::Waiting { wish, until });
-        turn.out.again = true;
-    }
-
-    /// SHUTDOWN ABORT; false when none was under way.
-    pub fn abort_shutdown(&mut self, out: &mut Outbox) -> bool {
-        let was_asked = self.shutdown.take().is_some();
-        if was_asked {
-            out.log(Level::Notice, "Shutdown manually aborted.");
-        }
-        was_asked
-    }
-
     // ----- inputs
-
-    /// True for an outbound connection of the journal: its `Connected`, `Batches` and `Closed` belong here.
-    pub fn owns_conn(&self, conn: ConnId) -> bool {
-        self.closing.contains(&conn) || self.follow.as_ref().is_some_and(|follow| follow.owns(conn))
-    }
-
-    /// True for a file that the journal reads.
-    pub fn owns_file(&self, file: FileId) -> bool {
-        self.boot.as_ref().is_some_and(|boot| boot.file == file)
-            || self.replay.as_ref().is_some_and(|replay| replay.file == Some(file))
-            || self.aof.owns_file(file)
-    }
-
-    /// The connection to the primary stands, or not.
-    pub fn on_connected(&mut self, conn: ConnId, result: Result<Peer, String>, turn: &mut Turn<'_>) {
-        let mut events = Vec::new();
-        match &mut self.follow {
-            Some(follow) => follow.on_connected(conn, result, turn, &mut events),
-            None if result.is_err() && self.closing.contains(&conn) => {
-                self.closing.retain(|closing| *closing != conn);
-                turn.dialer.closed(conn);
-            }
-            None => {}
-        }
-        self.on_events(events, turn);
-    }
-
-    /// Bytes from the primary.
-    pub fn on_batch(&mut self, conn: ConnId, batch: Batch, turn: &mut Turn<'_>) {
-        self.input_bytes += batch.raw_len() as u64;
-        let mut events = Vec::new();
-        let position = self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end));
-        let stand = Stand { position, stake: self.stake(turn.keyspace.is_empty()) };
-        if let Some(follow) = &mut self.follow {
-            follow.on_batch(conn, batch, &self.settings, stand, turn, &mut events);
-            turn.out.again |= follow.has_work();
-        }
-        self.on_events(events, turn);
-    }
-
-    /// Any connection closed: a link, a waiting client, the primary.
-    pub fn on_closed(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
-        self.gate.forget(conn);
-        if self.closing.contains(&conn) {
-            self.closing.retain(|closing| *closing != conn);
-            turn.dialer.closed(conn);
-            return;
-        }
-        let mut events = Vec::new();
-        if let Some(follow) = self.follow.as_mut().filter(|follow| follow.owns(conn)) {
-            follow.on_closed(conn, turn, &mut events);
-            turn.out.again = true;
-            self.on_events(events, turn);
-        } else if self.links.on_closed(conn, turn.out) && self.links.is_empty() {
-            self.alone_since = turn.now.mono;
-        }
-    }
-
-    /// What a connection could not send yet; others than links are ignored.
-    pub fn on_unsent(&mut self, conn: ConnId, bytes: usize) {
-        self.links.on_unsent(conn, bytes as u64);
-    }
-
-    /// A disk operation ended; false when it is none of a running save (one that was given up may still be answered).
-    pub fn on_disk(&mut self, disk: &machine::Disk, turn: &mut Turn<'_>) -> bool {
-        if self.on_filed(disk, turn) {
-            return true;
-        }
-        match self.saver.on_disk(disk, turn) {
-            Written::NotOurs => {
-                let mut events = Vec::new();
-                let follow = self.follow.as_mut();
-                let is_ours = follow.is_some_and(|follow| follow.on_disk(disk, turn, &mut events));
-                self.on_events(events, turn);
-                return is_ours;
-            }
-            Written::Going => {}
-            Written::Ended(Wish::Rewrite, result) => self.aof.on_walked(result, &self.settings.aof, turn),
-            Written::Ended(Wish::Shutdown, result) => self.on_last_save(result.map(|_| ()), turn),
-            Written::Ended(Wish::Client(conn), result) => {
-                turn.acts.push(Act::SaveDone { conn: Some(conn), result: result.map(|_| ()) });
-            }
-            Written::Ended(Wish::Background, result) => {
-                turn.acts.push(Act::SaveDone { conn: None, result: result.map(|_| ()) });
-            }
-        }
-        true
-    }
-
-    /// Bytes of a file that the journal reads.
-    pub fn on_file_read(&mut self, file: FileId, result: Result<Vec<u8>, DiskError>, turn: &mut Turn<'_>) {
-        if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
-            boot.on_read(result, turn);
-            turn.out.again = true;
-            return;
-        } else if let Some(replay) = self.replay.as_mut().filter(|replay| replay.file == Some(file)) {
-            replay.on_read(result, turn);
-            turn.out.again = true;
-            return;
-        } else if self.aof.owns_file(file) {
-            self.aof.on_file_read(result, turn);
-            return;
-        }
-        let mut events = Vec::new();
-        if let Some(follow) = &mut self.follow {
-            follow.on_file_read(file, result, turn, &mut events);
-            turn.out.again |= follow.has_work();
-        }
-        self.on_events(events, turn);
-    }
 
     /// Time passed: timeouts, retries, ACKs, save points, a slice of a running load.
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
@@ -892,43 +761,6 @@ impl Journal {
             turn.acts.push(Act::SelectAgain);
         }
         turn.out.again = true;
-    }
-
-    fn step_shutdown(&mut self, turn: &mut Turn<'_>) {
-        let Some(Shutdown::Waiting { wish, until }) = self.shutdown else { return };
-        let (replicas, lagging) = self.links.lagging(self.feed.end);
-        if lagging > 0 && turn.now.mono < until {
-            return;
-        }
-        if replicas > 0 {
-            let text =
-                format!("{} of {replicas} replicas are in sync when shutting down.", replicas - lagging);
-            turn.out.log(Level::Notice, text);
-        }
-        self.shutdown = Some(Shutdown::Saving { force: wish.force });
-        let saves = wish.save.unwrap_or(!self.settings.save_points.is_empty());
-        // A half loaded keyspace would overwrite the file that it comes from.
-        if saves && !self.is_loading() {
-            self.saver.abort("the server is shutting down", &mut self.links, turn);
-            turn.out.log(Level::Notice, "Saving the final RDB snapshot before exiting.");
-            self.saver.wish(Wish::Shutdown);
-        } else {
-            self.on_last_save(Ok(()), turn);
-        }
-    }
-
-    fn on_last_save(&mut self, result: Result<(), String>, turn: &mut Turn<'_>) {
-        let Some(Shutdown::Saving { force }) = self.shutdown.take() else { return };
-        match result {
-            Err(error) if !force => {
-                let text = "Error trying to save the DB, can't exit";
-                turn.acts.push(Act::ShutdownFailed(format!("{text}: {error}")));
-            }
-            Ok(()) | Err(_) => {
-                self.aof.flush(self.feed.end, turn);
-                turn.acts.push(Act::ShutdownReady);
-            }
-        }
     }
 }
 

@@ -391,6 +391,30 @@ impl Rest {
             None => Answer::Block,
         }
     }
+
+    fn on_wait_aof(
+        &mut self,
+        asked: &Asked<'_>,
+        (here, replicas): (bool, u64),
+        offset: u64,
+        timeout: Option<Span>,
+        reply: &mut Reply<'_>,
+    ) -> Answer {
+        match self.journal.wait_aof(asked.conn, offset, (here, replicas), timeout, asked.now) {
+            Ok(Some((is_local, acked))) => replication::wait_aof_answer(reply, is_local, acked),
+            Ok(None) => return Answer::Block,
+            Err(text) => reply.error(text),
+        }
+        Answer::Done
+    }
+
+    fn on_rewrite_aof(&mut self, reply: &mut Reply<'_>) -> Answer {
+        match self.journal.rewrite_aof() {
+            Ok(text) => reply.simple(text),
+            Err(text) => reply.error(text),
+        }
+        Answer::Done
+    }
 }
 
 impl Outside for Rest {
@@ -411,22 +435,10 @@ impl Outside for Rest {
             Question::Save => self.on_save(asked, false, false, reply),
             Question::Bgsave { schedule } => self.on_save(asked, true, schedule, reply),
             Question::WaitAof { here, replicas, offset, timeout } => {
-                let (conn, now) = (asked.conn, asked.now);
-                match self.journal.wait_aof(conn, offset, (here, replicas), timeout, now) {
-                    Ok(Some((is_local, acked))) => replication::wait_aof_answer(reply, is_local, acked),
-                    Ok(None) => return Answer::Block,
-                    Err(text) => reply.error(text),
-                }
-                Answer::Done
+                self.on_wait_aof(asked, (here, replicas), offset, timeout, reply)
             }
             Question::ReloadAof => self.on_reload_aof(asked, reply),
-            Question::RewriteAof => {
-                match self.journal.rewrite_aof() {
-                    Ok(text) => reply.simple(text),
-                    Err(text) => reply.error(text),
-                }
-                Answer::Done
-            }
+            Question::RewriteAof => self.on_rewrite_aof(reply),
             Question::Lastsave => {
                 reply.integer(self.journal.last_save().as_seconds() as i64);
                 Answer::Done

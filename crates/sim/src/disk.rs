@@ -84,32 +84,12 @@ impl Disk {
                 self.open.insert(file, Open { is_written: true, ..Open::new(path, Some(Vec::new())) });
                 None
             }
-            DiskOp::Extend { file, path, is_new } => {
-                let found = self.read_through_lies(&path).filter(|_| !is_new).unwrap_or_default();
-                if is_new || !self.files.contains_key(&path) {
-                    self.files.insert(path.clone(), Vec::new());
-                }
-                self.open.retain(|_, open| !open.is_log || open.path != path);
-                self.open.insert(file, Open { is_log: true, ..Open::new(path, Some(found)) });
-                None
-            }
+            DiskOp::Extend { file, path, is_new } => self.extend(file, path, is_new),
             DiskOp::Truncate { write, .. } | DiskOp::Rename { write, .. } if self.is_full => {
                 Some(failed(write, DiskFault::Full))
             }
-            DiskOp::Truncate { write, path, bytes } => match self.files.get_mut(&path) {
-                Some(content) => {
-                    content.truncate(bytes as usize);
-                    done(write)
-                }
-                None => Some(failed(write, DiskFault::Missing)),
-            },
-            DiskOp::Rename { write, path, to } => match self.files.remove(&path) {
-                Some(content) => {
-                    self.files.insert(to, content);
-                    done(write)
-                }
-                None => Some(failed(write, DiskFault::Missing)),
-            },
+            DiskOp::Truncate { write, path, bytes } => self.truncate(write, &path, bytes),
+            DiskOp::Rename { write, path, to } => self.rename(write, &path, to),
             DiskOp::Append { file, write, bytes } => match self.open.get_mut(&file) {
                 Some(open) => {
                     open.content.extend_from_slice(bytes.as_slice());
@@ -151,6 +131,28 @@ impl Disk {
                 done(write)
             }
         }
+    }
+
+    fn extend(&mut self, file: FileId, path: String, is_new: bool) -> Option<Input> {
+        let found = self.read_through_lies(&path).filter(|_| !is_new).unwrap_or_default();
+        if is_new || !self.files.contains_key(&path) {
+            self.files.insert(path.clone(), Vec::new());
+        }
+        self.open.retain(|_, open| !open.is_log || open.path != path);
+        self.open.insert(file, Open { is_log: true, ..Open::new(path, Some(found)) });
+        None
+    }
+
+    fn truncate(&mut self, write: WriteId, path: &str, bytes: u64) -> Option<Input> {
+        let Some(content) = self.files.get_mut(path) else { return Some(failed(write, DiskFault::Missing)) };
+        content.truncate(bytes as usize);
+        done(write)
+    }
+
+    fn rename(&mut self, write: WriteId, path: &str, to: String) -> Option<Input> {
+        let Some(content) = self.files.remove(path) else { return Some(failed(write, DiskFault::Missing)) };
+        self.files.insert(to, content);
+        done(write)
     }
 
     fn close(&mut self, file: FileId) -> Option<Input> {

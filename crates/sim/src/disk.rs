@@ -12,7 +12,7 @@
 //! later; a loss of power in between loses what was promised. The product has no switch for that: the world lies.
 
 use base::Random;
-use machine::{Disk as DiskDone, DiskError, DiskFault, DiskOp, FileId, Input};
+use machine::{Disk as DiskDone, DiskError, DiskFault, DiskOp, FileId, Input, WriteId};
 use std::collections::BTreeMap;
 
 /// One host's disk.

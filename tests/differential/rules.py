@@ -26,6 +26,7 @@ TEXTS = [
 # Error texts of Valkey 9.1 that differ from Redis 7.0's, which are ours.
 TEXTS_VALKEY = [
     ({b"XREAD", b"XREADGROUP"}, rb"ERR Unbalanced XREAD\w* list of streams.*", rb"ERR Unbalanced 'xread\w*' list of streams.*"),
+    ({b"XREADGROUP"}, rb"ERR Invalid stream ID specified .*", rb"ERR The \+ ID is meaningless in the context of XREADGROUP.*"),
     ({b"XREADGROUP"}, rb"UNBLOCKED the stream key no longer exists", rb"NOGROUP No such key .*"),
     ({b"GEOSEARCH", b"GEOSEARCHSTORE", b"GEORADIUSBYMEMBER"}, rb"ERR could not decode requested zset member", rb"ERR member .* does not exist"),
 ]

@@ -106,7 +106,9 @@ def names_of_commands(server):
 
 
 UNSAFE = {"shutdown", "psync", "sync", "monitor", "replicaof", "slaveof", "failover", "quit", "debug",
-          "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"}
+          "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe",
+          # A fork that goes on decides what the next one says.
+          "bgsave", "bgrewriteaof"}
 VARYING = {"time", "info", "command", "lastsave", "hello", "bgsave", "lolwut", "memory|stats", "memory|doctor",
            "memory|malloc-stats", "latency|doctor", "latency|histogram", "slowlog|get", "client|id", "client|list", "client|info", "role"}
 

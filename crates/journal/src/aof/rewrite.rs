@@ -1,7 +1,7 @@
 //! Rewrite: the base is written anew from a snapshot, and the manifest goes on to it.
 //!
 //! ```text
-//!   Idle --wished, on--> Announcing --named in the manifest--> Announced --the snapshot begins--> Walking
+//!   Idle --wished, on--> Making --the increment's file is durable--> Announcing --named in the manifest--> Announced --the snapshot begins--> Walking
 //!     |                                                                                            |
 //!     `--to begin, or off----------------------------------------the snapshot begins------------->|
 //!   Walking --the base is durable--> Naming --the manifest is durable--> Clearing --removed--> Tidying --> Idle
@@ -24,6 +24,13 @@ const PAUSE_MAX: Span = Span::seconds(3_600);
 
 enum Step {
     Idle,
+    /// The file of the next increment is being made, empty: a manifest never names a file that may be missing. With
+    /// `opens_at` it is the first one after a start, with the stream at that end.
+    Making {
+        write: WriteId,
+        next: Manifest,
+        opens_at: Option<u64>,
+    },
     /// After a start: the manifest with the first increment is being written. The stream's end then.
     Opening {
         write: WriteId,
@@ -191,9 +198,8 @@ impl Aof {
         turn.out
             .log(Level::Notice, format!("Creating AOF incr file {} on background rewrite", increment.name));
         next.increments.push(increment);
-        let write = save(&next, settings, turn);
         self.rewrite.begun = Some(turn.now.mono);
-        self.rewrite.step = Step::Announcing { write, next };
+        self.make_increment(next, None, settings, turn);
     }
 
     /// A snapshot is wanted as a base.
@@ -256,8 +262,21 @@ impl Aof {
         let increment = next.next_increment(&settings.stem);
         turn.out.log(Level::Notice, format!("Creating AOF incr file {} on server start", increment.name));
         next.increments.push(increment);
-        let write = save(&next, settings, turn);
-        self.rewrite.step = Step::Opening { write, next, end };
+        self.make_increment(next, Some(end), settings, turn);
+    }
+
+    /// Makes the file of the last increment of `next`, which is named after that.
+    fn make_increment(
+        &mut self,
+        next: Manifest,
+        opens_at: Option<u64>,
+        settings: &AofSettings,
+        turn: &mut Turn<'_>,
+    ) {
+        let write = turn.numbers.write();
+        let path = next.increments.last().map_or_else(String::new, |part| settings.path(&part.name));
+        turn.out.put(Output::Disk(DiskOp::Replace { write, path, bytes: Vec::new() }));
+        self.rewrite.step = Step::Making { write, next, opens_at };
     }
 
     /// The walk has to end, and why.
@@ -301,7 +320,7 @@ impl Aof {
             Step::Opening { .. } | Step::Announcing { .. } | Step::Naming { .. } | Step::Tidying { .. } => {
                 self.manifest = None;
             }
-            Step::Idle | Step::Announced | Step::Clearing { .. } => {}
+            Step::Idle | Step::Making { .. } | Step::Announced | Step::Clearing { .. } => {}
         }
         self.rewrite.begun = None;
     }
@@ -337,7 +356,8 @@ impl Aof {
         turn: &mut Turn<'_>,
     ) -> bool {
         let is_ours = match &mut self.rewrite.step {
-            Step::Opening { write, .. }
+            Step::Making { write, .. }
+            | Step::Opening { write, .. }
             | Step::Announcing { write, .. }
             | Step::Naming { write, .. }
             | Step::Tidying { write, .. } => *write == disk.write,
@@ -357,6 +377,15 @@ impl Aof {
         turn.out.again = true;
         let failure = disk.result.as_ref().err().map(ToString::to_string);
         match (core::mem::replace(&mut self.rewrite.step, Step::Idle), failure) {
+            (Step::Making { next, opens_at, .. }, None) => {
+                let write = save(&next, settings, turn);
+                self.rewrite.step = match opens_at {
+                    Some(end) => Step::Opening { write, next, end },
+                    None => Step::Announcing { write, next },
+                };
+            }
+            // The list on disk is what it was.
+            (Step::Making { .. }, Some(text)) => self.fail_rewrite(text, turn),
             (Step::Opening { next, end, .. }, None) => {
                 let path = next.increments.last().map_or_else(String::new, |part| settings.path(&part.name));
                 self.writer = Some(Writer::open(path, true, 0, end, turn));

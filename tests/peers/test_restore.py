@@ -1,6 +1,6 @@
 """RESTORE of damaged payloads: the server lives, answers in bounded time, and what it takes it can use, write and read again.
 
-SECONDS=600 SEED=7 for a long run of another kind; the seed is fixed otherwise.
+RESTORE_SECONDS=600 SEED=7 for a long run of another kind; the seed is fixed otherwise.
 """
 import os
 import random
@@ -10,7 +10,7 @@ import time
 
 
 
-SECONDS = float(os.environ.get("SECONDS", "6"))
+SECONDS = float(os.environ.get("RESTORE_SECONDS", "6"))
 SEED = int(os.environ.get("SEED", "1"))
 # No answer takes longer, on a slow machine either.
 PATIENCE_SECONDS = 30

@@ -415,6 +415,11 @@ impl Engine {
         }
     }
 
+    /// DEBUG PAUSE-CRON.
+    pub fn is_cron_paused(&self) -> bool {
+        self.core.is_cron_paused
+    }
+
     /// Regular work: a slice of active expiry (when this node leads), idle clients, freed memory, output limits
     /// over time. Returns when it wants to be called again.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Time {

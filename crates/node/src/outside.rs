@@ -361,8 +361,12 @@ impl Rest {
 
     fn on_shutdown(&mut self, asked: &mut Asked<'_>, wish: Shutdown, reply: &mut Reply<'_>) -> Answer {
         if wish.abort {
-            let was_stopping = self.stopping.take().is_some() && self.journal.abort_shutdown(asked.out);
-            if was_stopping {
+            let stopping = self.stopping.take();
+            if stopping.is_some_and(|stopping| stopping.is_begun) {
+                self.journal.abort_shutdown();
+            }
+            if stopping.is_some() {
+                asked.out.log(Level::Notice, "Shutdown manually aborted.");
                 reply.ok();
             } else {
                 reply.error("ERR No shutdown in progress.");

@@ -6,7 +6,7 @@ use crate::{Act, Turn};
 use alloc::format;
 use alloc::string::String;
 use base::Span;
-use machine::{Level, Outbox};
+use machine::Level;
 
 impl Journal {
     /// Prepares the end of the process; ends with `ShutdownReady` or `ShutdownFailed`. The node stops clients' writes meanwhile.
@@ -23,13 +23,9 @@ impl Journal {
         turn.out.again = true;
     }
 
-    /// SHUTDOWN ABORT; false when none was under way.
-    pub fn abort_shutdown(&mut self, out: &mut Outbox) -> bool {
-        let was_asked = self.shutdown.take().is_some();
-        if was_asked {
-            out.log(Level::Notice, "Shutdown manually aborted.");
-        }
-        was_asked
+    /// SHUTDOWN ABORT.
+    pub fn abort_shutdown(&mut self) {
+        self.shutdown = None;
     }
 
     pub(super) fn step_shutdown(&mut self, turn: &mut Turn<'_>) {

@@ -240,7 +240,8 @@ directives! {
     PROPAGATION_ERROR_BEHAVIOR => Directive::no_effect("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", NO_PROPAGATION);
     // Cluster.
     CLUSTER_ENABLED => Directive::works("cluster-enabled", Kind::Bool, "no").at_start();
-    CLUSTER_DATABASES => Directive::works("cluster-databases", integer(1, INT_MAX), "1").at_start();
+    // Hidden: what sets everything that CONFIG GET * shows (the suite of 7.0 does) leaves out what it knows as fixed.
+    CLUSTER_DATABASES => Directive::works("cluster-databases", integer(1, INT_MAX), "1").at_start().hidden();
     CLUSTER_CONFIG_FILE => Directive::works("cluster-config-file", Kind::Text, "nodes.conf").at_start();
     CLUSTER_NODE_TIMEOUT => Directive::works("cluster-node-timeout", integer(0, i64::MAX), "15000").hostile("200");
     CLUSTER_PING_INTERVAL => Directive::works("cluster-ping-interval", integer(1, INT_MAX), "1000").hidden();

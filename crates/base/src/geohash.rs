@@ -49,7 +49,9 @@ impl Point {
 
     /// The middle of the smallest cell of a score.
     pub fn of_score(score: f64) -> Point {
-        let area = Cell { bits: score as u64, steps: STEPS_MAX }.area();
+        // A score below zero is no place; what the originals show for it is what their processor makes of it.
+        let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
+        let area = Cell { bits, steps: STEPS_MAX }.area();
         Point {
             longitude: ((area.west + area.east) / 2.0).clamp(-LONGITUDE_MAX, LONGITUDE_MAX),
             latitude: ((area.south + area.north) / 2.0).clamp(-LATITUDE_MAX, LATITUDE_MAX),
@@ -338,6 +340,10 @@ mod tests {
         let palermo = Point::of_score(3_479_099_956_230_698.0);
         assert_eq!((palermo.longitude, palermo.latitude), (13.361_389_338_970_184, 38.115_556_395_496_3));
         assert_eq!(&palermo.text(), b"sqc8b49rny0");
+        // GEOPOS of ZADD k -5 a.
+        let nowhere = Point::of_score(-5.0);
+        assert_eq!((nowhere.longitude, nowhere.latitude), (180.0, 85.051_128_78));
+        assert_eq!(&nowhere.text(), b"bp05b5048p0");
         let catania = Point::of_score(CATANIA.bits() as f64);
         assert!((palermo.distance(catania) - 166_274.151_6).abs() < 0.0001);
     }

@@ -276,6 +276,14 @@ impl Options {
         }
     }
 
+    /// Takes host, port, user, password and database from a URI, as `-u` does.
+    ///
+    /// # Errors
+    /// The exit code; what was to say is said.
+    pub fn take_uri(&mut self, uri: &[u8]) -> Result<(), u8> {
+        self.read_uri(uri).map_err(|Stop(code)| code)
+    }
+
     fn read(&mut self, args: &[Vec<u8>], pending: &mut Pending) -> Result<(), Stop> {
         let mut at = 0;
         while let Some(word) = args.get(at) {

@@ -7,6 +7,7 @@
 //!   redan up                 -----> up::run
 //!   redan cli, redis-cli     -----> cli::run
 //!   redan links DIR          -----> links::run
+//!   redan benchmark          -----> benchmark::run
 //!   redan check-rdb FILE     -----> check_rdb::run
 //! ```
 //!
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
         names::Choice::Applet(names::Applet::Links, rest) => links::run(rest),
         names::Choice::Applet(names::Applet::Cli, rest) => {
             ExitCode::from(cli::run(rest.to_vec(), names::dialect(&called_as)))
+        }
+        names::Choice::Applet(names::Applet::Benchmark, rest) => {
+            ExitCode::from(benchmark::run(rest.to_vec()))
         }
         names::Choice::Applet(names::Applet::CheckAof, rest) => check_aof::run(&called_as, rest),
         names::Choice::Applet(names::Applet::CheckRdb, rest) => check_rdb::run(&called_as, rest),

@@ -16,6 +16,8 @@ pub enum Applet {
     Cli,
     /// The cluster manager in the old tool's syntax.
     Cluster,
+    /// The load generator.
+    Benchmark,
     /// The checker of append-only files.
     CheckAof,
     /// The checker of RDB files.
@@ -72,8 +74,8 @@ const ROWS: &[Row] = &[
     Row {
         word: "benchmark",
         aliases: &["redis-benchmark", "valkey-benchmark"],
-        applet: Applet::NotYet("the load generator"),
-        about: "",
+        applet: Applet::Benchmark,
+        about: "measure a server: [OPTIONS] [COMMAND ...]",
     },
     Row {
         word: "check-rdb",
@@ -188,9 +190,9 @@ mod tests {
 
     #[test]
     fn only_working_applets_are_linked() {
-        // By kind of work: a node, a client, the old cluster tool, and the checkers of files.
-        let names = "redis-server valkey-server redis-cli valkey-cli redis-trib.rb redis-check-rdb valkey-check-rdb \
-                     redis-check-aof valkey-check-aof";
+        // By kind of work: a node, a client, the old cluster tool, the load generator, and the checkers of files.
+        let names = "redis-server valkey-server redis-cli valkey-cli redis-trib.rb redis-benchmark valkey-benchmark \
+                     redis-check-rdb valkey-check-rdb redis-check-aof valkey-check-aof";
         assert_eq!(links().collect::<Vec<_>>(), names.split(' ').collect::<Vec<_>>());
     }
 }

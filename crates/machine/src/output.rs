@@ -156,7 +156,8 @@ pub enum DiskOp {
         bytes_max: usize,
     },
     /// Open a file to append to at its end; it is made, with its directory, where it is missing. Not answered: a failure
-    /// shows at the next answered step. An `Append` to it happens whole or not at all, and may be tried again.
+    /// shows at the next answered step. An `Append` to it happens whole or not at all; after one that failed all others
+    /// fail, too, until the file is opened anew. Syncs may overlap, and be answered in another order.
     Extend {
         /// Its number from now on.
         file: FileId,

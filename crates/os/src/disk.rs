@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A lane is a thread, started by its first operation, so a small file never waits behind a snapshot. All
-//! operations on one `FileId` are in one lane, in order.
+//! operations on one `FileId` are in one lane, in order. One exception: what is only to reach the kernel's memory, at the
+//! end of a log whose lanes are idle, is written by the loop itself.
 //!
 //! Invariant: a file that failed once stays failed: every later answered step on it reports that first error.
 //! Otherwise an append after a lost one would leave a hole, and `Commit` would give it a final name.
@@ -22,8 +23,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -45,14 +47,19 @@ impl<T> Mailbox<T> {
     }
 
     pub(crate) fn put(&self, done: T) {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+        locked(&self.done).push(done);
+        syscalls::event_add(self.wake.as_fd());
+    }
+
+    pub(crate) fn put_all(&self, mut done: Vec<T>) {
+        locked(&self.done).append(&mut done);
         syscalls::event_add(self.wake.as_fd());
     }
 
     /// Moves everything that is there to the end of `to`.
     pub(crate) fn take(&self, to: &mut Vec<T>) {
         syscalls::event_take(self.wake.as_fd());
-        to.append(&mut self.done.lock().unwrap_or_else(PoisonError::into_inner));
+        to.append(&mut locked(&self.done));
     }
 }
 
@@ -73,10 +80,63 @@ const LANES: [(Lane, &str); 5] = [
     (Lane::Sync, "disk-sync"),
 ];
 
-/// The extended files that are open, for the lane that syncs beside.
-type Logs = Arc<Mutex<HashMap<FileId, (Arc<File>, PathBuf)>>>;
+/// 256 KiB: no more is appended on the loop itself.
+const DIRECT_BYTES_MAX: usize = 256 << 10;
+/// 4 ms: a direct append that took longer shows that the system makes writers wait.
+const DIRECT_TIME_MAX: Duration = Duration::from_millis(4);
+/// 1 s: so long nothing is appended on the loop after that.
+const DIRECT_REST: Duration = Duration::from_secs(1);
 
-type Job = (Arc<PathBuf>, DiskOp);
+/// 3: threads of the lane "log": one appends, while others wait for the syncs of what was appended before.
+const LOG_THREADS: usize = 3;
+
+/// An extended file that is open: for its lane, for the lane that syncs beside, and for direct appends.
+#[derive(Clone, Debug)]
+struct Log {
+    held: Arc<Mutex<Held>>,
+    /// Once more, for each thread that syncs, the last for the lane beside; empty where it could not be opened. Each is
+    /// opened on its own, at the beginning: the kernel reports a failure of writing back once to each open file, so that
+    /// none of them hears of success after a failure that only another one was told of.
+    syncers: Arc<Vec<File>>,
+}
+
+impl Log {
+    /// A failed sync fails the file.
+    fn sync(&self, sys: &Syscalls, syncer: usize) -> Result<(), DiskError> {
+        let Some(file) = self.syncers.get(syncer) else { return locked(&self.held).step(|_| Ok(())) };
+        if let Some(failure) = &locked(&self.held).failure {
+            return Err(failure.clone());
+        }
+        let result = sync_data(sys, file);
+        result.map_err(|error| locked(&self.held).fail(&error))
+    }
+}
+
+#[derive(Debug, Default)]
+struct LogTable {
+    open: HashMap<FileId, Log>,
+    /// Closed files with a torn append at their end that could not be cut off, and their length without it.
+    torn: HashMap<PathBuf, u64>,
+}
+
+type Logs = Arc<Mutex<LogTable>>;
+
+/// Operations that are answered together, with one wake: an append and its sync.
+struct Job {
+    dir: Arc<PathBuf>,
+    op: DiskOp,
+    then: Option<DiskOp>,
+}
+
+/// A lane, as the loop sees it.
+#[derive(Debug)]
+struct LaneEnd {
+    sender: Sender<Job>,
+    receiver: Arc<Mutex<Receiver<Job>>>,
+    threads: Vec<JoinHandle<()>>,
+    /// Jobs that have not ended.
+    open: Arc<AtomicUsize>,
+}
 
 /// The lanes, as the loop sees them.
 #[derive(Debug)]
@@ -84,10 +144,16 @@ pub(crate) struct Disks {
     sys: Syscalls,
     dir: Arc<PathBuf>,
     mailbox: Arc<Mailbox<Input>>,
-    lanes: [Option<(Sender<Job>, JoinHandle<()>)>; LANES.len()],
+    lanes: [Option<LaneEnd>; LANES.len()],
     /// Which files are extended: their operations have a lane of their own.
     extended: HashSet<FileId>,
     logs: Logs,
+    /// An append to an extended file, until it is known whether its sync follows.
+    append: Option<DiskOp>,
+    /// Answers of direct appends.
+    done: Vec<Input>,
+    /// No direct appends until then.
+    rests_until: Option<Instant>,
 }
 
 impl Disks {
@@ -99,6 +165,9 @@ impl Disks {
             lanes: [const { None }; LANES.len()],
             extended: HashSet::new(),
             logs: Logs::default(),
+            append: None,
+            done: Vec::new(),
+            rests_until: None,
         }
     }
 
@@ -112,12 +181,88 @@ impl Disks {
         self.dir = Arc::new(dir);
     }
 
-    /// Hands an operation to its lane.
+    /// Takes an operation. What became of it shows after `settle` at the latest.
     pub(crate) fn submit(&mut self, op: DiskOp) {
+        if let Some(append) = self.append.take() {
+            match (&append, &op) {
+                (DiskOp::Append { file, .. }, DiskOp::Sync { file: synced, .. }) if file == synced => {
+                    return self.hand_over(append, Some(op));
+                }
+                _ => self.append(append),
+            }
+        }
+        match &op {
+            DiskOp::Append { file, .. } if self.extended.contains(file) => self.append = Some(op),
+            _ => self.hand_over(op, None),
+        }
+    }
+
+    /// The end of a turn's operations: answers that are there already, of appends that no lane was needed for.
+    pub(crate) fn settle(&mut self) -> Vec<Input> {
+        if let Some(append) = self.append.take() {
+            self.append(append);
+        }
+        std::mem::take(&mut self.done)
+    }
+
+    /// An append without a sync behind it ends in the kernel's memory. It is carried out here and now: a thread's wake
+    /// costs more than that. The exceptions are all cases in which the kernel is known to make a writer wait: a sync is
+    /// under way, others are before it, it is big, or the last one took its time.
+    fn append(&mut self, op: DiskOp) {
+        let DiskOp::Append { file, write, bytes } = &op else { return self.hand_over(op, None) };
+        let is_free = |lane: Lane| {
+            self.lanes[lane as usize].as_ref().is_none_or(|lane| lane.open.load(Ordering::Acquire) == 0)
+        };
+        let is_direct = bytes.len() <= DIRECT_BYTES_MAX && is_free(Lane::Log) && is_free(Lane::Sync);
+        if !is_direct || self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return self.hand_over(op, None);
+        }
+        let Some(log) = locked(&self.logs).open.get(file).cloned() else { return self.hand_over(op, None) };
+        let begun = Instant::now();
+        let result = locked(&log.held).extend(&self.sys, bytes.as_slice());
+        let ended = Instant::now();
+        self.rests_until = (ended - begun > DIRECT_TIME_MAX).then(|| ended + DIRECT_REST);
+        self.done.push(Input::Disk(Disk { write: *write, result }));
+    }
+
+    /// Hands an operation to its lane, with one that is answered together with it.
+    fn hand_over(&mut self, op: DiskOp, then: Option<DiskOp>) {
         if let DiskOp::Extend { file, .. } = &op {
             self.extended.insert(*file);
         }
-        let lane = match &op {
+        let lane = self.lane_of(&op);
+        if let DiskOp::Close { file } = &op {
+            self.extended.remove(file);
+        }
+        let place = &mut self.lanes[lane as usize];
+        let end = place.get_or_insert_with(|| {
+            let (sender, receiver) = channel();
+            let receiver = Arc::new(Mutex::new(receiver));
+            LaneEnd { sender, receiver, threads: Vec::new(), open: Arc::default() }
+        });
+        let before = end.open.fetch_add(1, Ordering::Relaxed);
+        let threads_max = if lane == Lane::Log && then.is_some() { LOG_THREADS } else { 1 };
+        if end.threads.len() < threads_max.min(before + 1) {
+            let worker = Worker {
+                sys: self.sys.clone(),
+                mailbox: Arc::clone(&self.mailbox),
+                files: HashMap::new(),
+                logs: Arc::clone(&self.logs),
+                open: Arc::clone(&end.open),
+                syncer: end.threads.len(),
+            };
+            let jobs = Arc::clone(&end.receiver);
+            let thread = std::thread::Builder::new().name(LANES[lane as usize].1.into());
+            // A process that can not start a thread can not keep a promise about its files.
+            end.threads.push(thread.spawn(move || worker.run(&jobs)).expect("the system starts a thread"));
+        }
+        // The receiver lives as long as this end.
+        let job = Job { dir: Arc::clone(&self.dir), op, then };
+        end.sender.send(job).expect("a lane ends after its sender");
+    }
+
+    fn lane_of(&self, op: &DiskOp) -> Lane {
+        match op {
             DiskOp::Append { file, .. } | DiskOp::Sync { file, .. } | DiskOp::Close { file }
                 if self.extended.contains(file) =>
             {
@@ -135,33 +280,15 @@ impl Disks {
             | DiskOp::Commit { .. }
             | DiskOp::Abandon { .. }
             | DiskOp::Remove { .. } => Lane::Append,
-        };
-        if let DiskOp::Close { file } = &op {
-            self.extended.remove(file);
         }
-        let place = &mut self.lanes[lane as usize];
-        let (sender, _) = place.get_or_insert_with(|| {
-            let (sender, receiver) = channel();
-            let worker = Worker {
-                sys: self.sys.clone(),
-                mailbox: Arc::clone(&self.mailbox),
-                files: HashMap::new(),
-                logs: Arc::clone(&self.logs),
-            };
-            let thread = std::thread::Builder::new().name(LANES[lane as usize].1.into());
-            // A process that can not start a thread can not keep a promise about its files.
-            let thread = thread.spawn(move || worker.run(&receiver)).expect("the system starts a thread");
-            (sender, thread)
-        });
-        // The worker lives as long as its sender.
-        sender.send((Arc::clone(&self.dir), op)).expect("a lane ends after its sender");
     }
 
     /// Ends the lanes after everything that was submitted; false if they did not end within `wait`.
     pub(crate) fn finish(mut self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
+        self.settle().into_iter().for_each(|done| self.mailbox.put(done));
         let threads: Vec<JoinHandle<()>> =
-            self.lanes.iter_mut().filter_map(|lane| lane.take().map(|(_, thread)| thread)).collect();
+            self.lanes.iter_mut().filter_map(Option::take).flat_map(|lane| lane.threads).collect();
         while threads.iter().any(|thread| !thread.is_finished()) {
             if Instant::now() >= until {
                 return false;
@@ -172,7 +299,12 @@ impl Disks {
     }
 }
 
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A file of a lane.
+#[derive(Debug)]
 struct Held {
     /// None once it failed.
     file: Option<File>,
@@ -180,24 +312,29 @@ struct Held {
     failure: Option<DiskError>,
     /// Of an extended file: its length without what a failed append may have left.
     good_bytes: Option<u64>,
+    /// What a failed append has left is still there.
+    is_torn: bool,
 }
 
 impl Held {
-    /// Appends all of `bytes` to an extended file, or nothing: the file stays good where that succeeds.
+    /// Keeps the first failure.
+    fn fail(&mut self, error: &io::Error) -> DiskError {
+        self.failure.get_or_insert_with(|| disk_error(&self.path, error)).clone()
+    }
+
+    /// Appends all of `bytes` to an extended file, or nothing. Nothing follows an append that failed.
     fn extend(&mut self, sys: &Syscalls, bytes: &[u8]) -> Result<(), DiskError> {
         let good_bytes = self.good_bytes.unwrap_or_default();
-        let (mut failed, path) = (None, self.path.clone());
-        let result = self.step(|file| {
-            failed = append(sys, file, bytes).err();
-            if failed.is_some() { file.set_len(good_bytes) } else { Ok(()) }
+        let mut is_torn = false;
+        let appended = self.step(|file| {
+            let appended = append(sys, file, bytes);
+            is_torn = appended.is_err() && file.set_len(good_bytes).is_err();
+            appended
         });
-        if let Some(error) = failed {
-            return result.and_then(|()| Err(disk_error(&path, &error)));
-        }
-        if result.is_ok() {
-            self.good_bytes = Some(good_bytes + bytes.len() as u64);
-        }
-        result
+        self.is_torn |= is_torn;
+        appended?;
+        self.good_bytes = Some(good_bytes + bytes.len() as u64);
+        Ok(())
     }
 
     /// Runs `step` unless the file failed before; keeps the first failure.
@@ -218,17 +355,47 @@ struct Worker {
     mailbox: Arc<Mailbox<Input>>,
     files: HashMap<FileId, Held>,
     logs: Logs,
+    open: Arc<AtomicUsize>,
+    /// Which of a log's syncers is this thread's.
+    syncer: usize,
 }
 
 impl Worker {
-    fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok((dir, op)) = jobs.recv() {
-            self.carry_out(&dir, op);
+    fn run(mut self, jobs: &Mutex<Receiver<Job>>) {
+        loop {
+            // Who holds the receiver has the turn: appends happen in order, whichever thread makes them.
+            let turn = locked(jobs);
+            let Ok(Job { dir, op, then }) = turn.recv() else { return };
+            match then {
+                None => {
+                    self.carry_out(&dir, op);
+                    drop(turn);
+                }
+                Some(sync) => self.append_and_sync(op, sync, turn),
+            }
+            self.open.fetch_sub(1, Ordering::Release);
         }
     }
 
     fn answer(&self, write: WriteId, result: Result<(), DiskError>) {
         self.mailbox.put(Input::Disk(Disk { write, result }));
+    }
+
+    /// The turn ends before the sync begins. The loop is woken once, for both.
+    fn append_and_sync(&self, append: DiskOp, sync: DiskOp, turn: MutexGuard<'_, Receiver<Job>>) {
+        let (DiskOp::Append { file, write, bytes }, DiskOp::Sync { write: sync, .. }) = (append, sync) else {
+            unreachable!("an append goes with its sync");
+        };
+        let log = self.log(file).ok_or_else(|| not_open(file));
+        let appended = log.clone().and_then(|log| locked(&log.held).extend(&self.sys, bytes.as_slice()));
+        drop((turn, bytes));
+        let synced = appended.clone().and(log).and_then(|log| log.sync(&self.sys, self.syncer));
+        let answer = |write, result| Input::Disk(Disk { write, result });
+        self.mailbox.put_all(vec![answer(write, appended), answer(sync, synced)]);
+    }
+
+    fn log(&self, file: FileId) -> Option<Log> {
+        locked(&self.logs).open.get(&file).cloned()
     }
 
     fn carry_out(&mut self, dir: &Path, op: DiskOp) {
@@ -244,24 +411,22 @@ impl Worker {
             DiskOp::Open { file, path } => self.open(file, dir, &path, false),
             DiskOp::Extend { file, path, is_new } => self.extend(file, dir, &path, is_new),
             DiskOp::Append { file, write, bytes } => {
-                let result = match self.files.get_mut(&file) {
-                    Some(held) if held.good_bytes.is_some() => held.extend(&sys, bytes.as_slice()),
-                    _ => self.step(file, |file| append(&sys, file, bytes.as_slice())),
+                let result = match self.log(file) {
+                    Some(log) => locked(&log.held).extend(&sys, bytes.as_slice()),
+                    None => self.step(file, |file| append(&sys, file, bytes.as_slice())),
                 };
                 self.answer(write, result);
             }
             DiskOp::Sync { file, write } => {
-                let is_log = self.files.get(&file).is_some_and(|held| held.good_bytes.is_some());
-                let result =
-                    self.step(file, |file| if is_log { sync_data(&sys, file) } else { sync(&sys, file) });
+                let result = match self.log(file) {
+                    Some(log) => log.sync(&sys, self.syncer),
+                    None => self.step(file, |file| sync(&sys, file)),
+                };
                 self.answer(write, result);
             }
             DiskOp::SyncBeside { file, write } => {
-                let log = self.logs.lock().unwrap_or_else(PoisonError::into_inner).get(&file).cloned();
-                let result = match log {
-                    Some((file, path)) => named(&path, sync_data(&sys, &file)),
-                    None => Err(not_open(file)),
-                };
+                let log = self.log(file).ok_or_else(|| not_open(file));
+                let result = log.and_then(|log| log.sync(&sys, LOG_THREADS));
                 self.answer(write, result);
             }
             DiskOp::Truncate { write, path, bytes } => {
@@ -292,12 +457,21 @@ impl Worker {
             DiskOp::Measure { file } => self.measure(file),
             DiskOp::Close { file } => {
                 self.files.remove(&file);
-                self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(&file);
+                self.close_log(file);
             }
             DiskOp::Remove { write, path } => {
                 let result = within(dir, &path).and_then(|path| named(&path, remove(&sys, &path)));
                 self.answer(write, result);
             }
+        }
+    }
+
+    fn close_log(&self, file: FileId) {
+        let mut logs = locked(&self.logs);
+        let Some(log) = logs.open.remove(&file) else { return };
+        let held = locked(&log.held);
+        if let Some(good_bytes) = held.good_bytes.filter(|_| held.is_torn) {
+            logs.torn.insert(held.path.clone(), good_bytes);
         }
     }
 
@@ -331,38 +505,61 @@ impl Worker {
         }
     }
 
-    fn extend(&mut self, id: FileId, dir: &Path, path: &str, is_new: bool) {
+    fn extend(&self, id: FileId, dir: &Path, path: &str, is_new: bool) {
         let opened = within(dir, path).and_then(|path| {
+            named(&path, self.mend(&path))?;
             named(&path, extended(&self.sys, dir, &path, is_new)).map(|found| (path, found))
         });
-        let held = match opened {
-            Ok((path, (file, shared, good_bytes))) => {
-                let log = (Arc::new(shared), path.clone());
-                self.logs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, log);
-                Held { file: Some(file), path, failure: None, good_bytes: Some(good_bytes) }
-            }
+        let (held, syncers) = match opened {
+            Ok((path, (file, syncers, good_bytes))) => (
+                Held { file: Some(file), path, failure: None, good_bytes: Some(good_bytes), is_torn: false },
+                syncers,
+            ),
             Err(failure) => {
-                Held { file: None, path: PathBuf::from(path), failure: Some(failure), good_bytes: Some(0) }
+                let path = PathBuf::from(path);
+                (
+                    Held { file: None, path, failure: Some(failure), good_bytes: Some(0), is_torn: false },
+                    Vec::new(),
+                )
             }
         };
-        self.files.insert(id, held);
+        let log = Log { held: Arc::new(Mutex::new(held)), syncers: Arc::new(syncers) };
+        locked(&self.logs).open.insert(id, log);
+    }
+
+    /// Cuts off what a failed append has left.
+    fn mend(&self, path: &Path) -> io::Result<()> {
+        let Some(good_bytes) = locked(&self.logs).torn.get(path).copied() else { return Ok(()) };
+        OpenOptions::new().write(true).open(path)?.set_len(good_bytes)?;
+        locked(&self.logs).torn.remove(path);
+        Ok(())
     }
 
     fn open(&mut self, id: FileId, dir: &Path, path: &str, create: bool) {
         let held = match within(dir, path) {
-            Err(failure) => {
-                Held { file: None, path: PathBuf::from(path), failure: Some(failure), good_bytes: None }
-            }
+            Err(failure) => Held {
+                file: None,
+                path: PathBuf::from(path),
+                failure: Some(failure),
+                good_bytes: None,
+                is_torn: false,
+            },
             Ok(path) => {
                 let opened = self.sys.disk_gate(DiskStep::Open).and_then(|()| match create {
                     true => OpenOptions::new().write(true).create(true).truncate(true).open(&path),
                     false => File::open(&path),
                 });
                 match opened {
-                    Ok(file) => Held { file: Some(file), path, failure: None, good_bytes: None },
-                    Err(error) => {
-                        Held { file: None, failure: Some(disk_error(&path, &error)), path, good_bytes: None }
+                    Ok(file) => {
+                        Held { file: Some(file), path, failure: None, good_bytes: None, is_torn: false }
                     }
+                    Err(error) => Held {
+                        file: None,
+                        failure: Some(disk_error(&path, &error)),
+                        path,
+                        good_bytes: None,
+                        is_torn: false,
+                    },
                 }
             }
         };
@@ -382,8 +579,8 @@ impl Worker {
     }
 }
 
-/// An extended file, once more for the lane that syncs it, and its length.
-fn extended(sys: &Syscalls, dir: &Path, path: &Path, is_new: bool) -> io::Result<(File, File, u64)> {
+/// An extended file, once more for each thread that syncs it, and its length.
+fn extended(sys: &Syscalls, dir: &Path, path: &Path, is_new: bool) -> io::Result<(File, Vec<File>, u64)> {
     sys.disk_gate(DiskStep::Open)?;
     make_parent(dir, path)?;
     let was_there = path.exists();
@@ -394,8 +591,10 @@ fn extended(sys: &Syscalls, dir: &Path, path: &Path, is_new: bool) -> io::Result
     if !was_there {
         sync_parent(sys, path)?;
     }
-    let (shared, good_bytes) = (file.try_clone()?, file.metadata()?.len());
-    Ok((file, shared, good_bytes))
+    let syncers = (0..=LOG_THREADS).map(|_| OpenOptions::new().append(true).open(path));
+    let syncers = syncers.collect::<io::Result<Vec<File>>>()?;
+    let good_bytes = file.metadata()?.len();
+    Ok((file, syncers, good_bytes))
 }
 
 /// Makes the directory of a file, which is durable before anything in it is.

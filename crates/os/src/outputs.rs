@@ -39,6 +39,8 @@ impl Reactor {
             }
         }
         out.outputs = outputs;
+        let done = self.disks.settle();
+        self.on_disk_answers(done, &mut out.pool);
         self.settle(now.mono, out);
         code
     }

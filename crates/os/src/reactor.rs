@@ -164,8 +164,8 @@ impl Reactor {
 
     /// Waits for something to happen; leaves the inputs of the turn in `inputs` and returns its time.
     pub(crate) fn gather(&mut self, now: Time, out: &mut Outbox) -> Now {
-        let timeout_ms = self.timeout_ms(now, out);
-        let events = self.sys.epoll_wait(&mut self.epoll, timeout_ms);
+        let timeout = self.timeout(now, out);
+        let events = self.sys.epoll_wait(&mut self.epoll, timeout);
         let events = events.expect("waiting on a valid epoll instance only ever is interrupted");
         let now = self.clock.now();
         let pool = &mut out.pool;
@@ -188,7 +188,7 @@ impl Reactor {
 
     /// After the machine's exit: waits a moment for sockets and gates, and sends on.
     pub(crate) fn wait_to_flush(&mut self, pool: &mut Pool) {
-        let events = self.sys.epoll_wait(&mut self.epoll, 10).unwrap_or(0);
+        let events = self.sys.epoll_wait(&mut self.epoll, Span::ms(10)).unwrap_or(0);
         for index in 0..events {
             let event = self.epoll.event(index);
             if event.token == DISK_TOKEN {
@@ -200,7 +200,7 @@ impl Reactor {
     }
 
     /// How long the loop may sleep: not at all while anything is left to do.
-    fn timeout_ms(&self, now: Time, out: &Outbox) -> i32 {
+    fn timeout(&self, now: Time, out: &Outbox) -> Span {
         let is_busy = out.again
             || !self.ready.is_empty()
             || !self.inputs.is_empty()
@@ -208,7 +208,7 @@ impl Reactor {
             || !self.dead.is_empty()
             || !self.changed.is_empty();
         if is_busy {
-            return 0;
+            return Span::ZERO;
         }
         let mut until = out.wake_at.min(self.facts_at);
         until = until.min(self.listeners.rest_until.unwrap_or(Time::NEVER));
@@ -216,8 +216,7 @@ impl Reactor {
             // Their deadlines are a second away; a look every 100 ms is exact enough.
             until = until.min(now + Span::ms(100));
         }
-        // Rounded up: an early wake would only be followed by another.
-        i32::try_from(until.since(now).as_us().div_ceil(1_000)).unwrap_or(i32::MAX)
+        until.since(now)
     }
 
     fn on_special(&mut self, token: u64, now: Time, pool: &mut Pool) {
@@ -242,10 +241,19 @@ impl Reactor {
         }
     }
 
-    /// Completions open gates before the machine hears of them.
     fn on_disk_done(&mut self, pool: &mut Pool) {
+        let mut done = Vec::new();
+        self.disk_mailbox.take(&mut done);
+        self.on_disk_answers(done, pool);
+    }
+
+    /// Completions open gates before the machine hears of them.
+    pub(crate) fn on_disk_answers(&mut self, mut done: Vec<Input>, pool: &mut Pool) {
+        if done.is_empty() {
+            return;
+        }
         let first = self.inputs.len();
-        self.disk_mailbox.take(&mut self.inputs);
+        self.inputs.append(&mut done);
         let mut released = Vec::new();
         for input in &self.inputs[first..] {
             if let Input::Disk(disk) = input {

@@ -6,6 +6,7 @@
 //! Invariant: a short result of `recv` or `send` means that the socket is drained or full; the loop relies on
 //! it and saves the call that would say so. An injected short result therefore re-arms the epoll entry.
 
+use base::Span;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -30,6 +31,8 @@ pub const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 /// Report changes of readiness, not readiness.
 pub const EDGE: u32 = libc::EPOLLET as u32;
 
+/// 20 ms: shorter waits end to the microsecond.
+const FINE_WAIT_MAX: Span = Span::ms(20);
 /// Most chunks that one gathering send takes.
 pub const GATHER_MAX: usize = 64;
 
@@ -61,6 +64,8 @@ pub struct Epoll {
     fd: OwnedFd,
     events: Vec<libc::epoll_event>,
     filled: usize,
+    /// The kernel is older than 5.11: it waits by whole milliseconds.
+    is_coarse: bool,
 }
 
 /// Readiness of one registered descriptor.
@@ -75,7 +80,41 @@ impl Epoll {
     pub fn new(events_max: usize) -> io::Result<Epoll> {
         // SAFETY: no pointers are passed.
         let fd = owned(checked(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?);
-        Ok(Epoll { fd, events: vec![libc::epoll_event { events: 0, u64: 0 }; events_max], filled: 0 })
+        Ok(Epoll {
+            fd,
+            events: vec![libc::epoll_event { events: 0, u64: 0 }; events_max],
+            filled: 0,
+            is_coarse: false,
+        })
+    }
+
+    /// By whole milliseconds, rounded up: an early wake would only be followed by another.
+    fn wait_coarse(&mut self, timeout: Span) -> libc::c_int {
+        let timeout_ms = i32::try_from(timeout.as_us().div_ceil(1_000)).unwrap_or(i32::MAX);
+        let (events, len) = (self.events.as_mut_ptr(), self.events.len() as libc::c_int);
+        // SAFETY: `events` is a live vector of `len` initialised entries; the kernel writes at most so many.
+        unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events, len, timeout_ms) }
+    }
+
+    fn wait_fine(&mut self, timeout: Span) -> libc::c_int {
+        // Less than `FINE_WAIT_MAX`: it fits any type of the fields.
+        let nanoseconds = timeout.as_us() as libc::c_long * 1_000;
+        let time = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds };
+        let (events, len) = (self.events.as_mut_ptr(), self.events.len() as libc::c_int);
+        let no_mask = ptr::null::<libc::sigset_t>();
+        // SAFETY: as `wait_coarse`; `time` is a live local that the call only reads, and there is no signal mask.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.fd.as_raw_fd(),
+                events,
+                len,
+                &raw const time,
+                no_mask,
+                0usize,
+            )
+        };
+        result as libc::c_int
     }
 
     /// Event number `index` of the last `wait`.
@@ -117,21 +156,19 @@ impl Syscalls {
         epoll.control(libc::EPOLL_CTL_MOD, fd, token, flags)
     }
 
-    /// Waits for events; -1 waits for ever. An interrupted wait reports none.
-    pub fn epoll_wait(&self, epoll: &mut Epoll, timeout_ms: i32) -> io::Result<usize> {
+    /// Waits for events. An interrupted wait reports none.
+    pub fn epoll_wait(&self, epoll: &mut Epoll, timeout: Span) -> io::Result<usize> {
         epoll.filled = 0;
         #[cfg(test)]
         if let Some(Fault::Interrupted) = self.fault(crate::faults::Call::Wait) {
             return Ok(0);
         }
-        // SAFETY: `events` is a live vector of `len` initialised entries; the kernel writes at most so many.
-        let result = unsafe {
-            let (events, len) = (epoll.events.as_mut_ptr(), epoll.events.len() as libc::c_int);
-            libc::epoll_wait(epoll.fd.as_raw_fd(), events, len, timeout_ms)
-        };
+        let is_fine = timeout > Span::ZERO && timeout < FINE_WAIT_MAX && !epoll.is_coarse;
+        let result = if is_fine { epoll.wait_fine(timeout) } else { epoll.wait_coarse(timeout) };
         match checked(result) {
             Ok(filled) => epoll.filled = filled as usize,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_fine && error.raw_os_error() == Some(libc::ENOSYS) => epoll.is_coarse = true,
             Err(error) => return Err(error),
         }
         Ok(epoll.filled)

@@ -64,7 +64,7 @@ impl Disk {
             DiskOp::Replace { write, .. } if self.is_full => Some(failed(write, DiskFault::Full)),
             DiskOp::Append { file, write, .. } | DiskOp::Sync { file, write } if self.is_full => {
                 if let Some(open) = self.open.get_mut(&file) {
-                    open.is_damaged = !open.is_log;
+                    open.is_damaged = true;
                 }
                 Some(failed(write, DiskFault::Full))
             }
@@ -91,6 +91,8 @@ impl Disk {
             DiskOp::Truncate { write, path, bytes } => self.truncate(write, &path, bytes),
             DiskOp::Rename { write, path, to } => self.rename(write, &path, to),
             DiskOp::Append { file, write, bytes } => match self.open.get_mut(&file) {
+                // Nothing follows an append that failed.
+                Some(open) if open.is_log && open.is_damaged => Some(failed(write, DiskFault::Full)),
                 Some(open) => {
                     open.content.extend_from_slice(bytes.as_slice());
                     done(write)

@@ -214,9 +214,16 @@ impl Aof {
     }
 
     /// It can begin in this turn: the file can be left for the next one.
-    pub(crate) fn can_walk(&self, now: Time) -> bool {
-        let is_quiet = self.state != State::On || self.writer.as_ref().is_some_and(Writer::is_quiet);
-        self.wants_walk() && is_quiet && self.retry_at <= now
+    pub(crate) fn can_walk(&mut self, now: Time) -> bool {
+        if !self.wants_walk() || self.retry_at > now {
+            return false;
+        }
+        let Some(writer) = self.writer.as_mut().filter(|_| self.state == State::On) else {
+            return self.state != State::On;
+        };
+        // Under a steady load it would never be quiet by itself.
+        writer.holds = !writer.is_quiet();
+        !writer.holds
     }
 
     /// The snapshot begins now, with the stream at `end`: effects from here on go into the next increment.

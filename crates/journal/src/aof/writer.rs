@@ -1,24 +1,35 @@
 //! Writer: the last increment, and how far the stream is in it.
 //!
 //! ```text
-//!   take --> buffer --one append at a time--> with the kernel --sync--> durable
+//!   take --> buffer --group by group--> with the kernel --sync--> durable
 //!                          ^ failed: the same bytes again, a second later
 //! ```
 //!
-//! While an append is under way the next bytes gather, so that one append, and under `always` one sync, serves all
-//! writes of that time.
+//! While a group is on its way the next bytes gather, so that one append, and under `always` one sync, serves all
+//! writes of that time. Under `always` some groups are on their way at once: their appends in order, their syncs side by
+//! side.
 //!
 //! Invariant: `written` and `synced` are offsets of the stream up to which every effect is with the kernel, or durable.
 //! Bytes get into the file in their order, each once.
 
 use super::settings::Fsync;
 use crate::Turn;
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{Span, Time};
 use machine::{Chunk, Disk, DiskOp, FileId, Level, Output, WriteId};
 
+/// 3: groups that are on their way under `always` at a time. Their syncs cost hardly more than one: the file system and the
+/// disk serve them together. More of them are smaller, and cost more changes of threads than they save.
+const FLIGHTS_MAX: usize = 3;
+/// 2: such a part of all that is written in the time of a sync is a group.
+const GROUPS: usize = 2;
+/// 2 ms: a smaller group waits no longer for the rest, and no longer than half of a sync's time.
+const GATHER_MAX: Span = Span::ms(2);
+/// 1 MiB: a bigger buffer is given back.
+const SPARE_BYTES_MAX: usize = 1 << 20;
 /// 1 s: `everysec`, and how long a failed append waits until it is tried again.
 const SECOND: Span = Span::seconds(1);
 
@@ -26,11 +37,53 @@ const SECOND: Span = Span::seconds(1);
 struct Flight {
     append: Option<WriteId>,
     sync: Option<WriteId>,
+    begun: Time,
     bytes: Arc<Vec<u8>>,
     /// The stream's end behind these bytes.
     end: u64,
     /// They are the last for the file of this path: the writer has gone on to the next file.
     leaves: Option<String>,
+}
+
+/// When the next group leaves under `always`.
+///
+/// Clients that wait for their answers come again in a wave when a sync has ended. If the first of the wave went alone, all
+/// others would wait for that sync and then for their own. So a group waits until a good part of the wave is there; the
+/// parts go to the disk one behind the other, and each client waits for little more than one sync.
+#[derive(Default)]
+struct Gather {
+    /// How long a group took, on average.
+    took: Span,
+    /// So many bytes were on their way or gathered, at most, of late.
+    circulating: usize,
+    /// When the first of what has gathered came; none: nothing has.
+    begun: Option<Time>,
+}
+
+impl Gather {
+    /// A group has become durable.
+    fn note_end(&mut self, took: Span, circulating: usize) {
+        self.took = Span::us((self.took.as_us() * 7 + took.as_us()) / 8);
+        self.circulating = circulating.max(self.circulating - self.circulating / 8);
+    }
+
+    /// So many bytes have gathered: are they a group?
+    fn is_group(&mut self, bytes: usize, now: Time) -> bool {
+        self.begun.get_or_insert(now);
+        bytes >= self.circulating * 7 / 8 / GROUPS || now >= self.until()
+    }
+
+    fn until(&self) -> Time {
+        self.begun.map_or(Time::NEVER, |begun| begun + Span::us(self.took.as_us() / 2).min(GATHER_MAX))
+    }
+}
+
+/// What is left of a group's memory, where nobody else has it.
+fn spare(bytes: Arc<Vec<u8>>) -> Vec<u8> {
+    let mut bytes =
+        Arc::into_inner(bytes).filter(|bytes| bytes.capacity() <= SPARE_BYTES_MAX).unwrap_or_default();
+    bytes.clear();
+    bytes
 }
 
 /// What the end of a disk operation means for the writer.
@@ -49,7 +102,13 @@ pub(crate) struct Writer {
     file: FileId,
     path: String,
     buffer: Vec<u8>,
-    flight: Option<Flight>,
+    /// The memory of the last group.
+    spare: Vec<u8>,
+    /// In their order. More than one only under `always`.
+    flights: VecDeque<Flight>,
+    gather: Gather,
+    /// For one turn: no further group leaves, the file is to be left.
+    pub(crate) holds: bool,
     /// A sync beside the appends, and the offset that it makes durable.
     beside: Option<(WriteId, u64)>,
     written: u64,
@@ -79,7 +138,10 @@ impl Writer {
             file,
             path,
             buffer: Vec::new(),
-            flight: None,
+            spare: Vec::new(),
+            flights: VecDeque::new(),
+            gather: Gather::default(),
+            holds: false,
             beside: None,
             written: end,
             synced: end,
@@ -117,7 +179,7 @@ impl Writer {
         assert!(self.is_quiet());
         let old = core::mem::replace(&mut self.path, path.clone());
         self.submit(end, true, turn);
-        if let Some(flight) = &mut self.flight {
+        if let Some(flight) = self.flights.back_mut() {
             flight.leaves = Some(old);
         }
         turn.out.put(Output::Disk(DiskOp::Close { file: self.file }));
@@ -147,8 +209,8 @@ impl Writer {
     }
 
     fn submit(&mut self, end: u64, syncs: bool, turn: &mut Turn<'_>) {
-        let bytes = Arc::new(core::mem::take(&mut self.buffer));
-        let mut flight = Flight { append: None, sync: None, bytes, end, leaves: None };
+        let bytes = Arc::new(core::mem::replace(&mut self.buffer, core::mem::take(&mut self.spare)));
+        let mut flight = Flight { append: None, sync: None, bytes, end, leaves: None, begun: turn.now.mono };
         if !flight.bytes.is_empty() {
             let write = turn.numbers.write();
             let bytes = Chunk::Shared { bytes: Arc::clone(&flight.bytes), range: 0..flight.bytes.len() };
@@ -160,25 +222,49 @@ impl Writer {
             turn.out.put(Output::Disk(DiskOp::Sync { file: self.file, write }));
             flight.sync = Some(write);
         }
-        self.flight = Some(flight);
+        self.gather.begun = None;
+        self.flights.push_back(flight);
+    }
+
+    /// What has gathered may leave.
+    fn may_leave(&mut self, is_always: bool, now: Time) -> bool {
+        if !is_always {
+            return self.flights.is_empty();
+        }
+        !self.leaves() && self.gather.is_group(self.buffer.len(), now) && self.flights.len() < FLIGHTS_MAX
+    }
+
+    fn flying_bytes(&self) -> usize {
+        self.flights.iter().map(|flight| flight.bytes.len()).sum()
+    }
+
+    /// The last bytes for a file that the writer has left are on their way.
+    fn leaves(&self) -> bool {
+        self.flights.iter().any(|flight| flight.leaves.is_some())
     }
 
     /// The end of a turn, with the stream at `end`: what has gathered is put out, unless an append is under way.
     pub(crate) fn seal(&mut self, end: u64, fsync: Fsync, rests: bool, turn: &mut Turn<'_>) {
         let now = turn.now.mono;
-        if self.is_broken || self.flight.is_some() || self.retry_at.is_some_and(|at| now < at) {
+        let holds = core::mem::take(&mut self.holds) && !self.flights.is_empty();
+        if holds {
+            self.gather.begun = None;
+        }
+        if self.is_broken || holds || self.retry_at.is_some_and(|at| now < at || !self.flights.is_empty()) {
             return;
         }
         if self.retry_at.take().is_some() {
-            // The file may never have been opened.
+            // The file may never have been opened; and one that failed stays failed.
             turn.out.put(Output::Disk(DiskOp::Close { file: self.file }));
             self.file = turn.numbers.file();
             let (file, path) = (self.file, self.path.clone());
             turn.out.put(Output::Disk(DiskOp::Extend { file, path, is_new: false }));
         }
         let is_always = fsync == Fsync::Always;
-        if !self.buffer.is_empty() {
-            self.submit(end, is_always, turn);
+        if !self.buffer.is_empty() && self.may_leave(is_always, now) {
+            return self.submit(end, is_always, turn);
+        }
+        if !self.buffer.is_empty() || !self.flights.is_empty() {
             return;
         }
         if self.synced == self.written {
@@ -217,8 +303,7 @@ impl Writer {
 
     /// Makes durable what the kernel has, unless that is under way.
     pub(crate) fn sync_now(&mut self, turn: &mut Turn<'_>) {
-        let leaves = self.flight.as_ref().is_some_and(|flight| flight.leaves.is_some());
-        if self.beside.is_some() || self.synced >= self.written || self.is_broken || leaves {
+        if self.beside.is_some() || self.synced >= self.written || self.is_broken || self.leaves() {
             return;
         }
         let write = turn.numbers.write();
@@ -237,47 +322,59 @@ impl Writer {
             }
             return Heard::Fine;
         }
-        let Some(flight) = &mut self.flight else { return Heard::NotOurs };
+        let is_of = |flight: &Flight| flight.append == Some(disk.write) || flight.sync == Some(disk.write);
+        let Some(index) = self.flights.iter().position(is_of) else { return Heard::NotOurs };
+        let flight = &mut self.flights[index];
         if flight.append == Some(disk.write) {
             flight.append = None;
             if let Err(error) = &disk.result {
-                return self.on_failed_append(error.to_string(), turn);
+                return self.on_failed_append(index, error.to_string(), turn);
             }
-            self.written = flight.end;
+            // Answers may overtake each other, appends do not.
+            self.written = self.written.max(flight.end);
             if flight.leaves.is_none() {
                 self.file_bytes += flight.bytes.len() as u64;
             }
-        } else if flight.sync == Some(disk.write) {
+        } else {
             flight.sync = None;
             if let Err(error) = &disk.result {
                 self.break_off(error.to_string(), turn);
                 return Heard::Fine;
             }
-            (self.synced, self.written) = (flight.end, flight.end);
+            self.synced = self.synced.max(flight.end);
+            self.written = self.written.max(flight.end);
             self.synced_at = turn.now.mono;
-        } else {
-            return Heard::NotOurs;
+            let took = turn.now.mono.since(flight.begun);
+            let circulating = self.flying_bytes() + self.buffer.len();
+            self.gather.note_end(took, circulating);
         }
+        let flight = &self.flights[index];
         if flight.append.is_none() && flight.sync.is_none() {
-            self.flight = None;
-            if self.failure.take().is_some() {
+            self.spare = self.flights.remove(index).map_or_else(Vec::new, |flight| spare(flight.bytes));
+            if self.flights.is_empty() && self.retry_at.is_none() && self.failure.take().is_some() {
                 turn.out.log(Level::Warning, "AOF write error looks solved, The server can write again.");
             }
         }
         Heard::Fine
     }
 
-    fn on_failed_append(&mut self, error: String, turn: &mut Turn<'_>) -> Heard {
-        let mut flight = self.flight.take().expect("an append failed");
-        let mut bytes = Arc::unwrap_or_clone(flight.bytes);
-        bytes.append(&mut self.buffer);
-        self.buffer = bytes;
+    /// What failed, and what was to follow it, goes again, in its order.
+    fn on_failed_append(&mut self, index: usize, error: String, turn: &mut Turn<'_>) -> Heard {
+        let mut leaves = None;
+        let mut again = Vec::new();
+        for mut flight in self.flights.split_off(index) {
+            again.extend_from_slice(&flight.bytes);
+            leaves = leaves.or(flight.leaves.take());
+        }
+        again.append(&mut self.buffer);
+        self.buffer = again;
+        self.gather.begun = None;
         self.retry_at = Some(turn.now.mono + SECOND);
         if self.failure.is_none() {
             turn.out.log(Level::Warning, alloc::format!("Error writing to the AOF file: {error}"));
         }
         self.failure = Some(error);
-        let Some(old) = flight.leaves.take() else { return Heard::Fine };
+        let Some(old) = leaves else { return Heard::Fine };
         self.path = old;
         Heard::StuckInOld
     }
@@ -287,7 +384,7 @@ impl Writer {
         turn.out.log(Level::Warning, text);
         self.failure = Some(error);
         self.is_broken = true;
-        self.flight = None;
+        self.flights.clear();
     }
 
     // ----- answers
@@ -304,12 +401,12 @@ impl Writer {
 
     /// The file can be left now.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.flight.is_none() && self.failure.is_none() && !self.is_broken
+        self.flights.is_empty() && self.failure.is_none() && !self.is_broken
     }
 
     /// Nothing that was taken is on its way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.flight.is_none() && (self.buffer.is_empty() || self.is_broken)
+        self.flights.is_empty() && (self.buffer.is_empty() || self.is_broken)
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -327,7 +424,7 @@ impl Writer {
 
     /// Taken, and not with the kernel.
     pub(crate) fn buffered_bytes(&self) -> u64 {
-        (self.buffer.len() + self.flight.as_ref().map_or(0, |flight| flight.bytes.len())) as u64
+        (self.buffer.len() + self.flying_bytes()) as u64
     }
 
     /// A sync beside is under way.
@@ -340,10 +437,10 @@ impl Writer {
         if self.is_broken {
             return Time::NEVER;
         }
-        let sync_at = if fsync == Fsync::EverySecond && self.synced < self.written {
-            self.synced_at + SECOND
-        } else {
-            Time::NEVER
+        let sync_at = match fsync {
+            Fsync::EverySecond if self.synced < self.written => self.synced_at + SECOND,
+            Fsync::Always if self.flights.len() < FLIGHTS_MAX => self.gather.until(),
+            _ => Time::NEVER,
         };
         sync_at.min(self.retry_at.unwrap_or(Time::NEVER))
     }

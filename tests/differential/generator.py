@@ -7,9 +7,13 @@ A command is a line of tokens:
 """
 
 import struct
+from bisect import bisect
+from itertools import accumulate
 
 # Names are few, so that commands meet; their first letters say what they mostly hold.
 KINDS = {"s": "string", "l": "list", "e": "set", "z": "zset", "h": "hash", "x": "stream", "b": "bitmap", "p": "hll", "g": "geo"}
+# Valkey 9.1 reads numbers without strtod: it refuses hexadecimal floats and blanks, and SORT takes subnormal ones.
+NOT_IN_VALKEY = {b"0x1p3", b"0x10", b" 1", b"5e-324", b"4.9406564584124654e-324"}
 FAR = 4102444800  # 2100-01-01: deadlines that never pass
 
 
@@ -19,17 +23,23 @@ class Values:
     def __init__(self, random, newer=False):
         self.random, self.newer = random, newer
 
+    def draw(self, first, end=None):
+        """An integer from `first` on and below `end`; with one number from 0 on and below it."""
+        if end is None:
+            first, end = 0, first
+        return first + int(self.random.random() * (end - first))
+
     def pick(self, items):
-        if self.newer:
-            # Valkey 9.1 reads numbers without strtod: it refuses hexadecimal floats and blanks, and SORT takes subnormal ones.
-            items = [item for item in items if item not in (b"0x1p3", b"0x10", b" 1", b"5e-324")]
-        return items[self.random.randrange(len(items))]
+        while True:
+            item = items[int(self.random.random() * len(items))]
+            if not self.newer or type(item) is not bytes or item not in NOT_IN_VALKEY:
+                return item
 
     def key(self, kind):
         # One in twelve is another type's: WRONGTYPE is a reply, too.
         if self.random.random() < 0.08:
             kind = self.pick("slehxbpy" if kind == "y" else "slezhxbpg")
-        return f"{kind}{self.random.randrange(4)}".encode()
+        return f"{kind}{self.draw(4)}".encode()
 
     def s(self):
         return self.key("s")
@@ -57,7 +67,7 @@ class Values:
 
     def y(self):
         """A sorted set of equal scores: ranges by bytes of others are not defined."""
-        return b"y%d" % self.random.randrange(4)
+        return b"y%d" % self.draw(4)
 
     def g(self):
         """Places. A score below zero is none: what C makes of it is not defined, so no other sorted set is drawn."""
@@ -65,7 +75,7 @@ class Values:
 
     def w(self):
         """A list that came about by pushes: the order of its elements is known."""
-        return b"w%d" % self.random.randrange(2)
+        return b"w%d" % self.draw(2)
 
     def hf(self):
         """A hash that SORT's patterns find."""
@@ -80,22 +90,32 @@ class Values:
     def k(self):
         return self.key(self.pick("slezhxbpg"))
 
+    def t(self):
+        """Short texts: LCS takes time and memory by the product of the lengths."""
+        return b"t%d" % self.draw(2)
+
+    def lt(self):
+        return self.key("l") if self.random.random() < 0.08 else self.t()
+
+    def channel(self):
+        return self.pick([b"news", b"news.1", b"", b"*", b"t\x00\xff"])
+
     def integer(self):
         roll = self.random.random()
         if roll < 0.7:
-            return b"%d" % self.random.randrange(-20, 20)
+            return b"%d" % self.draw(-20, 20)
         if roll < 0.9:
-            return b"%d" % self.random.randrange(-(1 << 40), 1 << 40)
+            return b"%d" % self.draw(-(1 << 40), 1 << 40)
         return self.pick([b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808", b"-9223372036854775809", b"0", b"-0", b"+1", b" 1", b"1 ", b"01", b"", b"abc", b"1.5", b"32767", b"32768", b"-32769", b"2147483648", b"1e3", b"0x10"])
 
     def count(self):
         # LREM of Redis 7.0 negates the least of all numbers, which C does not define; later versions refuse it.
-        text = b"%d" % self.random.randrange(-3, 12) if self.random.random() < 0.93 else self.integer()
+        text = b"%d" % self.draw(-3, 12) if self.random.random() < 0.93 else self.integer()
         return b"-7" if text == b"-9223372036854775808" else text
 
     def index(self):
         # Valkey 9.1 takes a far index of LSET for another one: none is drawn for it.
-        return b"%d" % self.random.randrange(-8, 9) if self.newer or self.random.random() < 0.95 else self.integer()
+        return b"%d" % self.draw(-8, 9) if self.newer or self.random.random() < 0.95 else self.integer()
 
     def skip(self):
         """The offset of LIMIT. A negative one is none to Valkey 9.1, and gives nothing in Redis 7.0."""
@@ -103,67 +123,67 @@ class Values:
         return text.replace(b"-", b"") if self.newer else text
 
     def offset(self):
-        return b"%d" % self.random.randrange(0, 300) if self.random.random() < 0.95 else self.pick([b"-1", b"4294967296", b"x", b"536870912"])
+        return b"%d" % self.draw(0, 300) if self.random.random() < 0.95 else self.pick([b"-1", b"4294967296", b"x", b"500000"])
 
     def short(self):
-        return b"%d" % self.random.randrange(0, 40) if self.random.random() < 0.95 else self.pick([b"-1", b"-40", b"536870912", b"x", b""])
+        return b"%d" % self.draw(0, 40) if self.random.random() < 0.95 else self.pick([b"-1", b"-40", b"536870912", b"x", b""])
 
     def float(self):
         roll = self.random.random()
         if roll < 0.5:
-            return b"%d" % self.random.randrange(-10, 10)
+            return b"%d" % self.draw(-10, 10)
         if roll < 0.8:
-            return repr(round(self.random.uniform(-100, 100), self.random.randrange(0, 8))).encode()
+            return repr(round(self.random.uniform(-100, 100), self.draw(0, 8))).encode()
         if roll < 0.9:
-            return repr(self.random.uniform(-1, 1) * 10 ** self.random.randrange(-10, 18)).encode()
+            return repr(self.random.uniform(-1, 1) * 10 ** self.draw(-10, 18)).encode()
         return self.pick([b"inf", b"-inf", b"+inf", b"nan", b"1e5", b"1e400", b"0.1", b"3.0", b"-0", b"1.7976931348623157e308", b"5e-324", b"abc", b"", b" 1", b"1 ", b"0x1p3", b"infinity", b".5", b"5.", b"1e-7"])
 
     def finite(self):
         """A number as INCRBYFLOAT is given it."""
         roll = self.random.random()
         if roll < 0.7:
-            return (b"%d" % self.random.randrange(-1000, 1000) if roll < 0.3 else ("%.*f" % (self.random.randrange(1, 12), self.random.uniform(-1000, 1000))).encode())
+            return (b"%d" % self.draw(-1000, 1000) if roll < 0.3 else ("%.*f" % (self.draw(1, 12), self.random.uniform(-1000, 1000))).encode())
         if roll < 0.8:
-            return repr(self.random.uniform(-1, 1) * 10 ** self.random.randrange(-18, 30)).encode()
+            return repr(self.random.uniform(-1, 1) * 10 ** self.draw(-18, 30)).encode()
         if roll < 0.9:
             # More digits than a double has.
-            digits = "".join(self.random.choice("0123456789") for _ in range(self.random.randrange(1, 24)))
-            at = self.random.randrange(0, len(digits) + 1)
+            digits = "".join(self.random.choice("0123456789") for _ in range(self.draw(1, 24)))
+            at = self.draw(0, len(digits) + 1)
             return f"{digits[:at] or 0}.{digits[at:] or 0}".encode()
         return self.pick([b"1e4000", b"1e-4950", b"9223372036854775807", b"18446744073709551616", b"0x1p3", b" 1", b"1 ", b"", b"-0", b"1e10", b"5.0e3", b"1e-5", b"inf", b"nan", b"x", b"1e400", b"0.1", b"-0.1", b"3.0e-3"])
 
     def element(self):
         roll = self.random.random()
         if roll < 0.35:
-            return b"m%d" % self.random.randrange(12)
+            return b"m%d" % self.draw(12)
         if roll < 0.6:
-            return b"%d" % self.random.randrange(-5, 40)
+            return b"%d" % self.draw(-5, 40)
         if roll < 0.7:
             return self.integer()
         if roll < 0.8:
             # No zero bytes: SORT ALPHA of the original stops at them.
-            return bytes(self.random.randrange(1, 256) for _ in range(self.random.randrange(0, 6)))
+            return bytes(self.draw(1, 256) for _ in range(self.draw(0, 6)))
         if roll < 0.9:
             # Around the limits of embstr, listpack values and listpack lengths.
-            return b"%c" % self.random.randrange(97, 100) * self.pick([1, 20, 43, 44, 45, 63, 64, 65, 66, 127, 128])
+            return b"%c" % self.draw(97, 100) * self.pick([1, 20, 43, 44, 45, 63, 64, 65, 66, 127, 128])
         return self.float()
 
     def v(self):
         if self.random.random() < 0.03:
-            return b"%c" % self.random.randrange(97, 123) * self.random.randrange(0, 5000)
+            return b"%c" % self.draw(97, 123) * self.draw(0, 5000)
         return self.element()
 
     def f(self):
-        return b"f%d" % self.random.randrange(10) if self.random.random() < 0.85 else self.element()
+        return b"f%d" % self.draw(10) if self.random.random() < 0.85 else self.element()
 
     def ttl(self):
-        return b"%d" % self.random.randrange(100, 100000) if self.random.random() < 0.93 else self.pick([b"0", b"-1", b"x", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775", b""])
+        return b"%d" % self.draw(100, 100000) if self.random.random() < 0.93 else self.pick([b"0", b"-1", b"x", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775", b""])
 
     def ttlms(self):
-        return b"%d" % self.random.randrange(100_000, 100_000_000) if self.random.random() < 0.93 else self.pick([b"0", b"-1", b"x", b"9223372036854775807", b"-9223372036854775808", b""])
+        return b"%d" % self.draw(100_000, 100_000_000) if self.random.random() < 0.93 else self.pick([b"0", b"-1", b"x", b"9223372036854775807", b"-9223372036854775808", b""])
 
     def at(self):
-        return b"%d" % (FAR + self.random.randrange(100)) if self.random.random() < 0.9 else self.pick([b"1", b"0", b"-1", b"x", b"9223372036854775807"])
+        return b"%d" % (FAR + self.draw(100)) if self.random.random() < 0.9 else self.pick([b"1", b"0", b"-1", b"x", b"9223372036854775807"])
 
     def coming(self):
         """As `at`; but Valkey 9.1 removes at once what Redis 7.0 keeps until somebody looks at it: no past times for it."""
@@ -175,7 +195,7 @@ class Values:
         return b"-1" if self.newer and text == b"1" else text
 
     def atms(self):
-        return b"%d" % ((FAR + self.random.randrange(100)) * 1000) if self.random.random() < 0.9 else self.pick([b"1", b"0", b"-1", b"x", b"9223372036854775807"])
+        return b"%d" % ((FAR + self.draw(100)) * 1000) if self.random.random() < 0.9 else self.pick([b"1", b"0", b"-1", b"x", b"9223372036854775807"])
 
     def score(self):
         return self.float()
@@ -198,25 +218,25 @@ class Values:
     def id(self):
         roll = self.random.random()
         if roll < 0.6:
-            return b"%d-%d" % (self.random.randrange(1, 60), self.random.randrange(0, 3))
+            return b"%d-%d" % (self.draw(1, 60), self.draw(0, 3))
         if roll < 0.75:
-            return b"%d" % self.random.randrange(1, 60)
+            return b"%d" % self.draw(1, 60)
         return self.pick([b"-", b"+", b"0", b"0-0", b"0-1", b"(5", b"(5-1", b"18446744073709551615-18446744073709551615", b"18446744073709551616", b"x", b"5-x", b"", b"-1", b"$", b"5-"])
 
     def addid(self):
-        self.last = getattr(self, "last", 0) + self.random.randrange(0, 2)
+        self.last = getattr(self, "last", 0) + self.draw(0, 2)
         roll = self.random.random()
         if roll < 0.8:
-            return b"%d-%d" % (self.last + 1, self.random.randrange(0, 4))
+            return b"%d-%d" % (self.last + 1, self.draw(0, 4))
         if roll < 0.9:
             return b"%d-*" % (self.last + 1)
         return self.id()
 
     def group(self):
-        return b"g%d" % self.random.randrange(2)
+        return b"g%d" % self.draw(2)
 
     def consumer(self):
-        return b"c%d" % self.random.randrange(3)
+        return b"c%d" % self.draw(3)
 
     def lon(self):
         return repr(round(self.random.uniform(-20, 20), 4)).encode() if self.random.random() < 0.95 else self.pick([b"181", b"-180", b"x"])
@@ -225,7 +245,7 @@ class Values:
         return repr(round(self.random.uniform(-20, 20), 4)).encode() if self.random.random() < 0.95 else self.pick([b"86", b"-85.05112878", b"x"])
 
     def radius(self):
-        return b"%d" % self.random.randrange(1, 3000)
+        return b"%d" % self.draw(1, 3000)
 
     def bits(self):
         return self.pick([b"u8", b"i8", b"u1", b"i5", b"u63", b"i64", b"u64", b"u16", b"i0", b"i32", b"x"])
@@ -257,7 +277,7 @@ REDIS = {
         (1, "SETNX {s} {v}"), (1, "SETEX {s} {ttl} {v}"), (1, "PSETEX {s} {ttlms} {v}"), (2, "MGET {s}*"), (2, "MSET {s},{v}*"),
         (1, "MSETNX {s},{v}*"), (2, "INCR {s}"), (1, "DECR {s}"), (2, "INCRBY {s} {integer}"), (1, "DECRBY {s} {integer}"),
         (3, "INCRBYFLOAT {s} {finite}"), (3, "APPEND {s} {v}"), (1, "STRLEN {s}"), (2, "SETRANGE {s} {offset} {v}"),
-        (2, "GETRANGE {s} {index} {index}"), (1, "SUBSTR {s} {index} {index}"), (1, "LCS {s} {s} ?LEN|IDX ?MINMATCHLEN,{count} ?WITHMATCHLEN"),
+        (2, "GETRANGE {s} {index} {index}"), (1, "SUBSTR {s} {index} {index}"), (1, "LCS {t} {lt} ?LEN|IDX ?MINMATCHLEN,{count} ?WITHMATCHLEN"), (0.5, "SET {t} {element}"), (0.5, "APPEND {t} {element}"),
     ],
     "bitmap": [
         (4, "SETBIT {b} {offset} {zero_to_two}"), (2, "GETBIT {b} {offset}"), (2, "BITCOUNT {b} ?{index},{index} ?BYTE|BIT"),
@@ -265,7 +285,7 @@ REDIS = {
         (3, "BITFIELD {b} ?OVERFLOW,WRAP|OVERFLOW,SAT|OVERFLOW,FAIL SET,{bits},{bitoffset},{integer}|INCRBY,{bits},{bitoffset},{integer}|GET,{bits},{bitoffset}* ?GET,{bits},{bitoffset}"),
         (1, "BITFIELD_RO {b} GET,{bits},{bitoffset}*"), (1, "SET {b} {v}"),
     ],
-    "hll": [(4, "PFADD {p} {element}*"), (3, "PFCOUNT {p}*"), (2, "PFMERGE {p} {p}*"), (1, "STRLEN {p}"), (1, "GET {p}"), (1, "PFADD {p}")],
+    "hll": [(4, "PFADD {p} {element}*"), (3, "PFCOUNT {p}*"), (2, "PFMERGE {p} {p}*"), (1, "STRLEN {p}"), (1, "GET {p}"), (1, "PFADD {p}"), (0.5, "PFDEBUG DECODE|ENCODING {p}"), (0.05, "PFDEBUG GETREG|TODENSE {p}")],
     "hash": [
         (6, "HSET {h} {f},{v}*"), (1, "HMSET {h} {f},{v}*"), (3, "HGET {h} {f}"), (2, "HMGET {h} {f}*"), (2, "HGETALL {h}"), (2, "HDEL {h} {f}*"),
         (1, "HLEN {h}"), (1, "HEXISTS {h} {f}"), (1, "HKEYS {h}"), (1, "HVALS {h}"), (2, "HINCRBY {h} {f} {integer}"), (2, "HINCRBYFLOAT {h} {f} {finite}"),
@@ -312,7 +332,7 @@ REDIS = {
         (2, "GEOSEARCH {g} FROMLONLAT,{lon},{lat}|FROMMEMBER,{element} BYRADIUS,{radius},km|BYBOX,{radius},{radius},km ASC|DESC ?WITHDIST ?WITHCOORD ?WITHHASH"),
         (1, "GEOSEARCH {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km COUNT {count} ASC|DESC"), (1, "GEOSEARCHSTORE {z} {g} FROMLONLAT,{lon},{lat} BYRADIUS,{radius},km ASC"),
         # STOREDIST is left out: the last bit of a stored distance depends on the library's sine.
-        (1, "GEORADIUS {g} {lon} {lat} {radius} km ?WITHDIST ?WITHCOORD ASC"), (1, "GEORADIUSBYMEMBER {g} {element} {radius} km ?WITHDIST DESC"), (1, "GEORADIUS_RO {g} {lon} {lat} {radius} km ASC"),
+        (1, "GEORADIUS {g} {lon} {lat} {radius} km ?WITHDIST ?WITHCOORD ASC"), (1, "GEORADIUSBYMEMBER {g} {element} {radius} km ?WITHDIST DESC"), (1, "GEORADIUS_RO {g} {lon} {lat} {radius} km ASC"), (0.5, "GEORADIUSBYMEMBER_RO {g} {element} {radius} km ASC ?COUNT,{count}"),
         (1, "ZRANGE {g} 0 -1 WITHSCORES"),
     ],
     "stream": [
@@ -328,7 +348,17 @@ REDIS = {
         (2, "DEL {k}*"), (1, "UNLINK {k}*"), (2, "EXISTS {k}*"), (2, "TYPE {k}"), (1, "TOUCH {k}*"), (2, "RENAME {k} {k}"), (1, "RENAMENX {k} {k}"), (2, "EXPIRE {k} {ttl} ?NX|XX|GT|LT"), (1, "PEXPIRE {k} {ttlms} ?NX|XX|GT|LT"),
         (2, "EXPIREAT {k} {at} ?NX|XX|GT|LT"), (1, "PEXPIREAT {k} {atms} ?NX|XX|GT|LT"), (1, "TTL {k}"), (1, "PTTL {k}"), (1, "EXPIRETIME {k}"), (1, "PEXPIRETIME {k}"), (2, "PERSIST {k}"),
         (1, "KEYS {pattern}"), (1, "SCAN 0 ?MATCH,{pattern} COUNT {many} ?TYPE,string|TYPE,list|TYPE,hash|TYPE,nosuch"), (1, "DBSIZE"), (2, "COPY {k} {k} ?REPLACE"), (1, "COPY {k} {k} DB 1 ?REPLACE"),
-        (1, "MOVE {k} 1"), (1, "SWAPDB 0 1"), (2, "OBJECT ENCODING {k}"), (1, "DEBUG DIGEST-VALUE {k}*"), (0.05, "FLUSHDB"), (1, "RANDOMKEY"),
+        (1, "MOVE {k} 1"), (1, "SWAPDB 0 1"), (0.3, "DUMP none"), (0.3, "RENAME {k} gone"), (2, "OBJECT ENCODING {k}"), (1, "DEBUG DIGEST-VALUE {k}*"), (0.05, "FLUSHDB"), (1, "RANDOMKEY"),
+    ],
+    # What is about the server, as far as it does not depend on it.
+    "server": [
+        (2, "COMMAND GETKEYS MSET|SINTER|PFMERGE|XREAD|GET|SORT|nosuch {k}*"), (2, "COMMAND GETKEYS ZUNIONSTORE|ZINTER|SINTERCARD|LMPOP|BZMPOP {numkeys} {numkeys} {k}*"), (1, "COMMAND GETKEYSANDFLAGS SET|MSET|COPY|LMOVE|SMOVE {k}*"),
+        (1, "COMMAND INFO nosuch"), (1, "COMMAND LIST FILTERBY PATTERN xr*|lp*|hv*"), (1, "COMMAND NOSUCH"), (1, "CONFIG GET maxmemory-policy|hz|nosuch|list-compress-depth|lfu-*"), (1, "CONFIG SET nosuch|hz|lfu-log-factor {integer}"),
+        (1, "CLIENT SETNAME {f}|{element}"), (1, "CLIENT GETNAME"), (1, "CLIENT NO-EVICT on|off|x"), (1, "CLIENT UNBLOCK {integer} ?TIMEOUT|ERROR|x"), (1, "CLIENT NOSUCH"), (1, "CLIENT GETREDIR"), (1, "CLIENT TRACKINGINFO"),
+        (1, "CLIENT CACHING YES|NO|x"), (1, "CLUSTER KEYSLOT {k}"), (1, "CLUSTER MYID|INFO|NODES"), (1, "READONLY"), (1, "READWRITE"), (1, "ASKING"), (1, "AUTH {f} ?{f}"), (1, "HELLO 1|9|x ?AUTH,{f},{f} ?SETNAME,{f}"), (1, "REPLICAOF NO ONE"), (1, "FAILOVER ABORT|x"),
+        (1, "WAIT 0|-1|x 0|-1|x"), (1, "OBJECT REFCOUNT|HELP|nosuch {k}"), (1, "OBJECT FREQ {k}"), (1, "MEMORY NOSUCH|USAGE"), (1, "MEMORY USAGE none SAMPLES {integer}"), (1, "SLOWLOG GET x"), (1, "LATENCY RESET nosuch"), (1, "LATENCY NOSUCH"),
+        (1, "PUBLISH {channel} {v}"), (1, "SPUBLISH {channel} {v}"), (1, "PUBSUB NUMSUB {channel}*"), (1, "PUBSUB NUMPAT"), (1, "PUBSUB CHANNELS ?{pattern}"), (1, "PUBSUB SHARDNUMSUB {channel}"), (1, "PUBSUB SHARDCHANNELS"),
+        (1, "SHUTDOWN x"), (1, "SELECT -1|x|99999"), (1, "SWAPDB 0|x 99999|-1|x"), (1, "MIGRATE x"), (1, "RESTORE {k} {ttlms} {v} ?REPLACE ?ABSTTL ?IDLETIME,{count} ?FREQ,{count}"), (1, "DEBUG NOSUCH"), (1, "FLUSHALL x"), (1, "FLUSHDB x"),
     ],
     "multi": [(3, "MULTI"), (5, "EXEC"), (1, "DISCARD"), (1, "WATCH {k}*"), (1, "UNWATCH"), (1, "NOSUCH {v}"), (1, "GET"), (0.3, "SELECT 0"), (1, "ECHO {v}"), (1, "PING ?{v}")],
 }
@@ -357,8 +387,27 @@ BLOCKING = {
     "stream": ["XREAD BLOCK 0 STREAMS {x} $", "XREAD COUNT 1 BLOCK 0 STREAMS x0|x1 x2|x3 $ $", "XREADGROUP GROUP {group} {consumer} BLOCK 0 STREAMS {x} >"],
 }
 
+# What another connection does to watched keys, between WATCH and MULTI.
+MEDDLING = {
+    "string": ["SET {s} {v}", "APPEND {s} {v}", "INCR {s}", "DEL {s}*", "GET {s}", "EXPIRE {s} {ttl}", "SETRANGE {s} 0 {v}"],
+    "hash": ["HSET {h} {f} {v}", "HDEL {h} {f}*", "HGET {h} {f}", "HINCRBY {h} {f} {integer}"],
+    "list": ["RPUSH {l} {v}", "LPOP {l}", "LREM {l} 0 {element}", "LINSERT {l} BEFORE {element} {v}", "LTRIM {l} 0 -1"],
+    "set": ["SADD {e} {element}", "SREM {e} {element}*", "SMOVE {e} {e} {element}", "SDIFFSTORE {e} {e}*"],
+    "zset": ["ZADD {z} {score} {element}", "ZADD {z} GT {score} {element}", "ZREM {z} {element}*", "ZREMRANGEBYRANK {z} 0 0"],
+    "stream": ["XADD {x} {addid} {f} {v}", "XDEL {x} {id}*", "XTRIM {x} MAXLEN {count}", "XACK {x} {group} {id}", "XREADGROUP GROUP {group} c0 COUNT 1 STREAMS {x} >"],
+    "hll": ["PFADD {p} {element}", "PFCOUNT {p}", "PFMERGE {p} {p}"],
+    "bitmap": ["SETBIT {b} 3 0|1", "BITOP NOT {b} {b}", "BITFIELD {b} INCRBY u8 0 1"],
+    "keys": ["DEL {k}*", "RENAME {k} {k}", "COPY {k} {k} REPLACE", "PERSIST {k}", "EXPIRE {k} {ttl}", "FLUSHDB", "SWAPDB 0 1", "MOVE {k} 1", "TOUCH {k}"],
+}
+
+# Digests hold scores as text, which Valkey spells in its own way (see `Run.compare_data`); without a cluster it answers what 7.0 refuses.
+NOT_BESIDE_VALKEY = ("DEBUG DIGEST", "READONLY", "READWRITE", "CLUSTER")
 # Commands that choose at random unless they are asked for more than there is.
-RANDOM = {"SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"}
+RANDOM = {b"SPOP", b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER"}
+# What would wait for ever where a timeout is lost: they stay as they are.
+WAITING = (b"BL", b"BR", b"BZ", b"XREAD")
+# They write into strings of any kind.
+WRITERS = {"string", "bitmap"}
 
 
 def names_consumer(words):
@@ -370,44 +419,50 @@ def names_consumer(words):
     return None
 
 
+def compiled(line):
+    """The tokens of a line: whether each may be left out, whether it repeats, and the choices that it has. A choice is a
+    list of words: bytes, or the name of the function of `Values` that draws one."""
+    tokens = []
+    for token in line.split(" "):
+        choices = [
+            [word[1:-1] if word.startswith("{") else word.encode() for word in choice.split(",")]
+            for choice in token.removeprefix("?").removesuffix("*").split("|")
+        ]
+        tokens.append((token.startswith("?"), token.endswith("*") and len(token) > 1, choices))
+    return tokens
+
+
 class Generator:
     """Commands from a seed, out of the families that are asked for."""
 
     def __init__(self, random, families, newer):
         self.random = random
         self.values = Values(random, newer)
-        self.lines = []
+        self.templates, weights = [], []
         for family in families:
             # Every family has its share; its newer commands come on top.
             lines = REDIS[family] + (NEWER.get(family, []) if newer else [])
             total = sum(weight for weight, _ in lines)
-            share = {"keys": 0.7, "multi": 0.25}.get(family, 1)
-            # Digests hold scores as text, which Valkey spells in its own way; see `Run.compare_data`.
-            self.lines += [(weight / total * share, line.split(" ")) for weight, line in lines if not (newer and line.startswith("DEBUG"))]
-        self.weights = [weight for weight, _ in self.lines]
-        self.templates = [line for _, line in self.lines]
-
+            share = {"keys": 0.7, "multi": 0.25, "server": 0.1}.get(family, 1)
+            for weight, line in lines:
+                if newer and line.startswith(NOT_BESIDE_VALKEY):
+                    continue
+                if line.startswith("PFADD") and not WRITERS.isdisjoint(families):
+                    # A damaged one refuses an element; the originals keep those before it, without telling their replicas.
+                    line = line.replace("*", "")
+                self.templates.append(compiled(line))
+                weights.append(weight / total * share)
+        self.weights = list(accumulate(weights))
         # A waiting XREADGROUP makes its consumer anew in Valkey, each time it is tried again.
-        self.blocking = [line for family in families for line in BLOCKING.get(family, []) if not (newer and line.startswith("XREADGROUP"))]
-
-    @staticmethod
-    def expanded(random, line, newer):
-        """The words of one line."""
-        generator, words = Generator(random, [], newer), []
-        for token in line.split(" "):
-            generator.expand(token, words)
-        return words
+        waiting = [line for family in families for line in BLOCKING.get(family, []) if not (newer and line.startswith("XREADGROUP"))]
+        self.waiting = list(map(compiled, waiting))
+        # What another connection does between WATCH and EXEC.
+        self.meddling = [compiled(line) for family in families for line in MEDDLING.get(family, [])]
 
     def command(self):
         """The words of a command."""
-        (template,) = self.random.choices(self.templates, self.weights)
-        words = []
-        for token in template:
-            self.expand(token, words)
-        # ZRANK takes a word more since 7.2, so in MULTI it is queued.
-        # What would wait for ever where a timeout is lost stays as it is, too.
-        keeps = template[0] in RANDOM or template[0].startswith(("BL", "BR", "BZ", "XREAD")) or (not self.values.newer and template[0] in ("ZRANK", "ZREVRANK"))
-        if self.random.random() < 0.01 and not keeps:
+        words = self.expand(self.templates[bisect(self.weights, self.random.random() * self.weights[-1])])
+        if self.random.random() < 0.01 and self.is_free(words[0]):
             # A word too many, or one too few.
             if self.random.random() < 0.5 or len(words) < 2:
                 words.append(self.values.v())
@@ -415,27 +470,51 @@ class Generator:
                 words.pop()
         return words
 
+    def is_free(self, name):
+        # ZRANK takes a word more since 7.2, so in MULTI it is queued.
+        return not (name in RANDOM or name.startswith(WAITING) or (not self.values.newer and name in (b"ZRANK", b"ZREVRANK")))
+
     def commands(self, count):
-        """So many commands from the grammar."""
+        """So many commands from the grammar. Those with a word in parentheses before them are another connection's:
+        of one that waits until the window ends, or of one that meddles."""
         chosen = []
         for _ in range(count):
-            words = self.command()
-            if self.values.newer and names_consumer(words):
-                chosen.append(names_consumer(words))
-            chosen.append(words)
+            if self.random.random() < 0.004:
+                self.on_others(chosen)
+            self.put(chosen, self.command())
         return chosen
 
-    def expand(self, token, words):
-        if token.startswith("?"):
-            if self.random.random() < 0.5:
-                return
-            token = token[1:]
-        times = 1
-        if token.endswith("*"):
-            token, times = token[:-1], self.random.randrange(1, 6)
-            if self.random.random() < 0.015:
-                # Over the limits of the small layouts.
-                times = self.random.randrange(100, 300)
-        for _ in range(times):
-            for word in self.values.pick(token.split("|")).split(","):
-                words.append(getattr(self.values, word[1:-1])() if word.startswith("{") else word.encode())
+    def put(self, chosen, words, *connection):
+        if self.values.newer and names_consumer(words):
+            chosen.append([*connection, *names_consumer(words)])
+        chosen.append([*connection, *words])
+
+    def on_others(self, chosen):
+        """Something that needs more than one connection."""
+        if self.waiting and self.random.random() < 0.5:
+            for waiter in range(self.values.draw(1, 4)):
+                chosen.append([b"(%d)" % waiter, *self.expand(self.values.pick(self.waiting))])
+        elif self.meddling:
+            chosen.append([b"WATCH", *(self.values.k() for _ in range(self.values.draw(1, 6)))])
+            for _ in range(self.values.draw(1, 3)):
+                self.put(chosen, self.expand(self.values.pick(self.meddling)), b"(other)")
+            chosen.append([b"MULTI"])
+            for _ in range(self.values.draw(1, 5)):
+                self.put(chosen, self.command())
+            chosen.append([b"EXEC"])
+
+    def expand(self, tokens):
+        """The words of one command of this form."""
+        words, chance, values = [], self.random.random, self.values
+        for is_optional, is_repeated, choices in tokens:
+            if is_optional and chance() < 0.5:
+                continue
+            times = 1
+            if is_repeated:
+                # At times over the limits of the small layouts.
+                times = values.draw(1, 6) if chance() > 0.015 else values.draw(100, 300)
+            for _ in range(times):
+                choice = choices[0] if len(choices) == 1 else choices[int(chance() * len(choices))]
+                for word in choice:
+                    words.append(word if type(word) is bytes else getattr(values, word)())
+        return words

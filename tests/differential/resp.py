@@ -74,9 +74,9 @@ class Peer:
         self.mark = b"mark-%08d" % self.nonce
         self.socket.sendall(b"".join(requests) + encode([b"echo", self.mark]))
 
-    def receive(self):
+    def receive(self, end=None):
         """All bytes of the replies up to the mark."""
-        end = b"$%d\r\n%s\r\n" % (len(self.mark), self.mark)
+        end = end or b"$%d\r\n%s\r\n" % (len(self.mark), self.mark)
         data = bytearray()
         while not data.endswith(end):
             piece = self.socket.recv(1 << 20)
@@ -85,19 +85,13 @@ class Peer:
             data += piece
         return bytes(data[: -len(end)])
 
-    def receive_pong(self):
+    def receive_pong(self, protocol):
         """All bytes that came before the reply to a PING, on a connection that listens to channels."""
         self.nonce += 1
         mark = b"mark-%08d" % self.nonce
         self.socket.sendall(encode([b"ping", mark]))
-        self.mark, end = mark, encode([b"pong", mark])
-        data = bytearray()
-        while not data.endswith(end):
-            piece = self.socket.recv(1 << 20)
-            if not piece:
-                raise EOFError(f"the server on port {self.port} has closed the connection that listens")
-            data += piece
-        return bytes(data[: -len(end)])
+        end = encode([b"pong", mark]) if protocol == 2 else b"$%d\r\n%s\r\n" % (len(mark), mark)
+        return self.receive(end)
 
     def ask(self, *words):
         """One request, one reply."""

@@ -73,20 +73,22 @@ pub fn verdict(call: &mut Call<'_>) -> Verdict {
             }
             Verdict::Refuse(refusal)
         }
-        None if call.session.multi.is_some() && !runs_in_multi(spec.name) => Verdict::Queue,
+        None if call.session.multi.is_some() && !runs_in_multi(row) => Verdict::Queue,
         None => Verdict::Run,
     }
 }
 
 /// Commands that run at once although a transaction is open.
-fn runs_in_multi(name: &str) -> bool {
-    matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+fn runs_in_multi(row: &Row) -> bool {
+    // LATENCY RESET and its like are other commands.
+    row.container.is_none()
+        && matches!(row.spec().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
 /// Commands that a subscribed RESP2 client may run.
-fn runs_subscribed(name: &str) -> bool {
-    matches!(
-        name,
+fn runs_subscribed(row: &Row) -> bool {
+    let is_one = matches!(
+        row.spec().name,
         "ping"
             | "subscribe"
             | "ssubscribe"
@@ -96,7 +98,8 @@ fn runs_subscribed(name: &str) -> bool {
             | "punsubscribe"
             | "quit"
             | "reset"
-    )
+    );
+    is_one && row.container.is_none()
 }
 
 fn refusal(call: &mut Call<'_>) -> Option<Refusal> {
@@ -150,8 +153,7 @@ fn by_memory(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal
         return None;
     }
     // Queued requests take memory without a bound, whatever they are.
-    let name = call.table.row(call.row).spec().name;
-    let queues = call.session.multi.is_some() && !is_exec && !runs_in_multi(name);
+    let queues = call.session.multi.is_some() && !is_exec && !runs_in_multi(call.table.row(call.row));
     (queues || flags.has(Flags::DENY_OOM)).then_some(Refusal::OutOfMemory)
 }
 
@@ -179,7 +181,7 @@ fn by_state(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal>
     if standing.is_replica && settings.replica_read_only && !must_obey && is_write {
         return Some(Refusal::ReadOnly);
     }
-    if call.session.is_subscribed() && !call.session.resp3 && !runs_subscribed(spec.name) {
+    if call.session.is_subscribed() && !call.session.resp3 && !runs_subscribed(row) {
         return Some(Refusal::SubscribedContext(row.full_name.to_string()));
     }
     // A container's flags, and EXEC's with those of its requests, stand for what may run while stale or loading.

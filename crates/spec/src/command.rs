@@ -463,50 +463,59 @@ impl Keys {
             return migrated(len, arg).for_each(|at| found(at, access));
         }
         for spec in self.specs() {
-            let begin = match spec.begin {
-                Begin::Index(at) => usize::from(at),
-                Begin::Keyword { word, from } => match keyword(len, &arg, word, from) {
-                    Some(at) => at + 1,
-                    None => continue,
-                },
-                // Only SORT writes to a key that no rule finds.
-                Begin::Unknown if spec.access.has(Access::OW) => {
-                    if let Some(at) = stored(len, &arg) {
-                        found(at, spec.access);
-                    }
-                    continue;
+            // Only SORT writes to a key that no rule finds.
+            if matches!(spec.begin, Begin::Unknown) && spec.access.has(Access::OW) {
+                if let Some(at) = stored(len, &arg) {
+                    found(at, spec.access);
                 }
-                Begin::Unknown => continue,
-            };
-            let (first, last, step) = match spec.find {
-                Find::Range { last, step, limit } => {
-                    let last = if last >= 0 {
-                        begin + usize::from(last.unsigned_abs())
-                    } else if limit <= 1 {
-                        len.wrapping_sub(usize::from(last.unsigned_abs()))
-                    } else {
-                        begin + len.saturating_sub(begin) / usize::from(limit) - 1
-                    };
-                    (begin, last, usize::from(step))
-                }
-                Find::Counted { count_at, first, step } => {
-                    let at = begin + usize::from(count_at);
-                    let count = if at < len { decimal(arg(at)) } else { None };
-                    let Some(count) = count.filter(|count| *count > 0) else { continue };
-                    let first = begin + usize::from(first);
-                    (
-                        first,
-                        first.saturating_add((count - 1).saturating_mul(usize::from(step))),
-                        usize::from(step),
-                    )
-                }
-                Find::Unknown => continue,
-            };
+                continue;
+            }
+            let Some((first, last, step)) = spec.span(len, &arg) else { continue };
             let mut at = first;
             while at <= last && at < len {
                 found(at, spec.access);
                 at += step.max(1);
             }
+        }
+    }
+
+    /// False where a specification leads out of the request, or to no key at all.
+    pub fn fit<'a>(&self, len: usize, arg: impl Fn(usize) -> &'a [u8]) -> bool {
+        let mut specs = self.specs().filter(|spec| !spec.access.has(Access::INCOMPLETE));
+        specs.all(|spec| spec.span(len, &arg).is_none_or(|(first, last, _)| first <= last && last < len))
+    }
+}
+
+impl KeySpec {
+    /// The places of the first and of the last key in a request, and how far apart they are. The last comes before the first
+    /// where there are none.
+    fn span<'a>(&self, len: usize, arg: &impl Fn(usize) -> &'a [u8]) -> Option<(usize, usize, usize)> {
+        let begin = match self.begin {
+            Begin::Index(at) => usize::from(at),
+            Begin::Keyword { word, from } => keyword(len, arg, word, from)? + 1,
+            Begin::Unknown => return None,
+        };
+        match self.find {
+            Find::Range { last, step, limit } => {
+                let last = if last >= 0 {
+                    begin + usize::from(last.unsigned_abs())
+                } else if limit <= 1 {
+                    len.wrapping_sub(usize::from(last.unsigned_abs()))
+                } else {
+                    begin + len.saturating_sub(begin) / usize::from(limit) - 1
+                };
+                Some((begin, last, usize::from(step)))
+            }
+            Find::Counted { count_at, first, step } => {
+                let at = begin + usize::from(count_at);
+                let count = if at < len { decimal(arg(at)) } else { None };
+                let (first, step) = (begin + usize::from(first), usize::from(step));
+                match count.unwrap_or(0) {
+                    0 => Some((first, first - 1, step)),
+                    count => Some((first, first.saturating_add((count - 1).saturating_mul(step)), step)),
+                }
+            }
+            Find::Unknown => None,
         }
     }
 }
@@ -651,6 +660,26 @@ mod tests {
         assert_eq!(places(Keys::Specs(&[COUNTED]), "eval x 2 a b c"), [3, 4]);
         assert_eq!(places(Keys::Specs(&[COUNTED]), "eval x 99999999999999999999 a"), []);
         assert_eq!(places(Keys::Specs(&[COUNTED]), "eval x 9 a"), [3]);
+    }
+
+    #[test]
+    fn a_request_without_the_keys_that_it_should_have_does_not_fit() {
+        const COUNTED: KeySpec = KeySpec {
+            notes: "",
+            access: Access::READ,
+            begin: Begin::Index(1),
+            find: Find::Counted { count_at: 0, first: 1, step: 1 },
+        };
+        let fit = |keys: Keys, request: &str| {
+            let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+            keys.fit(args.len(), |at| args[at])
+        };
+        let rest = Keys::Range { first: 2, last: -1, step: 1, access: Access::READ };
+        assert!(fit(rest, "pfmerge a b"));
+        assert!(!fit(rest, "pfmerge a"));
+        for (request, fits) in [("x 2 a b", true), ("x 0 a", false), ("x 3 a b", false), ("x -1 a", false), ("x n a", false)] {
+            assert_eq!(fit(Keys::Specs(&[COUNTED]), request), fits, "{request}");
+        }
     }
 
     #[test]

@@ -398,12 +398,16 @@ fn keys_of<'a>(call: &Call<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], spec::A
     if !spec.arity.fits(args.len()) {
         return Err(Refusal::InvalidCommandArity);
     }
+    let can_be_none = spec.flags.has(Flags::NO_MANDATORY_KEYS);
+    if !spec.keys.fit(args.len(), |at| args.at(at)) {
+        return if can_be_none { Ok(Vec::new()) } else { Err(Refusal::InvalidArguments) };
+    }
     let mut found = Vec::new();
     // What SET does with its key depends on one option.
     let shows = spec.name != "set" || args.from(3).iter().any(|arg| arg.eq_ignore_ascii_case(b"get"));
     let exact = |access| if shows { access } else { spec::Access::OVERWRITE };
     spec.keys.places(args.len(), |at| args.at(at), |at, access| found.push((args.at(at), exact(access))));
-    if found.is_empty() && !spec.flags.has(Flags::NO_MANDATORY_KEYS) {
+    if found.is_empty() && !can_be_none {
         return Err(Refusal::InvalidArguments);
     }
     Ok(found)

@@ -42,8 +42,9 @@ fn lolwut(call: &mut Call<'_>) -> Result<(), Refusal> {
         has_drawing = matches!(version, 5..=9);
         words = rest.to_vec();
     }
-    let sizes: Option<Vec<i64>> = words.iter().take(2).map(|word| number::parse_i64(word)).collect();
-    let sizes = sizes.ok_or(Refusal::NotInteger)?;
+    // Without a drawing nobody looks at the rest.
+    let sizes = words.iter().take(if has_drawing { 2 } else { 0 }).map(|word| number::parse_i64(word));
+    let sizes = sizes.collect::<Option<Vec<i64>>>().ok_or(Refusal::NotInteger)?;
     let columns = sizes.first().copied().unwrap_or(66).clamp(8, COLUMNS_MAX) as usize;
     let lines = sizes.get(1).copied().unwrap_or(8).clamp(2, LINES_MAX) as usize;
     let mut text = String::new();

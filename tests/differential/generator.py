@@ -353,10 +353,10 @@ REDIS = {
     # What is about the server, as far as it does not depend on it.
     "server": [
         (2, "COMMAND GETKEYS MSET|SINTER|PFMERGE|XREAD|GET|SORT|nosuch {k}*"), (2, "COMMAND GETKEYS ZUNIONSTORE|ZINTER|SINTERCARD|LMPOP|BZMPOP {numkeys} {numkeys} {k}*"), (1, "COMMAND GETKEYSANDFLAGS SET|MSET|COPY|LMOVE|SMOVE {k}*"),
-        (1, "COMMAND INFO nosuch"), (1, "COMMAND LIST FILTERBY PATTERN xr*|lp*|hv*"), (1, "COMMAND NOSUCH"), (1, "CONFIG GET maxmemory-policy|hz|nosuch|list-compress-depth|lfu-*"), (1, "CONFIG SET nosuch|hz|lfu-log-factor {integer}"),
+        (1, "COMMAND INFO nosuch"), (1, "COMMAND LIST FILTERBY PATTERN xrev*|lpos|none*"), (1, "COMMAND NOSUCH"), (1, "CONFIG GET maxmemory-policy|hz|nosuch|list-compress-depth|lfu-*"), (1, "CONFIG SET nosuch|hz|lfu-log-factor {integer}"),
         (1, "CLIENT SETNAME {f}|{element}"), (1, "CLIENT GETNAME"), (1, "CLIENT NO-EVICT on|off|x"), (1, "CLIENT UNBLOCK {integer} ?TIMEOUT|ERROR|x"), (1, "CLIENT NOSUCH"), (1, "CLIENT GETREDIR"), (1, "CLIENT TRACKINGINFO"),
         (1, "CLIENT CACHING YES|NO|x"), (1, "CLUSTER KEYSLOT {k}"), (1, "CLUSTER MYID|INFO|NODES"), (1, "READONLY"), (1, "READWRITE"), (1, "ASKING"), (1, "AUTH {f} ?{f}"), (1, "HELLO 1|9|x ?AUTH,{f},{f} ?SETNAME,{f}"), (1, "REPLICAOF NO ONE"), (1, "FAILOVER ABORT|x"),
-        (1, "WAIT 0|-1|x 0|-1|x"), (1, "OBJECT REFCOUNT|HELP|nosuch {k}"), (1, "OBJECT FREQ {k}"), (1, "MEMORY NOSUCH|USAGE"), (1, "MEMORY USAGE none SAMPLES {integer}"), (1, "SLOWLOG GET x"), (1, "LATENCY RESET nosuch"), (1, "LATENCY NOSUCH"),
+        (1, "WAIT 0|-1|x 0|-1|x"), (1, "OBJECT REFCOUNT|nosuch {k}"), (1, "OBJECT FREQ {k}"), (1, "MEMORY NOSUCH|USAGE"), (1, "MEMORY USAGE none SAMPLES {integer}"), (1, "SLOWLOG GET x"), (1, "LATENCY RESET nosuch"), (1, "LATENCY NOSUCH"),
         (1, "PUBLISH {channel} {v}"), (1, "SPUBLISH {channel} {v}"), (1, "PUBSUB NUMSUB {channel}*"), (1, "PUBSUB NUMPAT"), (1, "PUBSUB CHANNELS ?{pattern}"), (1, "PUBSUB SHARDNUMSUB {channel}"), (1, "PUBSUB SHARDCHANNELS"),
         (1, "SHUTDOWN x"), (1, "SELECT -1|x|99999"), (1, "SWAPDB 0|x 99999|-1|x"), (1, "MIGRATE x"), (1, "RESTORE {k} {ttlms} {v} ?REPLACE ?ABSTTL ?IDLETIME,{count} ?FREQ,{count}"), (1, "DEBUG NOSUCH"), (1, "FLUSHALL x"), (1, "FLUSHDB x"),
     ],
@@ -450,7 +450,8 @@ class Generator:
                 if line.startswith("PFADD") and not WRITERS.isdisjoint(families):
                     # A damaged one refuses an element; the originals keep those before it, without telling their replicas.
                     line = line.replace("*", "")
-                self.templates.append(compiled(line))
+                # What is about the server does other things with a word more or less.
+                self.templates.append((family != "server", compiled(line)))
                 weights.append(weight / total * share)
         self.weights = list(accumulate(weights))
         # A waiting XREADGROUP makes its consumer anew in Valkey, each time it is tried again.
@@ -461,8 +462,9 @@ class Generator:
 
     def command(self):
         """The words of a command."""
-        words = self.expand(self.templates[bisect(self.weights, self.random.random() * self.weights[-1])])
-        if self.random.random() < 0.01 and self.is_free(words[0]):
+        is_free, tokens = self.templates[bisect(self.weights, self.random.random() * self.weights[-1])]
+        words = self.expand(tokens)
+        if is_free and self.random.random() < 0.01 and self.is_free(words[0]):
             # A word too many, or one too few.
             if self.random.random() < 0.5 or len(words) < 2:
                 words.append(self.values.v())

@@ -30,6 +30,7 @@ TEXTS_VALKEY = [
     ({b"XREADGROUP"}, rb"ERR Invalid stream ID specified .*", rb"ERR The \+ ID is meaningless in the context of XREADGROUP.*"),
     ({b"XREADGROUP"}, rb"UNBLOCKED the stream key no longer exists", rb"NOGROUP No such key .*"),
     ({b"GEOSEARCH", b"GEOSEARCHSTORE", b"GEORADIUSBYMEMBER", b"GEORADIUSBYMEMBER_RO"}, rb"ERR could not decode requested zset member", rb"ERR member .* does not exist"),
+    ({b"GETEX"}, rb"WRONGTYPE .*", rb"ERR (invalid expire time in 'getex' command|value is not an integer or out of range)"),
     ({b"SHUTDOWN"}, rb"ERR Command not allowed inside a transaction", rb"ERR Command 'shutdown' not allowed inside a transaction"),
 ]
 
@@ -53,7 +54,7 @@ def same_but_for_ties(ours, theirs):
 def same_fact(what, ours, theirs, redis7):
     """True when two facts about a key are the same, as far as it matters."""
     if what == b"ENCODING":
-        return same([b"OBJECT"], ours, theirs, redis7)
+        return same([b"OBJECT", b"ENCODING"], ours, theirs, redis7)
     if what == b"PEXPIRETIME":
         return is_near(ours, theirs, 1 + apart_ms)
     return False
@@ -237,6 +238,6 @@ def same(words, ours, theirs, redis7):
         ours, theirs = idle_alike(ours), idle_alike(theirs)
     if name in NEAR:
         return is_near(ours, theirs, 1 + apart_ms * NEAR[name])
-    if name == b"OBJECT":
+    if name == b"OBJECT" and words[1:2] and words[1].upper() == b"ENCODING":
         return {getattr(ours, "content", None), getattr(theirs, "content", None)} in (ENCODINGS if redis7 else ENCODINGS_VALKEY)
     return False

@@ -57,6 +57,9 @@ class Server:
         self.ear.receive_pong(protocol)
         self.protocol = protocol
         self.ids = [peer.ask("client", "id").content for peer in self.waiters]
+        self.configure(thresholds)
+
+    def configure(self, thresholds):
         for name, value in thresholds.items():
             reply = self.peer.ask("config", "set", name, value)
             if reply.content != b"OK":

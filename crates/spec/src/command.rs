@@ -677,7 +677,9 @@ mod tests {
         let rest = Keys::Range { first: 2, last: -1, step: 1, access: Access::READ };
         assert!(fit(rest, "pfmerge a b"));
         assert!(!fit(rest, "pfmerge a"));
-        for (request, fits) in [("x 2 a b", true), ("x 0 a", false), ("x 3 a b", false), ("x -1 a", false), ("x n a", false)] {
+        for (request, fits) in
+            [("x 2 a b", true), ("x 0 a", false), ("x 3 a b", false), ("x -1 a", false), ("x n a", false)]
+        {
             assert_eq!(fit(Keys::Specs(&[COUNTED]), request), fits, "{request}");
         }
     }

@@ -196,15 +196,19 @@ pub fn coverage(group: &mut Group, covered: &SlotSet) -> Done<bool> {
 fn holders(group: &mut Group, slots: &[u16]) -> Done<Vec<(u16, Vec<usize>)>> {
     let mut holders: Vec<(u16, Vec<usize>)> = slots.iter().map(|slot| (*slot, Vec::new())).collect();
     for at in group.primaries() {
-        for part in holders.chunks_mut(BATCH) {
-            let request = |(slot, _): &(u16, Vec<usize>)| {
-                ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"].map(String::from).to_vec()
-            };
-            let requests: Vec<Vec<String>> = part.iter().map(request).collect();
-            let answers = group.nodes[at].ask_all(&requests).map_err(|fault| group.failed(at, &fault))?;
-            for (entry, answer) in part.iter_mut().zip(answers) {
-                if matches!(&answer, Value::Array(keys) if !keys.is_empty()) {
-                    entry.1.push(at);
+        for db in group.databases(at)? {
+            for part in holders.chunks_mut(BATCH) {
+                let request = |(slot, _): &(u16, Vec<usize>)| {
+                    ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"].map(String::from).to_vec()
+                };
+                let requests: Vec<Vec<String>> = part.iter().map(request).collect();
+                let answers = group.nodes[at].ask_all_in(db, &requests);
+                let answers = answers.map_err(|fault| group.failed(at, &fault))?;
+                for (entry, answer) in part.iter_mut().zip(answers) {
+                    let has_keys = matches!(&answer, Value::Array(keys) if !keys.is_empty());
+                    if has_keys && entry.1.last() != Some(&at) {
+                        entry.1.push(at);
+                    }
                 }
             }
         }

@@ -124,21 +124,31 @@ impl Group {
         self.set_slot(at, slot, state).map_err(|fault| self.failed(at, &fault))
     }
 
-    /// The keys that `at` has in `slot`; an error is printed.
+    /// The keys that `at` has in `slot`, in all databases; an error is printed.
     pub fn keys_in_slot(&mut self, at: usize, slot: u16) -> Done<i64> {
-        self.ask_integer(at, &["CLUSTER", "COUNTKEYSINSLOT", &slot.to_string()])
+        Ok(self.keys_in_slots(at, &[slot])?.iter().sum())
     }
 
-    /// The keys that `at` has in each of `slots`; an error is printed.
+    /// The keys that `at` has in each of `slots`, in all databases; an error is printed.
     pub fn keys_in_slots(&mut self, at: usize, slots: &[u16]) -> Done<Vec<i64>> {
-        let mut counts = Vec::with_capacity(slots.len());
-        for part in slots.chunks(BATCH) {
-            let request = |slot: &u16| vec!["CLUSTER".into(), "COUNTKEYSINSLOT".into(), slot.to_string()];
-            let requests: Vec<Vec<String>> = part.iter().map(request).collect();
-            let answers = self.nodes[at].ask_all(&requests).map_err(|fault| self.failed(at, &fault))?;
-            counts.extend(answers.iter().map(|answer| answer.integer().unwrap_or(0)));
+        let mut counts = vec![0; slots.len()];
+        for db in self.databases(at)? {
+            for (part, counts) in slots.chunks(BATCH).zip(counts.chunks_mut(BATCH)) {
+                let request = |slot: &u16| vec!["CLUSTER".into(), "COUNTKEYSINSLOT".into(), slot.to_string()];
+                let requests: Vec<Vec<String>> = part.iter().map(request).collect();
+                let answers = self.nodes[at].ask_all_in(db, &requests);
+                let answers = answers.map_err(|fault| self.failed(at, &fault))?;
+                for (count, answer) in counts.iter_mut().zip(answers) {
+                    *count += answer.integer().unwrap_or(0);
+                }
+            }
         }
         Ok(counts)
+    }
+
+    /// The databases of `at` that may have keys; an error is printed.
+    pub fn databases(&mut self, at: usize) -> Done<Vec<u32>> {
+        self.nodes[at].databases().map_err(|fault| self.failed(at, &fault))
     }
 
     /// A new node, connected; what goes wrong is printed as the originals do.

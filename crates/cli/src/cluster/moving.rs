@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   target: IMPORTING      then  source: MIGRATING            (in this order: nobody is sent to a node that does not know yet)
-//!   source: GETKEYSINSLOT, MIGRATE KEYS ...                   until it has none
+//!   source: GETKEYSINSLOT, MIGRATE KEYS ...                   until it has none, in each of its databases
 //!   target: NODE target    then  source: NODE target, others  (the target first: a slot is never without an owner)
 //! ```
 //!
@@ -90,8 +90,29 @@ fn told(group: &Group, at: usize, fault: Fault, how: How) -> Untold {
     Some(fault.text().to_string())
 }
 
-/// Moves all keys of `slot`, a batch at a time, with a dot for each.
+/// Moves all keys of `slot`, database by database.
 fn migrate_keys(group: &mut Group, source: usize, target: usize, slot: u16, dots: bool) -> Moved {
+    let databases = group.nodes[source].databases();
+    for db in databases.map_err(|fault| told(group, source, fault, How::default()))? {
+        if db == 0 {
+            migrate_keys_of(group, source, target, slot, db, dots)?;
+            continue;
+        }
+        // The target must have this database, too: where it has not, that is an error before anything moves.
+        for at in [source, target] {
+            group.nodes[at].select(db).map_err(|fault| told(group, at, fault, How::default()))?;
+        }
+        let moved = migrate_keys_of(group, source, target, slot, db, dots);
+        for at in [source, target] {
+            group.nodes[at].select(0).map_err(|fault| told(group, at, fault, How::default()))?;
+        }
+        moved?;
+    }
+    Ok(())
+}
+
+/// Moves the keys of `slot` in one database, a batch at a time, with a dot for each.
+fn migrate_keys_of(group: &mut Group, source: usize, target: usize, slot: u16, db: u32, dots: bool) -> Moved {
     let pipeline = group.settings.pipeline.max(1).to_string();
     loop {
         let words = ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), &pipeline];
@@ -104,13 +125,20 @@ fn migrate_keys(group: &mut Group, source: usize, target: usize, slot: u16, dots
         if keys.is_empty() {
             return Ok(());
         }
-        if let Err(fault) = migrate(group, source, target, &keys, false) {
-            again(group, source, target, slot, &keys, fault)?;
+        let batch = Batch { db, keys };
+        if let Err(fault) = migrate(group, source, target, &batch, false) {
+            again(group, source, target, slot, &batch, fault)?;
         }
         if dots {
-            group.screen.put(".".repeat(keys.len()));
+            group.screen.put(".".repeat(batch.keys.len()));
         }
     }
+}
+
+/// Keys that move together.
+struct Batch {
+    db: u32,
+    keys: Vec<Vec<u8>>,
 }
 
 /// One MIGRATE.
@@ -118,33 +146,27 @@ fn migrate(
     group: &mut Group,
     source: usize,
     target: usize,
-    keys: &[Vec<u8>],
+    batch: &Batch,
     replaces: bool,
 ) -> Result<(), Fault> {
     let line = &group.nodes[target].line;
     let (host, port, timeout) =
         (line.host.clone(), line.port.to_string(), group.settings.timeout_ms.to_string());
+    let db = batch.db.to_string();
     let mut words: Vec<&[u8]> =
-        vec![b"MIGRATE", host.as_bytes(), port.as_bytes(), b"", b"0", timeout.as_bytes()];
+        vec![b"MIGRATE", host.as_bytes(), port.as_bytes(), b"", db.as_bytes(), timeout.as_bytes()];
     if replaces {
         words.push(b"REPLACE");
     }
     let login = group.login.clone();
     words.extend(login.for_migrate().iter().map(|word| word.as_bytes()));
     words.push(b"KEYS");
-    words.extend(keys.iter().map(Vec::as_slice));
+    words.extend(batch.keys.iter().map(Vec::as_slice));
     group.nodes[source].ask(&words).map(|_| ())
 }
 
 /// After a refusal: what can be repaired is, and the batch is sent once more.
-fn again(
-    group: &mut Group,
-    source: usize,
-    target: usize,
-    slot: u16,
-    keys: &[Vec<u8>],
-    fault: Fault,
-) -> Moved {
+fn again(group: &mut Group, source: usize, target: usize, slot: u16, batch: &Batch, fault: Fault) -> Moved {
     let is_busy = matches!(&fault, Fault::Refused(text) if text.contains("BUSYKEY"));
     let is_unserved = !is_busy && fault != Fault::Lost && is_without_owner(group, source, slot);
     if !is_busy && !is_unserved {
@@ -160,11 +182,11 @@ fn again(
     if is_busy {
         group.screen.warn("\n*** Target key exists");
         if !group.settings.replace {
-            compare(group, source, target, keys).map_err(|Failed| None)?;
+            compare(group, source, target, &batch.keys).map_err(|Failed| None)?;
         }
         group.screen.warn("*** Replacing target keys...");
     }
-    migrate(group, source, target, keys, is_busy).map_err(|fault| not_migrated(group, source, fault))
+    migrate(group, source, target, batch, is_busy).map_err(|fault| not_migrated(group, source, fault))
 }
 
 fn not_migrated(group: &Group, source: usize, fault: Fault) -> Untold {

@@ -124,6 +124,33 @@ impl Node {
         values?.into_iter().map(|value| self.judge(Ok(value))).collect()
     }
 
+    /// As `ask_all`, in one of the node's databases.
+    pub fn ask_all_in(&mut self, db: u32, requests: &[Vec<String>]) -> Result<Vec<Value>, Fault> {
+        if db == 0 {
+            return self.ask_all(requests);
+        }
+        let select = |db: u32| vec!["SELECT".to_string(), db.to_string()];
+        let mut requests = requests.to_vec();
+        requests.insert(0, select(db));
+        requests.push(select(0));
+        let mut answers = self.ask_all(&requests)?;
+        answers.pop();
+        answers.remove(0);
+        Ok(answers)
+    }
+
+    /// The databases of a node that may have keys: number 0 and those that have some.
+    pub fn databases(&mut self) -> Result<Vec<u32>, Fault> {
+        let info = self.ask_text(&["INFO", "keyspace"])?;
+        let listed = info.lines().filter_map(|line| line.strip_prefix("db")?.split_once(':')?.0.parse().ok());
+        Ok(std::iter::once(0).chain(listed.filter(|db| *db > 0)).collect())
+    }
+
+    /// All later requests are about this database.
+    pub fn select(&mut self, db: u32) -> Result<(), Fault> {
+        self.ask(&["SELECT", &db.to_string()]).map(|_| ())
+    }
+
     fn judge(&mut self, value: Result<Value, Fault>) -> Result<Value, Fault> {
         match value {
             Ok(Value::Error(text)) => Err(Fault::Refused(String::from_utf8_lossy(&text).into_owned())),

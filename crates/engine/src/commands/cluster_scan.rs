@@ -24,6 +24,7 @@ use spec::{Refusal, Spec};
 
 const INVALID_CURSOR: Refusal = Refusal::Text("ERR Invalid cursor");
 const INVALID_SLOT: Refusal = Refusal::Text("ERR Invalid or out of range slot");
+const SECOND_SLOT: Refusal = Refusal::Text("ERR SLOT option can only be specified once");
 const OTHER_SLOT: Refusal = Refusal::Text("ERR Cursor slot mismatch with SLOT argument");
 
 pub static COMMANDS: &[Command] = &[Command {
@@ -74,27 +75,39 @@ fn clusterscan(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The options, and SLOT.
+/// The options, and SLOT. What comes first among the words is what is complained of.
 fn options<'a>(call: &Call<'a>) -> Result<(ScanOptions<'a>, Option<u16>), Refusal> {
     let (mut words, mut slot) = (Vec::new(), None);
     let mut args = call.args.from(2).iter();
     while let Some(word) = args.next() {
-        let value = args.next();
-        match value {
+        match args.next() {
             Some(value) if word.eq_ignore_ascii_case(b"slot") => {
+                checked(&words)?;
+                if slot.is_some() {
+                    return Err(SECOND_SLOT);
+                }
                 let number = number::parse_i64(value).and_then(|number| u16::try_from(number).ok());
                 slot = Some(number.filter(|slot| *slot < crc16::SLOTS).ok_or(INVALID_SLOT)?);
             }
-            _ => words.extend([word].into_iter().chain(value)),
+            value => words.extend([word].into_iter().chain(value)),
         }
     }
-    let options = ScanOptions::of(&words, true)?;
+    Ok((checked(&words)?, slot))
+}
+
+/// The options but SLOT.
+fn checked<'a>(words: &[&'a [u8]]) -> Result<ScanOptions<'a>, Refusal> {
+    if words.last().is_some_and(|word| words.len() % 2 == 1 && word.eq_ignore_ascii_case(b"novalues")) {
+        checked(&words[..words.len() - 1])?;
+        return Err(Refusal::Text("ERR NOVALUES option can only be used in HSCAN"));
+    }
+    let options = ScanOptions::of(words, true)?;
     let is_known = |kind: &&[u8]| {
         [&b"string"[..], b"list", b"set", b"zset", b"hash", b"stream"].contains(&&*kind.to_ascii_lowercase())
     };
     match options.kind.filter(|kind| !is_known(kind)) {
         Some(kind) => Err(Refusal::Owned(format!("ERR unknown type name '{}'", text(kind)).into())),
-        None => Ok((options, slot)),
+        None => Ok(options),
     }
 }
 
@@ -103,12 +116,17 @@ fn start_of(slot: u16) -> String {
     format!("0-{{{}}}-0", crc16::text_of(slot))
 }
 
-/// A cursor's fingerprint, and the place in its slot.
+/// A cursor's fingerprint, and the place in its slot. Whatever stands between them, its slot is that of the cursor.
 fn parts(cursor: &[u8]) -> Option<(&[u8], u64)> {
-    let first = cursor.iter().position(|byte| *byte == b'-')?;
-    let last = cursor.iter().rposition(|byte| *byte == b'-').filter(|last| *last > first)?;
-    let place = number::parse_u64(&cursor[last + 1..])?;
-    Some((&cursor[..first], place))
+    let mut parts = cursor.splitn(3, |byte| *byte == b'-');
+    let (Some(fingerprint), Some(_), Some(place)) = (parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    // Leading zeros and a plus sign are taken, as by C.
+    let digits = place.strip_prefix(b"+").unwrap_or(place);
+    let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
+    let digits = &digits[zeros.min(digits.len().saturating_sub(1))..];
+    Some((fingerprint, number::parse_u64(digits)?))
 }
 
 /// By what this process knows its own cursors.

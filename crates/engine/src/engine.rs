@@ -137,6 +137,7 @@ impl Engine {
                 eviction,
                 plain_bytes: data::ListLimits::PLAIN_BYTES_USUAL,
                 peak_bytes: 0,
+                is_stalled: false,
                 monitors: Vec::new(),
             },
             watch: Watch::default(),
@@ -277,6 +278,8 @@ impl Engine {
     /// `u64::MAX` holds nothing back.
     pub fn release(&mut self, now: Now, safe: u64, out: &mut Outbox) {
         self.tell_of_changes(out);
+        // What waits for the end of a sleep has its turn next: the node asks for one.
+        self.core.is_stalled = false;
         let held = core::mem::take(&mut self.core.sessions.held);
         for place in held {
             self.release_held(place, safe, out);
@@ -471,7 +474,7 @@ impl Engine {
 
     /// True when requests wait for `run`.
     pub fn has_work(&self) -> bool {
-        !self.core.sessions.ready.is_empty() || self.may_serve()
+        !self.core.is_stalled && (!self.core.sessions.ready.is_empty() || self.may_serve())
     }
 
     /// True when `conn` is one of the engine's.
@@ -506,6 +509,10 @@ impl Engine {
     /// Removes keys whose time has come, with a DEL for each. True when there are more.
     fn expire_actively(&mut self, now: Now, out: &mut Outbox) -> bool {
         let standing = &self.shared.standing;
+        if standing.is_replica && !standing.loading {
+            self.expire_own_keys(now, out);
+        }
+        let standing = &self.shared.standing;
         if standing.is_replica || standing.loading || standing.holds_writes || !self.core.expires_actively {
             return false;
         }
@@ -526,6 +533,23 @@ impl Engine {
             has_more |= self.expire_fields(db, now_ms, out);
         }
         has_more
+    }
+
+    /// On a writable replica: removes keys of its own clients whose time has come.
+    fn expire_own_keys(&mut self, now: Now, out: &mut Outbox) {
+        let now_ms = now.unix.as_ms();
+        for (db, key) in self.shared.own_keys.next(EXPIRY_BUDGET) {
+            let hash = self.shared.keyspace.hash(&key);
+            let entry = self.shared.keyspace.find(db, &key, hash);
+            let deadline_ms = entry.and_then(|entry| entry.deadline_ms());
+            if deadline_ms.is_some_and(|deadline_ms| deadline_ms >= now_ms) {
+                continue;
+            }
+            self.shared.own_keys.forget(db, &key);
+            if deadline_ms.is_some() {
+                self.remove_due(db, &key, hash, out);
+            }
+        }
     }
 
     /// Removes fields of hashes whose time has come, with a HDEL for those of a hash. True when there are more.
@@ -618,8 +642,12 @@ impl Engine {
     }
 }
 
-/// True when the client's unread output is over the limits of its class.
+/// True when the client's unread output is over the limits of its class. Links of replicas have limits that know the
+/// backlog, elsewhere.
 fn is_over_limit(settings: &Settings, connection: &mut Connection, now: Time) -> bool {
+    if connection.session.is_replica {
+        return false;
+    }
     let class = crate::commands::client::class_of(&connection.session);
     let limit = settings.output_limits[class as usize];
     let outgoing = &mut connection.outgoing;

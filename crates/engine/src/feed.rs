@@ -34,6 +34,8 @@ struct Unit {
     is_open: bool,
     /// Its effects are for nobody: its role ended in its middle.
     is_dropped: bool,
+    /// Its effects do not belong together.
+    is_loose: bool,
     /// What was selected when it began.
     selected: Option<u32>,
 }
@@ -42,6 +44,11 @@ impl Feed {
     /// Forgets which database is selected: the next effect says it. For a new replica, a new file, a new role.
     pub fn forget_selection(&mut self) {
         self.selected = None;
+    }
+
+    /// The database that the stream has selected; none when the next effect says it.
+    pub fn selected(&self) -> Option<u32> {
+        self.selected
     }
 
     /// Opens a unit: effects from here to [`Feed::end_unit`] belong together.
@@ -53,6 +60,7 @@ impl Feed {
             effects: 0,
             is_open: true,
             is_dropped: false,
+            is_loose: false,
             selected: self.selected,
         };
     }
@@ -68,11 +76,16 @@ impl Feed {
         core::mem::take(&mut self.unit.effects) > 0
     }
 
+    /// The open unit's effects do not belong together: they get no MULTI and EXEC around them.
+    pub(crate) fn loosen_unit(&mut self) {
+        self.unit.is_loose = true;
+    }
+
     /// Closes the unit; several effects get MULTI and EXEC around them.
     #[inline]
     pub(crate) fn end_unit(&mut self) {
         self.unit.is_open = false;
-        if self.unit.effects < 2 {
+        if self.unit.effects < 2 || self.unit.is_loose {
             return;
         }
         const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";

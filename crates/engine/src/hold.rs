@@ -48,6 +48,11 @@ impl Engine {
         self.core.pause.map_or(Time::NEVER, |pause| pause.until).min(self.waits_end())
     }
 
+    /// True while CLIENT PAUSE is in force.
+    pub fn is_paused(&self) -> bool {
+        self.core.pause.is_some()
+    }
+
     /// Ends CLIENT PAUSE when its time is over.
     pub(crate) fn end_pause(&mut self, now: Now) {
         if self.core.pause.is_some_and(|pause| pause.until <= now.mono) {

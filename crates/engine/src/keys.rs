@@ -233,6 +233,12 @@ impl<'a> Keys<'a> {
     pub fn changed(&mut self, key: &[u8]) {
         self.shared.feed.changes += 1;
         self.watch.touch(self.db, key);
+        if self.expiry == Expiry::Hide && self.shared.standing.is_replica {
+            let entry = self.shared.keyspace.find(self.db, key, self.hash_of(key));
+            if entry.is_some_and(|entry| entry.deadline_ms().is_some()) {
+                self.shared.own_keys.note(self.db, key);
+            }
+        }
     }
 }
 

@@ -49,5 +49,5 @@ pub use feed::Feed;
 pub use moves::InFlight;
 pub use outside::{Answer, Asked, Outside, Question, Shutdown};
 pub use routes::{MYSELF, NOBODY, NodeIndex, RouteNode, Routes, SLOTS, Slot};
-pub use shared::{Shared, Standing};
+pub use shared::{OwnKeys, Shared, Standing};
 pub use table::{Command, Row, Table};

@@ -143,10 +143,19 @@ pub enum Question<'a> {
         /// Only if this is its address.
         remote: Option<&'a [u8]>,
     },
+    /// DEBUG REPLICATE: send this to the replicas.
+    Replicate {
+        /// The words.
+        args: Args<'a>,
+    },
     /// DEBUG CHANGE-REPL-ID: begin a new history.
     ChangeReplid,
-    /// All data was removed on purpose (FLUSHALL): a save in the background is to end.
-    FlushedAll,
+    /// All data was removed on purpose (FLUSHALL): a save in the background is to end, and where there are save points the
+    /// file is to be as empty as the data. With [`Answer::Block`] the client waits for that.
+    FlushedAll {
+        /// It can: no transaction, no stream.
+        may_wait: bool,
+    },
 }
 
 /// The options of SHUTDOWN.

@@ -20,7 +20,10 @@ impl Engine {
     /// being loaded, those who wait go on waiting.
     pub(crate) fn may_serve(&self) -> bool {
         let standing = &self.shared.standing;
-        self.watch.blocking.has_ready() && !standing.holds_writes && !standing.loading
+        self.watch.blocking.has_ready()
+            && !standing.holds_writes
+            && !standing.loading
+            && !self.core.is_stalled
     }
 
     /// Serves those who wait for keys that have changed, and those whom that in turn lets go on. Between two requests alone.

@@ -32,6 +32,8 @@ pub struct Settings {
     pub notify: u32,
     /// `replica-read-only`.
     pub replica_read_only: bool,
+    /// A command of the primary's stream that fails here ends the replication.
+    pub stops_on_error: bool,
     /// `replica-serve-stale-data`.
     pub serve_stale: bool,
     /// `client-output-buffer-limit`: normal, replica, pubsub.
@@ -106,6 +108,9 @@ impl Settings {
             limits: codec::limits(config),
             notify: u32::from(config.events()),
             replica_read_only: config.yes(id::REPLICA_READ_ONLY),
+            // The data of a writable replica may differ.
+            stops_on_error: config.yes(id::REPLICA_READ_ONLY)
+                && config.choice(id::PROPAGATION_ERROR_BEHAVIOR) != "ignore",
             serve_stale: config.yes(id::REPLICA_SERVE_STALE_DATA),
             output_limits: config.output_limits().each_ref().map(|limit| OutputLimit {
                 hard_bytes: limit.hard_bytes,

@@ -3,7 +3,10 @@
 use crate::access::Access;
 use crate::{Feed, InFlight, Routes};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use base::Random;
+use core::ops::Bound;
 use data::Keyspace;
 use spec::Config;
 
@@ -21,6 +24,8 @@ pub struct Shared {
     pub in_flight: InFlight,
     /// What this node may do at present.
     pub standing: Standing,
+    /// Keys that clients wrote on a writable replica: no primary tells their end.
+    pub own_keys: OwnKeys,
     /// What the keys' access clocks mean.
     pub(crate) access: Access,
 }
@@ -38,8 +43,55 @@ impl Shared {
             feed: Feed::default(),
             in_flight: InFlight::default(),
             standing: Standing::default(),
+            own_keys: OwnKeys::default(),
             access: Access::new(Random::new(hash_key[0] ^ hash_key[1].rotate_left(32))),
         }
+    }
+}
+
+/// Keys that clients of a writable replica wrote, among them those with deadlines.
+///
+/// Its primary does not know them, and sends no DEL when their time has come: the replica removes them itself.
+#[derive(Debug, Default)]
+pub struct OwnKeys {
+    keys: BTreeSet<(u32, Box<[u8]>)>,
+    /// Where the last look ended.
+    at: Option<(u32, Box<[u8]>)>,
+}
+
+impl OwnKeys {
+    /// A client wrote this key.
+    #[cold]
+    pub(crate) fn note(&mut self, db: u32, key: &[u8]) {
+        self.keys.insert((db, key.into()));
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// All are forgotten: the data is another, or this node's own.
+    pub fn clear(&mut self) {
+        *self = OwnKeys::default();
+    }
+
+    /// This key needs no further look.
+    pub(crate) fn forget(&mut self, db: u32, key: &[u8]) {
+        self.keys.remove(&(db, key.into()));
+    }
+
+    /// The next so many, in a round through all.
+    pub(crate) fn next(&mut self, count: usize) -> Vec<(u32, Box<[u8]>)> {
+        let from = self.at.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let found: Vec<_> = self.keys.range((from, Bound::Unbounded)).take(count).cloned().collect();
+        self.at = found.last().filter(|_| found.len() == count).cloned();
+        found
     }
 }
 

@@ -91,7 +91,7 @@ impl Backlog {
         self.pieces.push_back(Piece { start, bytes: Arc::new(bytes) });
     }
 
-    /// Drops whole pieces from the front that are neither within the last `keep_bytes` nor needed from `pinned` on.
+    /// Gives up what is neither within the last `keep_bytes` nor needed from `pinned` on; memory goes by whole pieces.
     pub(crate) fn trim(&mut self, keep_bytes: u64, pinned: u64) {
         while let Some(front) = self.pieces.front() {
             let end = front.end();
@@ -102,6 +102,7 @@ impl Backlog {
             self.first = end;
             self.pieces.pop_front();
         }
+        self.first = self.first.max(pinned.min(self.end.saturating_sub(keep_bytes)));
     }
 
     /// True when the stream can be read from `position` on.
@@ -171,11 +172,11 @@ mod tests {
             backlog.append(vec![0; 10_000]);
         }
         backlog.trim(25_000, 100_000);
-        assert_eq!(backlog.first(), 70_000);
-        assert!(!backlog.holds(69_999));
+        assert_eq!((backlog.first(), backlog.memory()), (75_000, 30_000));
+        assert!(!backlog.holds(74_999));
         backlog.append(vec![0; 50_000]);
         backlog.trim(0, 85_000);
-        assert_eq!(backlog.first(), 80_000);
+        assert_eq!((backlog.first(), backlog.memory()), (85_000, 70_000));
         backlog.trim(0, u64::MAX);
         assert_eq!((backlog.len(), backlog.memory()), (0, 0));
     }

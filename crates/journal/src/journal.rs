@@ -17,6 +17,7 @@
 mod asked;
 mod filed;
 mod handover;
+mod held;
 mod inputs;
 mod shutdown;
 
@@ -35,6 +36,8 @@ use alloc::vec::Vec;
 use base::{Id, Now, Random, Span, Time, Unix};
 use data::Keyspace;
 pub use handover::{Candidate, Takeover};
+use shutdown::Shutdown;
+pub use shutdown::ShutdownWish;
 use machine::{Address, ConnId, Dialer, DiskNumbers, Level, Outbox, Peer};
 use wire::{Batch, batch::Args};
 
@@ -70,17 +73,6 @@ pub enum Replconf {
     Refused(String),
 }
 
-/// What a shutdown asks of the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShutdownWish {
-    /// Some(true): SAVE; Some(false): NOSAVE; none: save when there are save points.
-    pub save: Option<bool>,
-    /// NOW: do not wait for lagging replicas.
-    pub now: bool,
-    /// FORCE: go on when the save fails.
-    pub force: bool,
-}
-
 /// What the engine made of a batch of the primary's stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamApplied {
@@ -93,17 +85,6 @@ pub struct StreamApplied {
     pub stream_db: u32,
     /// What could not be applied, and why: replication ends there.
     pub error: Option<String>,
-}
-
-enum Shutdown {
-    /// Replicas lag; their time ends then.
-    Waiting {
-        wish: ShutdownWish,
-        until: Time,
-    },
-    Saving {
-        force: bool,
-    },
 }
 
 /// The ordered stream of writes and everything that reads or feeds it.
@@ -129,6 +110,8 @@ pub struct Journal {
     opening: Option<Loaded>,
     /// Received from the primary and not yet at a boundary.
     unsettled: Vec<u8>,
+    /// Received and not to be applied yet.
+    held: held::Held,
     stream_db: u32,
     cron_at: Time,
     ping_at: Time,
@@ -142,6 +125,10 @@ pub struct Journal {
     functions: Vec<Vec<u8>>,
     /// FLUSHALL has run in this turn.
     is_flushed: bool,
+    /// This client waits for the save that FLUSHALL leads to.
+    flush_saves_for: Option<ConnId>,
+    /// As a primary: the database that the stream has selected at this turn's end.
+    selected: Option<u32>,
     /// Bytes that came from primaries.
     input_bytes: u64,
 }
@@ -165,6 +152,7 @@ impl Journal {
             replay: None,
             opening: None,
             unsettled: Vec::new(),
+            held: held::Held::default(),
             stream_db: 0,
             cron_at: now.mono + CRON,
             ping_at: now.mono,
@@ -175,6 +163,8 @@ impl Journal {
             loaded: Loaded::default(),
             functions: Vec::new(),
             is_flushed: false,
+            flush_saves_for: None,
+            selected: None,
             input_bytes: 0,
         }
     }
@@ -586,13 +576,14 @@ impl Journal {
         }
         let head = dump::Head {
             is_base: false,
-            stream_db: if self.follow.is_some() { self.stream_db } else { 0 },
+            stream_db: if self.follow.is_some() { self.stream_db } else { self.selected.unwrap_or(0) },
             position: self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end)),
             data_offset: self.feed.data_end,
             second: self.feed.second,
             bond: self.bond_now(turn.now).filter(|_| self.saver.has_wish()),
             functions: &self.functions,
         };
+        let knows_selected = self.selected.is_some() && self.saver.has_wish();
         if self.saver.has_wish() {
             self.saver.begin_save(&head, &self.settings, turn);
         } else if self.aof.can_walk(turn.now.mono) {
@@ -606,7 +597,7 @@ impl Journal {
         } else {
             return;
         }
-        if self.follow.is_none() {
+        if self.follow.is_none() && !knows_selected {
             // Whoever goes on from this offset does not know which database is selected.
             turn.acts.push(Act::SelectAgain);
         }
@@ -653,7 +644,7 @@ impl Journal {
             match event {
                 Event::Continue(replid) => {
                     self.bind(turn.now);
-                    self.unsettled.clear();
+                    self.forget_received();
                     self.aof.select_again();
                     self.feed.keep();
                     if let Some(replid) = replid.filter(|replid| *replid != self.feed.replid) {
@@ -680,7 +671,7 @@ impl Journal {
                 }
                 Event::Synced(replid, offset, loaded) => {
                     self.bind(turn.now);
-                    self.unsettled.clear();
+                    self.forget_received();
                     // A primary of the originals does not say: then all that it sent counts as data.
                     let data_end = loaded.data_offset.unwrap_or(offset);
                     self.feed.adopt(replid, offset, data_end);
@@ -691,9 +682,13 @@ impl Journal {
                     turn.acts.push(Act::LoadEnded(Source::Primary, Ok(loaded)));
                     turn.acts.push(Act::PrimaryLinkUp);
                 }
-                Event::Stream(conn, batch) => turn.acts.push(Act::StreamBatch { conn, batch }),
+                Event::Stream(conn, batch) => {
+                    if let Some(batch) = self.held.keep(conn, batch, turn.out) {
+                        turn.acts.push(Act::StreamBatch { conn, batch });
+                    }
+                }
                 Event::Down { was_linked, was, error } => {
-                    self.unsettled.clear();
+                    self.forget_received();
                     self.end_load(was, error, turn);
                     if was_linked {
                         self.bond = self.bond_now(turn.now);
@@ -702,6 +697,12 @@ impl Journal {
                 }
             }
         }
+    }
+
+    /// What was received and not applied counts for nothing: the next link goes on from what was applied.
+    fn forget_received(&mut self) {
+        self.unsettled.clear();
+        self.held.clear();
     }
 
     /// A load from the primary ended before its end.

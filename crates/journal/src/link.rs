@@ -158,7 +158,8 @@ impl Link {
     }
 
     fn is_over_limits(&mut self, end: u64, settings: &Settings, now: Now, out: &mut Outbox) -> bool {
-        let held = self.holds_bytes(end);
+        // What was put out in this turn may well leave at once.
+        let held = self.reported + self.holds_bytes(end).saturating_sub(self.queued);
         // As in the originals: a limit below the backlog's size would cut a link right after a partial resynchronisation.
         let hard = settings.replica_hard_limit.max(settings.backlog_bytes);
         let is_over_hard = settings.replica_hard_limit > 0 && held > hard;
@@ -213,10 +214,15 @@ impl Links {
         self.links.iter_mut().find(|link| link.conn == conn)
     }
 
-    /// The earliest position that a link still needs.
+    /// The earliest position that a link still needs; what its socket has not taken is held for it as well, and so
+    /// counted.
     pub(crate) fn pinned(&self) -> u64 {
-        let cursors = self.links.iter().filter(|link| !matches!(link.state, State::Waiting { .. }));
-        cursors.map(|link| link.cursor).min().unwrap_or(u64::MAX)
+        let cursors = self.links.iter().filter_map(|link| match link.state {
+            State::Waiting { .. } => None,
+            State::Online => Some(link.cursor.saturating_sub(link.queued)),
+            State::Transfer | State::Handing | State::Sent { .. } => Some(link.cursor),
+        });
+        cursors.min().unwrap_or(u64::MAX)
     }
 
     /// REPLCONF. GETACK is silent here: a replica answers it in the stream of its primary alone.
@@ -631,6 +637,18 @@ impl Links {
         let online =
             || self.links.iter().filter(|link| matches!(link.state, State::Sent { .. } | State::Online));
         (online().count(), online().filter(|link| link.acked < end).count())
+    }
+
+    /// Tells the log of each replica that lacks something.
+    pub(crate) fn name_lagging(&self, end: u64, now: Now, out: &mut Outbox) {
+        for fact in self.facts(end, now).iter().filter(|fact| fact.state == "online" && fact.acked < end) {
+            let (behind, lag, state) = (end - fact.acked, fact.lag_seconds, fact.state);
+            let text = format!(
+                "Lagging replica {}:{} reported offset {behind} behind master, lag={lag}, state={state}.",
+                fact.ip, fact.port
+            );
+            out.log(Level::Notice, text);
+        }
     }
 
     /// For INFO and ROLE.

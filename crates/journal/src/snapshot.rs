@@ -73,10 +73,23 @@ pub(crate) enum Wish {
     Client(ConnId),
     /// BGSAVE, or a save point.
     Background,
+    /// FLUSHALL, of this client if one waits.
+    Flushed(Option<ConnId>),
     /// A shutdown.
     Shutdown,
     /// The append-only file.
     Rewrite,
+}
+
+impl Wish {
+    /// Who waits for it.
+    fn client(self) -> Option<ConnId> {
+        match self {
+            Wish::Client(conn) => Some(conn),
+            Wish::Flushed(conn) => conn,
+            Wish::Background | Wish::Shutdown | Wish::Rewrite => None,
+        }
+    }
 }
 
 /// Saves and full synchronisations.
@@ -120,6 +133,15 @@ impl Saver {
     /// A snapshot is under way, or will begin at the end of this turn.
     pub(crate) fn is_busy(&self) -> bool {
         self.job.is_some() || self.wish.is_some()
+    }
+
+    /// Once a save in the background is given up, another one begins at once.
+    pub(crate) fn can_begin_anew(&self) -> bool {
+        let is_given_up = |job: &Job| match &job.target {
+            Target::File(target) => target.wish == Wish::Background && target.commit.is_none(),
+            Target::Links { .. } => false,
+        };
+        self.wish.is_none() && self.job.as_ref().is_none_or(is_given_up)
     }
 
     /// A snapshot is under way.
@@ -265,7 +287,8 @@ impl Saver {
                     && file.pending.iter().map(|(_, len)| len).sum::<usize>() < FILE_WINDOW_BYTES
             }
             Target::Links { .. } if links.receivers() == 0 => {
-                turn.out.log(Level::Notice, "Diskless rdb transfer, last replica dropped, snapshot given up");
+                let text = "Diskless rdb transfer, last replica dropped, killing fork child";
+                turn.out.log(Level::Notice, format!("{text} (there is none: the snapshot is given up)"));
                 self.abort_walk(turn);
                 return false;
             }
@@ -325,7 +348,7 @@ impl Saver {
                 links.send_transfer(&Arc::new(bytes), turn.out);
                 if job.is_walked {
                     let count = links.receivers();
-                    let text = format!("Diskless rdb transfer, done, {count} replicas still up.");
+                    let text = format!("Diskless rdb transfer, done reading from pipe, {count} replicas still up.");
                     turn.out.log(Level::Notice, text);
                     links.end_transfer(mark, turn.now, turn.out);
                     self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
@@ -385,7 +408,7 @@ impl Saver {
         }
         self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
         // Whoever waits for a save reads its failure; writes stop for those that nobody waits for.
-        self.last_ok = result.is_ok() || (self.last_ok && target.wish != Wish::Background);
+        self.last_ok = result.is_ok() || (self.last_ok && target.wish.client().is_some());
         match &result {
             Ok(()) => {
                 self.changes = self.changes.saturating_sub(target.changes_before);
@@ -393,25 +416,33 @@ impl Saver {
                 self.saves += 1;
                 turn.out.log(Level::Notice, "DB saved on disk");
             }
-            Err(error) => turn.out.log(Level::Warning, format!("Background saving error: {error}")),
+            Err(error) => {
+                // What could not be saved is still to be.
+                self.changes = self.changes.max(1);
+                turn.out.log(Level::Warning, format!("Background saving error: {error}"));
+            }
         }
         Written::Ended(target.wish, result.map(|()| target.bytes))
     }
 
     /// The data is about to be replaced, or the process to end: what runs is given up.
     pub(crate) fn abort(&mut self, why: &str, links: &mut Links, turn: &mut Turn<'_>) {
-        self.wish = None;
+        if let Some(Wish::Flushed(conn)) = self.wish.take() {
+            turn.acts.push(Act::SaveDone { conn, result: Ok(()) });
+        }
         let Some(job) = &self.job else { return };
         match &job.target {
             Target::File(target) => {
-                let conn = if let Wish::Client(conn) = target.wish { Some(conn) } else { None };
+                let conn = target.wish.client();
                 if target.commit.is_none() {
                     turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
                 }
                 if target.wish == Wish::Rewrite {
                     self.base_aborted = true;
                 } else {
-                    turn.acts.push(Act::SaveDone { conn, result: Err(why.to_string()) });
+                    let is_flush = matches!(target.wish, Wish::Flushed(_));
+                    let result = if is_flush { Ok(()) } else { Err(why.to_string()) };
+                    turn.acts.push(Act::SaveDone { conn, result });
                 }
             }
             Target::Links { .. } => links.abort_transfer(turn.out),
@@ -429,7 +460,7 @@ impl Saver {
     /// The data was removed on purpose: what is being saved in the background is not wanted any more.
     pub(crate) fn give_up_background(&mut self, turn: &mut Turn<'_>) {
         let Some(Job { target: Target::File(target), .. }) = &self.job else { return };
-        if target.wish == Wish::Background && target.commit.is_none() {
+        if matches!(target.wish, Wish::Background | Wish::Flushed(None)) && target.commit.is_none() {
             turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
             turn.out.log(Level::Notice, "Background saving given up: all keys were removed");
             self.abort_walk(turn);

@@ -266,6 +266,10 @@ pub enum HostSetting {
     OomScore(OomScore),
     /// `crash-log-enabled`.
     CrashLog(bool),
+    /// `bind-source-addr`: where connections come from that open from now on; empty: the system decides.
+    Source(String),
+    /// Bytes for this connection may wait a little for more (`repl-disable-tcp-nodelay`).
+    Gather(ConnId),
     /// The process' title from now on.
     Title(String),
     /// The machine serves: its supervisor may be told so. The text is for people.

@@ -54,6 +54,7 @@ impl Node {
         }
         self.rest.started = now;
         self.engine.shared.standing.loading = true;
+        out.put(Output::Host(settings::source(&self.engine.shared.config)));
         if self.rest.is_clustered {
             let file = self.rest.numbers.file();
             let path = settings::nodes_conf(&self.engine.shared.config);

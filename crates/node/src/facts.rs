@@ -3,7 +3,7 @@
 use crate::node::Node;
 use crate::outside::Rest;
 use alloc::vec::Vec;
-use base::{Id, Now};
+use base::{Id, Now, Span};
 use cluster::Role;
 use data::Kind;
 
@@ -127,6 +127,7 @@ impl Rest {
         server.process_id = u64::from(self.identity.process_id);
         server.executable = self.identity.executable.clone().into_bytes();
         server.config_file = self.identity.config_file.clone().into_bytes();
+        server.shutdown_in_ms = self.journal.shutdown_waits(now).map(Span::as_ms);
         server.uptime_seconds = now.mono.since(self.started.mono).as_seconds();
     }
 }

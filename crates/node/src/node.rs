@@ -67,7 +67,7 @@ impl Node {
             Input::FileRead { file, result } => self.on_file_read(now, file, result, out),
             Input::FileSize { file, bytes } => self.rest.journal.on_file_size(file, bytes),
             Input::Tick => {}
-            Input::Signal(signal) => self.on_signal(now, signal, out),
+            Input::Signal(signal) => self.on_signal(signal, out),
             Input::Host(facts) => self.on_host(facts),
             Input::Answered { ask, answer } => self.on_answered(now, ask, answer, out),
         }
@@ -122,7 +122,7 @@ impl Node {
         self.settle(now, out);
     }
 
-    fn on_signal(&mut self, now: Now, signal: Signal, out: &mut Outbox) {
+    fn on_signal(&mut self, signal: Signal, out: &mut Outbox) {
         let (name, wish) = match signal {
             Signal::Terminate => ("SIGTERM", id::SHUTDOWN_ON_SIGTERM),
             Signal::Interrupt => ("SIGINT", id::SHUTDOWN_ON_SIGINT),
@@ -137,7 +137,7 @@ impl Node {
         out.log(Level::Warning, alloc::format!("Received {name} scheduling shutdown..."));
         out.log(Level::Warning, "User requested shutdown...");
         let wish = settings::shutdown(&self.engine.shared.config, wish);
-        self.rest.begin_shutdown(now, wish, None);
+        self.rest.begin_shutdown(wish, None);
     }
 
     fn on_host(&mut self, facts: HostFacts) {
@@ -201,7 +201,11 @@ impl Machine for Node {
     fn seal(&mut self, now: Now, out: &mut Outbox) {
         self.tell_moves(now, out);
         self.tell_set_slots(now, out);
-        self.with_turn(now, out, |journal, turn| journal.seal(turn));
+        let selected = self.engine.shared.feed.selected();
+        self.with_turn(now, out, |journal, turn| {
+            journal.note_selected(selected);
+            journal.seal(turn);
+        });
         self.settle(now, out);
         self.observe(now, out);
         self.note_standing(now);

@@ -13,8 +13,9 @@ use cluster::Cluster;
 use engine::{Answer, Asked, Outside, Question, Shared, Shutdown};
 use hashbrown::HashSet;
 use journal::{Journal, ShutdownWish, Turn};
-use machine::{Address, ConnId, Dialer, DiskNumbers, HostFacts, Level, Outbox};
+use machine::{Address, ConnId, Dialer, DiskNumbers, HostFacts, HostSetting, Level, Outbox, Output};
 use spec::Refusal;
+use spec::directive::id;
 use wire::batch::Args;
 use wire::reply::Reply;
 
@@ -55,8 +56,10 @@ pub(crate) struct Rest {
     pub(crate) started: Now,
     /// Requests wait until then for the data of a primary that is coming in, if it is small.
     pub(crate) door_until: Time,
-    /// A shutdown is under way: who asked (none: a signal).
+    /// A shutdown is under way.
     pub(crate) stopping: Option<Stopping>,
+    /// Clients whose SHUTDOWN was aborted and who are still to be told.
+    pub(crate) turned_away: Vec<ConnId>,
     /// Changes of data that the journal was told of.
     pub(crate) changes_told: u64,
     /// FAILOVER is under way.
@@ -82,10 +85,11 @@ pub(crate) struct Rest {
 }
 
 /// A shutdown that is under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stopping {
     pub(crate) wish: ShutdownWish,
-    pub(crate) asker: Option<ConnId>,
+    /// Clients that wait for its outcome. Bound: they are blocked.
+    pub(crate) askers: Vec<ConnId>,
     /// The journal was told.
     pub(crate) is_begun: bool,
 }
@@ -110,6 +114,7 @@ impl Rest {
             started: Now::default(),
             door_until: Time::START,
             stopping: None,
+            turned_away: Vec::new(),
             changes_told: 0,
             handover: None,
             paused_until: None,
@@ -143,8 +148,14 @@ impl Rest {
         self.stopping.is_some()
     }
 
-    pub(crate) fn begin_shutdown(&mut self, _now: Now, wish: ShutdownWish, asker: Option<ConnId>) {
-        self.stopping = Some(Stopping { wish, asker, is_begun: false });
+    /// Who asks for a second time waits with the others; what is asked more urgently begins anew.
+    pub(crate) fn begin_shutdown(&mut self, wish: ShutdownWish, asker: Option<ConnId>) {
+        let stopping = self.stopping.get_or_insert_with(|| Stopping { wish, ..Stopping::default() });
+        if wish.now || wish.force {
+            stopping.wish = wish;
+            stopping.is_begun = false;
+        }
+        stopping.askers.extend(asker);
     }
 
     /// Lends the journal what it needs for one call. Whatever the call asks, the journal's end is right: the effects of
@@ -189,7 +200,7 @@ impl Rest {
     }
 
     fn has_pending_work(&self) -> bool {
-        self.settings_changed || self.stopping.is_some_and(|stopping| !stopping.is_begun)
+        self.settings_changed || self.stopping.as_ref().is_some_and(|stopping| !stopping.is_begun)
     }
 
     fn on_cluster(
@@ -251,7 +262,12 @@ impl Rest {
         let (conn, peer) = (asked.conn, asked.peer);
         let (journal, mut turn) = self.turn(asked.now, asked.shared, asked.out);
         match journal.psync(conn, peer, args, &mut turn) {
-            Ok(()) => Answer::Link,
+            Ok(()) => {
+                if asked.shared.config.yes(id::REPL_DISABLE_TCP_NODELAY) {
+                    asked.out.put(Output::Host(HostSetting::Gather(conn)));
+                }
+                Answer::Link
+            }
             Err(text) => {
                 reply.error(text);
                 self.yielding()
@@ -361,21 +377,22 @@ impl Rest {
 
     fn on_shutdown(&mut self, asked: &mut Asked<'_>, wish: Shutdown, reply: &mut Reply<'_>) -> Answer {
         if wish.abort {
-            let stopping = self.stopping.take();
-            if stopping.is_some_and(|stopping| stopping.is_begun) {
+            let Some(stopping) = self.stopping.take() else {
+                reply.error("ERR No shutdown in progress.");
+                return Answer::Done;
+            };
+            if stopping.is_begun {
                 self.journal.abort_shutdown();
             }
-            if stopping.is_some() {
-                asked.out.log(Level::Notice, "Shutdown manually aborted.");
-                reply.ok();
-            } else {
-                reply.error("ERR No shutdown in progress.");
-            }
-            return Answer::Done;
+            asked.out.log(Level::Notice, "Shutdown manually aborted.");
+            self.turned_away = stopping.askers;
+            reply.ok();
+            // Those who wait for it are answered right behind this request.
+            return Answer::Yield;
         }
         asked.out.log(Level::Warning, "User requested shutdown...");
-        let wish = ShutdownWish { save: wish.save, now: wish.now, force: wish.force };
-        self.begin_shutdown(asked.now, wish, Some(asked.conn));
+        let wish = ShutdownWish { save: wish.save, now: wish.now, force: wish.force, is_signal: false };
+        self.begin_shutdown(wish, Some(asked.conn));
         Answer::Block
     }
 
@@ -478,14 +495,18 @@ impl Outside for Rest {
                 self.yielding()
             }
             Question::CutPrimary { remote } => self.on_cut_primary(asked, remote),
+            Question::Replicate { args } => {
+                self.waits.tell(args);
+                reply.ok();
+                Answer::Done
+            }
             Question::ChangeReplid => {
                 self.journal.change_replid();
                 reply.ok();
                 Answer::Done
             }
-            Question::FlushedAll => {
-                self.journal.flushed_all();
-                Answer::Done
+            Question::FlushedAll { may_wait } => {
+                if self.journal.flushed_all(may_wait.then_some(asked.conn)) { Answer::Block } else { Answer::Done }
             }
         }
     }

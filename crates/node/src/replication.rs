@@ -32,6 +32,7 @@ impl Node {
     pub(crate) fn settle(&mut self, now: Now, out: &mut Outbox) {
         for _ in 0..ROUNDS_MAX {
             self.apply_settings(out);
+            self.hold_stream(now, out);
             self.go_on_stopping(now, out);
             self.step_handover(now, out);
             self.step_reload(now, out);
@@ -71,6 +72,9 @@ impl Node {
         let wanted = settings::replicas_to_write(&shared.config);
         shared.standing.lacks_replicas =
             wanted > 0 && journal.primary().is_none() && journal.good_replicas(now) < wanted;
+        if was_primary == shared.standing.is_replica {
+            shared.own_keys.clear();
+        }
         if was_primary && shared.standing.is_replica {
             self.engine.end_waits();
         }
@@ -195,9 +199,8 @@ impl Node {
             }
             Act::ShutdownFailed(text) => {
                 out.log(Level::Warning, format!("Errors trying to shut down the server: {text}"));
-                if let Some(asker) = self.rest.stopping.take().and_then(|stopping| stopping.asker) {
-                    self.engine.unblock(asker, |reply| reply.error(shutdown_refused()));
-                }
+                self.rest.turned_away = self.rest.stopping.take().unwrap_or_default().askers;
+                self.turn_away();
             }
         }
     }
@@ -213,6 +216,7 @@ impl Node {
             self.rest.full_syncs += 1;
             self.rest.door_until = now.mono + LOAD_GRACE;
             self.engine.touch_everything();
+            self.engine.shared.own_keys.clear();
         }
     }
 
@@ -230,7 +234,10 @@ impl Node {
                     cluster.forget_moves();
                 }
             }
-            Err(text) => out.log(Level::Warning, format!("PRIMARY <-> REPLICA sync failed: {text}")),
+            Err(text) => {
+                let what = "Internal error in RDB, PRIMARY <-> REPLICA sync failed";
+                out.log(Level::Warning, format!("{what}: {text}"));
+            }
         }
     }
 
@@ -239,11 +246,27 @@ impl Node {
         self.engine.unblock(conn, |reply| reply.error(format!("UNBLOCKED {why}")));
     }
 
+    /// CLIENT PAUSE holds the primary's stream as well.
+    fn hold_stream(&mut self, now: Now, out: &mut Outbox) {
+        let is_held = self.engine.is_paused();
+        if self.rest.journal.holds_stream() != is_held {
+            self.with_turn(now, out, |journal, turn| journal.hold_stream(is_held, turn));
+        }
+    }
+
+    /// Answers those whose SHUTDOWN has come to nothing.
+    fn turn_away(&mut self) {
+        for asker in core::mem::take(&mut self.rest.turned_away) {
+            self.engine.unblock(asker, |reply| reply.error(shutdown_refused()));
+        }
+    }
+
     /// Tells the parts that a shutdown was asked for.
     fn go_on_stopping(&mut self, now: Now, out: &mut Outbox) {
+        self.turn_away();
         let Some(stopping) = &mut self.rest.stopping else { return };
         // The originals look at signals in their cron (DEBUG PAUSE-CRON).
-        let is_held = stopping.asker.is_none() && self.engine.is_cron_paused();
+        let is_held = stopping.askers.is_empty() && self.engine.is_cron_paused();
         if stopping.is_begun || is_held {
             return;
         }

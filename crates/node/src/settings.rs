@@ -96,7 +96,12 @@ pub(crate) fn shutdown(config: &Config, directive: DirectiveId) -> ShutdownWish 
         (_, true) => Some(false),
         _ => None,
     };
-    ShutdownWish { save, now: says(b"now"), force: says(b"force") }
+    ShutdownWish { save, now: says(b"now"), force: says(b"force"), is_signal: true }
+}
+
+/// `bind-source-addr`.
+pub(crate) fn source(config: &Config) -> HostSetting {
+    HostSetting::Source(text(config, id::BIND_SOURCE_ADDR))
 }
 
 /// What the host applies while it runs.
@@ -111,6 +116,7 @@ pub(crate) fn host(config: &Config) -> Vec<HostSetting> {
         HostSetting::TcpKeepalive(u32::try_from(config.count(id::TCP_KEEPALIVE)).unwrap_or(0)),
         HostSetting::LogLevel(level),
         HostSetting::CrashLog(config.yes(id::CRASH_LOG_ENABLED)),
+        source(config),
     ]
     .into()
 }

@@ -5,7 +5,7 @@ use crate::disk::Mailbox;
 use crate::listen::inet;
 use crate::reactor::Reactor;
 use crate::syscalls::{self, READABLE, WRITABLE};
-use machine::{Address, ConnId, Input, Peer, Pool};
+use machine::{Address, ConnId, Input, Level, Peer, Pool};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -31,11 +31,21 @@ pub(crate) struct Dialing {
     /// The thread that resolves, from the first name on.
     resolver: Option<Sender<(ConnId, String, u16)>>,
     source: Option<IpAddr>,
+    /// What the address was found for.
+    source_name: String,
 }
 
 impl Dialing {
     pub(crate) fn new(mailbox: Arc<Mailbox<Resolved>>, source: Option<IpAddr>) -> Dialing {
-        Dialing { pending: HashMap::new(), mailbox, resolver: None, source }
+        Dialing { pending: HashMap::new(), mailbox, resolver: None, source, source_name: String::new() }
+    }
+
+    /// The first address of a name, which most often is one.
+    fn source_of(name: &str) -> io::Result<Option<IpAddr>> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        Ok((name, 0).to_socket_addrs()?.next().map(|address| address.ip()))
     }
 
     pub(crate) fn forget(&mut self, conn: ConnId) {
@@ -75,6 +85,28 @@ impl Reactor {
             }
             Address::Unix(path) => self.on_started(conn, syscalls::connect_unix(Path::new(&path)), pool),
             Address::Name(name, port) => self.dialing.resolve(conn, name, port),
+        }
+    }
+
+    /// Connections that open from now on come from here.
+    pub(crate) fn set_source(&mut self, name: String) {
+        if self.dialing.source_name == name {
+            return;
+        }
+        match Dialing::source_of(&name) {
+            Ok(source) => self.dialing.source = source,
+            Err(error) => {
+                self.log.write(Level::Warning, &format!("bind-source-addr {name} can not be used: {error}"))
+            }
+        }
+        self.dialing.source_name = name;
+    }
+
+    /// Small writes to this connection are put together by the system.
+    pub(crate) fn let_gather(&mut self, conn: ConnId) {
+        if let Some(fd) = self.connections.at_mut(conn).and_then(|connection| connection.fd()) {
+            // It is an optimization: a system that can not do it loses nothing.
+            let _done = syscalls::set_delay(fd);
         }
     }
 

@@ -34,6 +34,9 @@ use wire::{Batch, Ending};
 pub(crate) const READY_MAX: usize = 512;
 /// 1 MiB: bytes read at once into a large value that is being received.
 const VALUE_READ_BYTES_MAX: usize = 1 << 20;
+/// 3: reads of one connection in a turn while it is within a large value: what was sent before somebody else's request is
+/// seen before it.
+const VALUE_READS_MAX: u32 = 3;
 /// 256: read buffers kept; more are in use only in a turn with more ready connections.
 const READ_BUFFERS_MAX: usize = 256;
 /// 100 ms: how often the machine hears the host's figures.
@@ -302,41 +305,42 @@ impl Reactor {
         }
         for _ in 0..count {
             let Some(conn) = self.ready.pop_front() else { return };
-            self.read(conn, pool);
+            let mut reads = 1;
+            while self.read(conn, reads < VALUE_READS_MAX, pool) {
+                reads += 1;
+            }
         }
     }
 
-    /// One read of a ready connection.
-    fn read(&mut self, conn: ConnId, pool: &mut Pool) {
-        let Some(connection) = self.connections.at_mut(conn) else { return };
+    /// One read of a ready connection. True when it ended within a large value and more is there, if `may_go_on`.
+    fn read(&mut self, conn: ConnId, may_go_on: bool, pool: &mut Pool) -> bool {
+        let Some(connection) = self.connections.at_mut(conn) else { return false };
         connection.is_ready = false;
         if connection.state != State::Open || connection.framer.is_held() {
-            return;
+            return false;
         }
         if connection.has_batch {
             // One batch per connection and turn.
-            return self.enqueue(conn);
+            self.enqueue(conn);
+            return false;
         }
         if connection.is_paused {
-            let is_end = connection.peer_ended
-                && connection.fd().is_some_and(|fd| retried(|| self.sys.peek_end(fd)).unwrap_or(false));
-            if is_end {
-                self.on_peer_end(conn);
-            }
-            return;
+            self.look_for_end(conn);
+            return false;
         }
         let buffers = &mut self.buffers;
         let room_bytes = connection.room_bytes as usize;
         let mut buffer = connection.framer.lend(room_bytes, || buffers.pop().unwrap_or_default());
         let asked = (buffer.capacity() - buffer.len()).min(VALUE_READ_BYTES_MAX);
-        let Some(fd) = connection.fd() else { return };
+        let Some(fd) = connection.fd() else { return false };
         let received = retried(|| self.sys.recv(fd, &mut buffer, asked));
         let mut is_end = false;
+        let is_full = received.as_ref().is_ok_and(|received| *received == asked);
         match &received {
             Ok(0) => is_end = true,
             Ok(received) => {
                 self.input_bytes += *received as u64;
-                if *received == asked {
+                if is_full {
                     connection.room_bytes = (connection.room_bytes * 2).min(ROOM_BYTES_MAX);
                 } else {
                     // The end of the stream is still to be read where it was announced.
@@ -364,6 +368,9 @@ impl Reactor {
         }
         if batch.is_empty() && *batch.ending() == Ending::Open {
             pool.recycle_batch(batch);
+            if is_full && may_go_on {
+                return true;
+            }
         } else {
             self.batches.push((conn, batch));
         }
@@ -371,6 +378,17 @@ impl Reactor {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.kill(conn, pool),
             _ if is_end => self.on_peer_end(conn),
             _ => self.enqueue(conn),
+        }
+        false
+    }
+
+    /// Nothing is read from a paused connection, but its end is noticed.
+    fn look_for_end(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.at_mut(conn) else { return };
+        let is_end = connection.peer_ended
+            && connection.fd().is_some_and(|fd| retried(|| self.sys.peek_end(fd)).unwrap_or(false));
+        if is_end {
+            self.on_peer_end(conn);
         }
     }
 

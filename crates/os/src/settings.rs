@@ -83,6 +83,8 @@ impl Reactor {
                 crash::set_role(role);
             }
             HostSetting::CrashLog(is_on) => crash::handle(is_on),
+            HostSetting::Source(name) => self.set_source(name),
+            HostSetting::Gather(conn) => self.let_gather(conn),
             HostSetting::Title(text) => {
                 if let Some(title) = &self.service.title {
                     title.show(text.as_bytes());

@@ -452,7 +452,9 @@ pub fn connect_inet(address: SocketAddr, source: Option<IpAddr>) -> io::Result<O
     if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
         let from = RawAddress::inet(SocketAddr::new(source, 0));
         // SAFETY: `from` is live and holds an address of `from.len` bytes.
-        checked(unsafe { libc::bind(socket.as_raw_fd(), from.pointer(), from.len) })?;
+        let bound = checked(unsafe { libc::bind(socket.as_raw_fd(), from.pointer(), from.len) });
+        // As the originals: from somewhere else rather than not at all.
+        let _is_bound = bound.is_ok();
     }
     set_no_delay(socket.as_fd())?;
     start_connect(socket, &raw)
@@ -483,6 +485,11 @@ pub fn take_socket_error(fd: BorrowedFd<'_>) -> io::Result<()> {
         libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ERROR, pointer, &raw mut len)
     })?;
     if value == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(value)) }
+}
+
+/// Puts small segments together.
+pub fn set_delay(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 0)
 }
 
 /// Sends small segments at once.

@@ -352,6 +352,8 @@ fn make_room(buffer: &mut Vec<u8>, room_bytes: usize, expected: Option<usize>) {
                 buffer.reserve_exact(more.saturating_add(BEHIND_BYTES));
             }
         }
+        // The last bytes of a large value: a buffer that grew for them would be twice as large.
+        Some(bytes) if bytes > 0 && room >= bytes => {}
         _ if room < room_bytes.div_ceil(2) => buffer.reserve(room_bytes),
         _ => {}
     }

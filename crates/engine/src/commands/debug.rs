@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::call::{Call, Flow};
-use crate::commands::help;
+use crate::commands::{help, inspect};
 use crate::keys::Place;
 use crate::table::Command;
 use crate::{Question, digest};
@@ -35,7 +35,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
     let name = call.args.at(1).to_ascii_lowercase();
     match (name.as_slice(), call.args.len()) {
         (b"sleep", 3) => debug_sleep(call)?,
-        (b"object", 3) => debug_object(call)?,
+        (b"object", 3 | 4) => debug_object(call)?,
         (b"segfault", 2) => call.out.put(Output::Crash(Crash::Segfault)),
         (b"assert", 2) => call.out.put(Output::Crash(Crash::Assertion)),
         (b"config-rewrite-force-all", 2) => {
@@ -85,8 +85,14 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
             call.out.log(Level::Warning, "Changing replication IDs after receiving DEBUG change-repl-id");
             return call.ask(Question::ChangeReplid);
         }
-        (b"help", 2) => help(call, "DEBUG", HELP),
-        _ => return Err(Refusal::subcommand_or_arity("DEBUG", call.args.at(1))),
+        (b"replicate", 3..) => return call.ask(Question::Replicate { args: call.args.from(2) }),
+        (b"panic", 2) => call.out.put(Output::Crash(Crash::Assertion)),
+        (b"help", 2) => help(call, "DEBUG", &[HELP, inspect::HELP].concat()),
+        (name, _) => {
+            let args = call.args;
+            let unknown = || Err(Refusal::subcommand_or_arity("DEBUG", args.at(1)));
+            return inspect::run(call, name).unwrap_or_else(unknown);
+        }
     }
     Ok(())
 }
@@ -116,6 +122,8 @@ const HELP: &[&str] = &[
     "    Write a line to the log.",
     "OBJECT <key>",
     "    Show how the value at <key> is kept.",
+    "PANIC",
+    "    As ASSERT.",
     "PAUSE-CRON <0|1>",
     "    Stop or start the regular work: expiry, idle clients, output limits over time.",
     "POPULATE <count> [<prefix>] [<size>]",
@@ -126,6 +134,8 @@ const HELP: &[&str] = &[
     "    Keep elements of lists from this size on apart from the others; 0 is 1gb again.",
     "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
     "    Save the data, drop it and load it again; leave a step out, or let the file's keys win over those here.",
+    "REPLICATE <arg> [<arg> ...]",
+    "    Send this to the replicas, and to them alone.",
     "SEGFAULT",
     "    End by a memory access that is not allowed.",
     "SET-ACTIVE-EXPIRE <0|1>",
@@ -276,6 +286,7 @@ fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {
     // The process stands still when the turn ends; the time counts as this request's.
     call.core.slow.stalls += (seconds * 1e9) as u64;
     // Nothing else runs in this turn: to everyone the sleep lies before what comes after it.
+    call.core.is_stalled = true;
     call.flow = crate::call::Flow::Yield;
     call.reply.ok();
     Ok(())
@@ -283,7 +294,10 @@ fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn debug_object(call: &mut Call<'_>) -> Result<(), Refusal> {
     let now_ms = call.keys.now_ms;
-    let Some(entry) = call.keys.look(call.args.at(2)) else { return Err(Refusal::NoSuchKey) };
+    let key = call.args.at(2);
+    // Whatever its deadline says.
+    let found = call.keys.shared.keyspace.find(call.keys.db, key, call.keys.hash_of(key));
+    let Some(entry) = found else { return Err(Refusal::NoSuchKey) };
     let mut body = Vec::new();
     codec::body(&mut body, entry.value(), Packing::Plain);
     let serialized = body.len();

@@ -608,6 +608,35 @@ fn hscan(call: &mut Call<'_>) -> Result<(), Refusal> {
 /// 16 Mi: fields that one HRANDFIELD with repetitions returns at most; the original has no bound but its memory.
 const RANDOM_FIELDS_MAX: u64 = 16 << 20;
 
+/// So many fields, each of them any.
+fn repeat_fields(call: &mut Call<'_>, key: &[u8], count: u64, with_values: bool) -> Result<(), Refusal> {
+    let bytes_max = call.reply_bytes_max();
+    if count > RANDOM_FIELDS_MAX && bytes_max.is_none() {
+        return Err(Refusal::OutOfRange);
+    }
+    let (reply, random) = (&mut call.reply, &mut call.core.random);
+    let is_nested = with_values && reply.is_resp3();
+    let Some(hash) = read(&mut call.keys, key)? else {
+        reply.array(0);
+        return Ok(());
+    };
+    reply.array(if with_values && !is_nested { count * 2 } else { count } as usize);
+    for _ in 0..count {
+        let Some((field, value)) = hash.random(random) else { break };
+        if is_nested {
+            reply.array(2);
+        }
+        say(reply, field);
+        if with_values {
+            say(reply, value);
+        }
+        if bytes_max.is_some_and(|bytes| reply.out().len() > bytes) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 fn hrandfield(call: &mut Call<'_>) -> Result<(), Refusal> {
     let key = call.args.at(1);
     if call.args.len() == 2 {
@@ -634,23 +663,19 @@ fn hrandfield(call: &mut Call<'_>) -> Result<(), Refusal> {
     if with_values && count.unsigned_abs() > (i64::MAX / 2) as u64 {
         return Err(Refusal::OutOfRange);
     }
-    if count < 0 && count.unsigned_abs() > RANDOM_FIELDS_MAX {
-        return Err(Refusal::OutOfRange);
+    if count < 0 {
+        return repeat_fields(call, key, count.unsigned_abs(), with_values);
     }
     let random = &mut call.core.random;
     let mut chosen: Vec<(StrRef<'_>, StrRef<'_>)> = Vec::new();
     if let Some(hash) = read(&mut call.keys, key)? {
-        if count < 0 {
-            chosen.extend((0..count.unsigned_abs()).filter_map(|_| hash.random(random)));
-        } else {
-            // Selection sampling (Knuth, 3.4.2 S): each field in order, with the chance that keeps all sets equal.
-            let len = hash.len() as u64;
-            let mut wanted = (count as u64).min(len);
-            for (left, pair) in (1..=len).rev().zip(hash.iter()) {
-                if random.below(left) < wanted {
-                    chosen.push(pair);
-                    wanted -= 1;
-                }
+        // Selection sampling (Knuth, 3.4.2 S): each field in order, with the chance that keeps all sets equal.
+        let len = hash.len() as u64;
+        let mut wanted = (count as u64).min(len);
+        for (left, pair) in (1..=len).rev().zip(hash.iter()) {
+            if random.below(left) < wanted {
+                chosen.push(pair);
+                wanted -= 1;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! HyperLogLog: how many different elements were added, about, in a string.
 
 use crate::call::{Call, Class};
-use crate::keys::{self, Expiry, Keys as View, Place};
+use crate::keys::{self, Keys as View, Place};
 use crate::table::Command;
 use alloc::format;
 use alloc::string::String;
@@ -219,10 +219,10 @@ fn pfcount(call: &mut Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Notes a cardinality in the value, and passes the request on so that replicas note it too. Where data does not change by
-/// itself (a replica, writes that are held, a key on its way to another server) it is computed again the next time.
+/// Notes a cardinality in the value, and passes the request on so that replicas note it too. Where data must not change
+/// (writes that are held, a key on its way to another server) it is computed again the next time.
 fn note(call: &mut Call<'_>, key: &[u8], count: u64) {
-    if call.keys.expiry == Expiry::Hide || call.keys.shared.in_flight.has(key) {
+    if call.keys.shared.standing.holds_writes || call.keys.shared.in_flight.has(key) {
         return;
     }
     if let Some(mut entry) = call.keys.taken(key) {

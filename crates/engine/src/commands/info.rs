@@ -102,6 +102,7 @@ fn stats(call: &Call<'_>, facts: &mut Facts) {
     stats.evicted_clients = core.stats.evicted_clients;
     stats.hits = core.stats.hits;
     stats.misses = core.stats.misses;
+    stats.own_keys = call.keys.shared.own_keys.len() as u64;
     stats.channels = core.pubsub.channels.len() as u64;
     stats.sharded_channels = core.pubsub.shards.len() as u64;
     stats.patterns = core.pubsub.patterns.len() as u64;

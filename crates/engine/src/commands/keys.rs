@@ -1,6 +1,6 @@
 //! Keys whatever their type: removing, renaming, finding, going through them.
 
-use crate::Question;
+use crate::{Answer, Question};
 use crate::call::{Call, Class};
 use crate::commands::{ScanOptions, container, cursor, help};
 use crate::keys::{self, Expiry, is_due};
@@ -460,6 +460,7 @@ pub(super) fn list_keys(
             listed.count += 1;
         }
     });
+    loosen(call);
     for key in due {
         // Expired keys that match go now.
         call.keys.look(&key);
@@ -467,7 +468,15 @@ pub(super) fn list_keys(
     (next, listed)
 }
 
+/// A request that comes across keys which nobody named: the end of one has nothing to do with that of another.
+fn loosen(call: &mut Call<'_>) {
+    if !call.in_exec {
+        call.keys.shared.feed.loosen_unit();
+    }
+}
+
 fn randomkey(call: &mut Call<'_>) -> Result<(), Refusal> {
+    loosen(call);
     /// 100: draws that may meet expired keys before one of those is returned after all, as in the original.
     const DRAWS_MAX: usize = 100;
     let (db, now_ms) = (call.keys.db, call.keys.now_ms);
@@ -520,8 +529,13 @@ fn flushdb(call: &mut Call<'_>) -> Result<(), Refusal> {
 fn flushall(call: &mut Call<'_>) -> Result<(), Refusal> {
     let is_lazy = is_lazy_flush(call)?;
     flush(call, None, is_lazy);
-    call.ask(Question::FlushedAll)?;
-    call.reply.ok();
+    let may_wait = !call.in_exec && !call.session.is_stream;
+    if call.put(Question::FlushedAll { may_wait }) == Answer::Block {
+        // The answer comes when the file has no keys either.
+        call.session.is_blocked = true;
+    } else {
+        call.reply.ok();
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod info;
+mod inspect;
 pub mod keys;
 pub mod lcs;
 pub mod lists;

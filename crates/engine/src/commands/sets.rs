@@ -392,18 +392,22 @@ fn srandmember(call: &mut Call<'_>) -> Result<(), Refusal> {
     if count == i64::MIN {
         return Err(Refusal::OutOfSymmetricRange);
     }
+    let bytes_max = call.reply_bytes_max();
     let random = &mut call.core.random;
     let Some(set) = read(&mut call.keys, key)? else {
         call.reply.array(0);
         return Ok(());
     };
     if count < 0 {
-        if count.unsigned_abs() > RANDOM_MEMBERS_MAX {
+        if count.unsigned_abs() > RANDOM_MEMBERS_MAX && bytes_max.is_none() {
             return Err(Refusal::OutOfRange);
         }
         call.reply.array(count.unsigned_abs() as usize);
         for _ in 0..count.unsigned_abs() {
             say(&mut call.reply, set.random(random).expect("no set in the keyspace is empty"));
+            if bytes_max.is_some_and(|bytes| call.reply.out().len() > bytes) {
+                break;
+            }
         }
         return Ok(());
     }

@@ -418,7 +418,6 @@ fn set_with(call: &mut Call<'_>, key: &[u8], value: &[u8], options: &Options<'_>
     }
     match (deadline, options.deadline) {
         _ if options.compare.is_some() => pass_on_set(call, key, value, deadline, options.keep),
-        (Some(_), Some((Deadline::PxAt, _))) => call.as_requested(),
         (Some(deadline), _) => {
             let text = deadline.to_string();
             call.effect(&[b"SET", key, value, b"PXAT", text.as_bytes()]);

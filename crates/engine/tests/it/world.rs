@@ -25,7 +25,8 @@ impl Outside for Simple {
             | Question::ConfigChanged { .. }
             | Question::RewriteConfig { .. }
             | Question::ResetStats
-            | Question::FlushedAll => {}
+            | Question::Replicate { .. }
+            | Question::FlushedAll { .. } => {}
             Question::Publish { .. } => {}
             // There is no link to a primary.
             Question::CutPrimary { .. } => return Answer::Refused(spec::Refusal::NoSuchClient),

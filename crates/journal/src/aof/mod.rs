@@ -202,6 +202,11 @@ impl Aof {
         }
     }
 
+    /// True while the file was asked for and is not there yet: its first base is still to be written.
+    pub(crate) fn is_beginning(&self) -> bool {
+        matches!(self.state, State::Wanted { held_at: None } | State::Starting { held_at: None })
+    }
+
     /// `appendonly yes` is in force.
     pub(crate) fn is_on(&self) -> bool {
         self.state != State::Off

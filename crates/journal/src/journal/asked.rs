@@ -94,15 +94,39 @@ impl Journal {
         is_free
     }
 
-    /// FLUSHALL has run: a save in the background ends.
-    pub fn flushed_all(&mut self) {
+    /// As a primary: the database that is selected at the end of the stream, if one is. To be said before `seal`.
+    pub fn note_selected(&mut self, db: Option<u32>) {
+        self.selected = db;
+    }
+
+    /// FLUSHALL has run: a save in the background ends, and where there are save points the file is written anew. True
+    /// when this client waits for that: its `SaveDone` comes.
+    pub fn flushed_all(&mut self, conn: Option<ConnId>) -> bool {
         self.is_flushed = true;
+        if self.settings.save_points.is_empty() || self.is_loading() {
+            return false;
+        }
+        let can_begin = self.saver.can_begin_anew();
+        if can_begin && self.flush_saves_for.is_none() {
+            self.flush_saves_for = conn;
+            return conn.is_some();
+        }
+        false
     }
 
     /// What FLUSHALL leads to, at the end of its turn.
     pub(super) fn see_to_flush(&mut self, turn: &mut Turn<'_>) {
         if core::mem::take(&mut self.is_flushed) {
             self.saver.give_up_background(turn);
+            if self.settings.save_points.is_empty() || self.is_loading() {
+                return;
+            }
+            // What was changed before is gone, and that it is will be in the file.
+            self.saver.changes = 0;
+            let asker = self.flush_saves_for.take();
+            if asker.is_some() || !self.saver.has_wish() {
+                self.saver.wish(Wish::Flushed(asker));
+            }
         }
     }
 
@@ -115,7 +139,7 @@ impl Journal {
 
     /// Everything that INFO, ROLE and the cluster want to know.
     pub fn facts(&self, now: Now) -> Facts {
-        let read = self.feed.end + self.unsettled.len() as u64;
+        let read = self.feed.end + self.unsettled.len() as u64 + self.held.bytes();
         let backlog = self.feed.backlog.as_ref();
         let mut saving = self.saver.facts(&self.settings, now);
         (saving.loaded_keys, saving.loaded_expired) = (self.loaded.keys, self.loaded.expired);

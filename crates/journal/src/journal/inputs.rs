@@ -91,6 +91,9 @@ impl Journal {
             Written::Ended(Wish::Client(conn), result) => {
                 turn.acts.push(Act::SaveDone { conn: Some(conn), result: result.map(|_| ()) });
             }
+            Written::Ended(Wish::Flushed(conn), _) => {
+                turn.acts.push(Act::SaveDone { conn, result: Ok(()) });
+            }
             Written::Ended(Wish::Background, result) => {
                 turn.acts.push(Act::SaveDone { conn: None, result: result.map(|_| ()) });
             }

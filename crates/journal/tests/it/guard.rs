@@ -5,7 +5,7 @@ use crate::{assert_equal, in_step, pair, settings, some_writes, syncs};
 use base::Span;
 use journal::{Lack, Settings, ShutdownWish};
 
-const SAVE: ShutdownWish = ShutdownWish { save: Some(true), now: true, force: false };
+const SAVE: ShutdownWish = ShutdownWish { save: Some(true), now: true, force: false, is_signal: false };
 
 /// What the primary of this node lacks.
 fn lack(world: &World, node: usize) -> Option<Lack> {

@@ -38,7 +38,6 @@ const NO_FSYNC: &str = "files are written and synced by threads of their own";
 const NO_SANITIZE: &str = "every payload is checked in full";
 const NO_END: &str = "the process never ends because of its disk";
 const NO_DISKLESS: &str = "a primary sends its snapshot without a file";
-const NO_PROPAGATION: &str = "a command that fails in the stream of a primary always ends the replication";
 const NO_SCRIPTS: &str = "scripts do not exist yet";
 
 /// Declares the rows together with the constants of their places.
@@ -70,7 +69,7 @@ macro_rules! directives {
 directives! {
     // Network and clients.
     BIND => Directive::works("bind", Kind::Words { count_max: 16 }, "* -::*");
-    BIND_SOURCE_ADDR => Directive::not_yet("bind-source-addr", Kind::Text, "");
+    BIND_SOURCE_ADDR => Directive::works("bind-source-addr", Kind::Text, "");
     PORT => Directive::works("port", integer(0, 65535), "6379");
     UNIXSOCKET => Directive::works("unixsocket", Kind::Text, "").at_start();
     UNIXSOCKETPERM => Directive::works("unixsocketperm", Kind::Octal { max: 0o777 }, "0").at_start();
@@ -234,10 +233,10 @@ directives! {
     REPL_PING_REPLICA_PERIOD => Directive::works("repl-ping-replica-period", integer(1, INT_MAX), "10").alias("repl-ping-slave-period").hostile("1");
     REPL_BACKLOG_SIZE => Directive::works("repl-backlog-size", memory(1, i64::MAX as u64), "1048576").hostile("1");
     REPL_BACKLOG_TTL => Directive::works("repl-backlog-ttl", integer(0, i64::MAX), "3600").hostile("1");
-    REPL_DISABLE_TCP_NODELAY => Directive::not_yet("repl-disable-tcp-nodelay", Kind::Bool, "no");
+    REPL_DISABLE_TCP_NODELAY => Directive::works("repl-disable-tcp-nodelay", Kind::Bool, "no");
     MIN_REPLICAS_TO_WRITE => Directive::works("min-replicas-to-write", integer(0, INT_MAX), "0").alias("min-slaves-to-write");
     MIN_REPLICAS_MAX_LAG => Directive::works("min-replicas-max-lag", integer(0, INT_MAX), "10").alias("min-slaves-max-lag");
-    PROPAGATION_ERROR_BEHAVIOR => Directive::no_effect("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", NO_PROPAGATION);
+    PROPAGATION_ERROR_BEHAVIOR => Directive::works("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore");
     // Cluster.
     CLUSTER_ENABLED => Directive::works("cluster-enabled", Kind::Bool, "no").at_start();
     // Hidden: what sets everything that CONFIG GET * shows (the suite of 7.0 does) leaves out what it knows as fixed.

@@ -59,6 +59,8 @@ pub struct Server {
     pub executable: Vec<u8>,
     /// Path of the configuration file; empty without one.
     pub config_file: Vec<u8>,
+    /// A shutdown waits for replicas so long, at most.
+    pub shutdown_in_ms: Option<u64>,
     /// What the process listens on.
     pub listeners: Vec<Listener>,
 }
@@ -225,6 +227,8 @@ pub struct Aof {
 /// Counters since the start (or since CONFIG RESETSTAT).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
+    /// Keys that clients of a writable replica wrote.
+    pub own_keys: u64,
     /// Keys that tracking clients have read.
     pub tracked_keys: u64,
     /// Clients of each of those, added up.

@@ -45,6 +45,11 @@ pub static FIELDS: &[Field] = &[
     row(Section::Server, "executable", Show::Value(|facts| Shown::Text(&facts.server.executable))),
     row(Section::Server, "config_file", Show::Value(|facts| Shown::Text(&facts.server.config_file))),
     row(Section::Server, "io_threads_active", Show::Value(|_| Shown::Number(0))),
+    row(
+        Section::Server,
+        "shutdown_in_milliseconds",
+        Show::Value(|facts| facts.server.shutdown_in_ms.map_or(Shown::Absent, Shown::Size)),
+    ),
     row(Section::Server, "listener", Show::Lines(write_listeners)),
     // Clients.
     row(Section::Clients, "connected_clients", Show::Value(|facts| Shown::Size(facts.clients.connected))),
@@ -469,7 +474,7 @@ pub static FIELDS: &[Field] = &[
     row(Section::Stats, "latest_fork_usec", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "total_forks", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "migrate_cached_sockets", Show::Value(|facts| Shown::Size(facts.stats.move_links))),
-    row(Section::Stats, "slave_expires_tracked_keys", Show::Value(|_| Shown::Number(0))),
+    row(Section::Stats, "slave_expires_tracked_keys", Show::Value(|facts| Shown::Size(facts.stats.own_keys))),
     row(Section::Stats, "active_defrag_hits", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "active_defrag_misses", Show::Value(|_| Shown::Number(0))),
     row(Section::Stats, "active_defrag_key_hits", Show::Value(|_| Shown::Number(0))),

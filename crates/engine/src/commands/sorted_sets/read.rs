@@ -114,13 +114,15 @@ pub(super) fn zrandmember(call: &mut Call<'_>) -> Result<(), Refusal> {
         None => false,
     };
     if with_scores && count.unsigned_abs() > (i64::MAX / 2) as u64
-        || count < 0 && count.unsigned_abs() > RANDOM_MEMBERS_MAX
+        || count < 0 && count.unsigned_abs() > RANDOM_MEMBERS_MAX && call.reply_bytes_max().is_none()
     {
         return Err(Refusal::OutOfRange);
     }
+    // 6: bytes that a member takes in a reply, at least.
+    let readable = call.reply_bytes_max().map_or(u64::MAX, |bytes| bytes as u64 / 6 + 1);
     let random = &mut call.core.random;
     let chosen = match read(&mut call.keys, key)? {
-        Some(set) if count < 0 => (0..count.unsigned_abs()).filter_map(|_| set.random(random)).collect(),
+        Some(set) if count < 0 => (0..count.unsigned_abs().min(readable)).filter_map(|_| set.random(random)).collect(),
         Some(set) => distinct(set, usize::try_from(count).unwrap_or(usize::MAX), random),
         None => Vec::new(),
     };

@@ -69,7 +69,10 @@ impl Engine {
                     }
                     let text = "== CRITICAL == This replica is sending an error to its master";
                     let ApplyError { error, command, .. } = error;
-                    out.log(Level::Warning, format!("{text}: '{error}' after processing the command '{command}'"));
+                    out.log(
+                        Level::Warning,
+                        format!("{text}: '{error}' after processing the command '{command}'"),
+                    );
                 }
                 if self.may_serve() && self.stream.session.multi.is_none() {
                     self.serve(now, outside, out);
@@ -112,9 +115,7 @@ impl Engine {
         stage.request(session, &mut outgoing.bytes, args, &self.plan[planned], false);
         match first_error(&outgoing.bytes) {
             None => Ok(()),
-            Some(error) => {
-                Err(ApplyError { command: shown(args), error, bytes_done: applied.bytes_done })
-            }
+            Some(error) => Err(ApplyError { command: shown(args), error, bytes_done: applied.bytes_done }),
         }
     }
 

@@ -36,9 +36,9 @@ use alloc::vec::Vec;
 use base::{Id, Now, Random, Span, Time, Unix};
 use data::Keyspace;
 pub use handover::{Candidate, Takeover};
+use machine::{Address, ConnId, Dialer, DiskNumbers, Level, Outbox, Peer};
 use shutdown::Shutdown;
 pub use shutdown::ShutdownWish;
-use machine::{Address, ConnId, Dialer, DiskNumbers, Level, Outbox, Peer};
 use wire::{Batch, batch::Args};
 
 /// 1 s: the period of timeouts and save points, as in the originals.

@@ -348,7 +348,8 @@ impl Saver {
                 links.send_transfer(&Arc::new(bytes), turn.out);
                 if job.is_walked {
                     let count = links.receivers();
-                    let text = format!("Diskless rdb transfer, done reading from pipe, {count} replicas still up.");
+                    let text =
+                        format!("Diskless rdb transfer, done reading from pipe, {count} replicas still up.");
                     turn.out.log(Level::Notice, text);
                     links.end_transfer(mark, turn.now, turn.out);
                     self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;

@@ -506,7 +506,11 @@ impl Outside for Rest {
                 Answer::Done
             }
             Question::FlushedAll { may_wait } => {
-                if self.journal.flushed_all(may_wait.then_some(asked.conn)) { Answer::Block } else { Answer::Done }
+                if self.journal.flushed_all(may_wait.then_some(asked.conn)) {
+                    Answer::Block
+                } else {
+                    Answer::Done
+                }
             }
         }
     }

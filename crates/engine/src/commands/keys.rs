@@ -1,11 +1,11 @@
 //! Keys whatever their type: removing, renaming, finding, going through them.
 
-use crate::{Answer, Question};
 use crate::call::{Call, Class};
 use crate::commands::{ScanOptions, container, cursor, help};
 use crate::keys::{self, Expiry, is_due};
 use crate::table::Command;
 use crate::watch::Standing;
+use crate::{Answer, Question};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::glob;

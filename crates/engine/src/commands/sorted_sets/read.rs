@@ -122,7 +122,9 @@ pub(super) fn zrandmember(call: &mut Call<'_>) -> Result<(), Refusal> {
     let readable = call.reply_bytes_max().map_or(u64::MAX, |bytes| bytes as u64 / 6 + 1);
     let random = &mut call.core.random;
     let chosen = match read(&mut call.keys, key)? {
-        Some(set) if count < 0 => (0..count.unsigned_abs().min(readable)).filter_map(|_| set.random(random)).collect(),
+        Some(set) if count < 0 => {
+            (0..count.unsigned_abs().min(readable)).filter_map(|_| set.random(random)).collect()
+        }
         Some(set) => distinct(set, usize::try_from(count).unwrap_or(usize::MAX), random),
         None => Vec::new(),
     };

@@ -41,6 +41,8 @@ pub struct Outcome {
     pub writes: u64,
     /// Starts of the server after its first.
     pub restarts: u64,
+    /// How often the server lost its power.
+    pub power_losses: u64,
     /// The hash of everything that happened.
     pub trace: u64,
 }
@@ -190,6 +192,7 @@ struct Run {
     loses_power: bool,
     restart_at: Option<u64>,
     restarts: u64,
+    power_losses: u64,
 }
 
 /// Runs one seed.
@@ -209,7 +212,8 @@ pub fn run(seed: u64) -> Outcome {
         pick(["yes", "no"]),
         pick(["1kb", "64mb"]),
     );
-    let mut run = Run { world, random, directives, loses_power, restart_at: None, restarts: 0 };
+    let mut run =
+        Run { world, random, directives, loses_power, restart_at: None, restarts: 0, power_losses: 0 };
     run.boot();
     for host in WRITERS {
         let writer = Writer::new(run.world.ip(SERVER), format!("key:{host}"));
@@ -217,7 +221,13 @@ pub fn run(seed: u64) -> Outcome {
     }
     run.world.boot(OPERATOR, Actor::Operator(Box::new(Operator::new(CLIENT_PORT))));
     let violation = run.play().err();
-    Outcome { violation, writes: run.writes(), restarts: run.restarts, trace: run.world.trace.hash() }
+    Outcome {
+        violation,
+        writes: run.writes(),
+        restarts: run.restarts,
+        power_losses: run.power_losses,
+        trace: run.world.trace.hash(),
+    }
 }
 
 impl Run {
@@ -278,6 +288,7 @@ impl Run {
         match self.random.below(8) {
             0..=2 if self.world.machine(SERVER).is_some() => {
                 let is_power_lost = self.loses_power && self.random.chance(1, 2);
+                self.power_losses += u64::from(is_power_lost);
                 self.world.crash(SERVER, is_power_lost);
             }
             3 => {

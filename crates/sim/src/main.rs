@@ -1,17 +1,22 @@
-//! `sim cluster --seeds N [--first-seed S]`: runs seeds, prints what breaks, and checks its own checkers.
+//! `sim cluster|files --seeds N [--first-seed S]`: runs seeds, prints what breaks, and checks its own checkers.
 
+use sim::filed;
 use sim::scenario::{self, Options, Outcome};
 use std::process::ExitCode;
 use std::time::Instant;
 
 const HELP: &str = "usage: sim cluster [--seeds N] [--first-seed S] [--log] [--no-mutation]
+       sim files [--seeds N] [--first-seed S]
 
-Runs clusters of three primaries with replicas through partitions, pauses, crashes and restarts, one run a seed.
+cluster: runs clusters of three primaries with replicas through partitions, pauses, crashes and restarts, one run a seed.
 Exit code 0 only if in all of them: at most one primary per slot and epoch, no double vote, no write lost that WAIT
 confirmed on the replica that took over, monotonic offsets, convergence after healing.
 
 Then the mutation check: the same seeds in a world whose disks report a write as done and lose it at a crash. The
 double vote that follows must be found, or the checkers see nothing.
+
+files: runs servers with an append-only file through kills, losses of power (unsynced data gone or torn, under
+appendfsync always), full and slow disks and rewrites. Exit code 0 only if no acknowledged write was lost or doubled.
 
   --seeds N         how many (default 100)
   --first-seed S    the first (default 1)
@@ -25,6 +30,7 @@ example: sim cluster --first-seed 4711 --seeds 1 --log
 const REPEAT_EVERY: u64 = 50;
 
 struct Arguments {
+    is_files: bool,
     seeds: u64,
     first: u64,
     prints_log: bool,
@@ -34,6 +40,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match parse(&words) {
+        Some(arguments) if arguments.is_files => files(&arguments),
         Some(arguments) => cluster(&arguments),
         None => {
             eprint!("{HELP}");
@@ -44,10 +51,13 @@ fn main() -> ExitCode {
 
 fn parse(words: &[String]) -> Option<Arguments> {
     let (first, rest) = words.split_first()?;
-    if first != "cluster" {
-        return None;
-    }
-    let mut arguments = Arguments { seeds: 100, first: 1, prints_log: false, checks_mutation: true };
+    let is_files = match first.as_str() {
+        "cluster" => false,
+        "files" => true,
+        _ => return None,
+    };
+    let mut arguments =
+        Arguments { is_files, seeds: 100, first: 1, prints_log: false, checks_mutation: true };
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
         match word.as_str() {
@@ -59,6 +69,28 @@ fn parse(words: &[String]) -> Option<Arguments> {
         }
     }
     Some(arguments)
+}
+
+fn files(arguments: &Arguments) -> ExitCode {
+    let (mut failed, mut writes, mut restarts, mut losses, mut with_losses) = (0, 0, 0, 0, 0);
+    for seed in arguments.first..arguments.first + arguments.seeds {
+        let outcome = filed::run(seed);
+        if let Some(violation) = &outcome.violation {
+            failed += 1;
+            println!("seed {seed}: BROKEN: {}: {}", violation.rule, violation.text);
+            println!("  again: cargo run --release -p sim -- files --first-seed {seed} --seeds 1");
+        }
+        writes += outcome.writes;
+        restarts += outcome.restarts;
+        losses += outcome.power_losses;
+        with_losses += u64::from(outcome.power_losses > 0);
+    }
+    println!(
+        "{} seeds from {}: {failed} broken, {writes} writes acknowledged, {restarts} restarts, \
+         {losses} losses of power in {with_losses} seeds",
+        arguments.seeds, arguments.first
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn cluster(arguments: &Arguments) -> ExitCode {

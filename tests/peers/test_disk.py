@@ -151,3 +151,201 @@ def test_a_file_system_that_is_read_only(node):
                         server.folder], check=True)
 
     check_trouble(server, lambda: remount("ro"), lambda: remount("rw"))
+
+
+def can_inject():
+    words = ["strace", "-o", "/dev/null", "-e", "inject=close:delay_enter=1", "true"]
+    return shutil.which("strace") and subprocess.run(words, capture_output=True).returncode == 0
+
+
+needs_strace = pytest.mark.skipif(not can_inject(), reason="needs strace")
+LOG = ("--appendonly", "yes", "--appendfsync")
+
+
+class Trouble:
+    """The disk's calls of a running server fail, or take long, until it is ended. strace does it from outside."""
+
+    def __init__(self, server, calls, fault):
+        words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:{fault}"]
+        # Writes go to sockets, too: only those to the files are meant.
+        if calls == "write":
+            words += [part for root, _, names in os.walk(server.folder) for name in names for part in ("-P", os.path.join(root, name))]
+        self.process = subprocess.Popen([*words, "-p", str(server.process.pid)], stderr=subprocess.DEVNULL)
+        status = f"/proc/{server.process.pid}/task"
+        wait_for(lambda: all("TracerPid:\t0\n" not in open(f"{status}/{task}/status").read() for task in os.listdir(status)),
+                 20, "strace holds all threads")
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def persistence(server):
+    text = server.ask("INFO", "persistence").decode()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def acknowledged(server, start):
+    """Writes numbers one by one until a write is refused or stays unanswered; the last that was acknowledged."""
+    conn, number, last = Conn(server.port), start, start
+    conn.socket.settimeout(3)
+    for number in range(start + 1, start + 40):
+        reply = conn.ask("SET", "number", number)[0]
+        if reply != b"+OK\r\n":
+            break
+        last = number
+        time.sleep(0.02)
+    conn.close()
+    return last, number
+
+
+def takes_writes(server):
+    conn = Conn(server.port)
+    conn.socket.settimeout(2)
+    reply = conn.ask("SET", "again", 1)[0]
+    conn.close()
+    return reply == b"+OK\r\n"
+
+
+def comes_back_with(server, least, most, options):
+    """Killed and started again, the server has what it acknowledged."""
+    server.process.kill()
+    server.process.wait()
+    again = Node(server.folder, *options)
+    try:
+        assert least <= int(Conn(again.port).value("GET", "number")) <= most
+    finally:
+        again.stop()
+
+
+@needs_strace
+@pytest.mark.parametrize("fsync", ["always", "everysec"])
+@pytest.mark.parametrize("calls", ["fdatasync,fsync", "write"])
+def test_a_log_on_a_disk_with_errors(node, calls, fsync):
+    """EIO: writes are refused, reads go on, nothing that was acknowledged is lost, and all ends with the trouble."""
+    server = node(*LOG, fsync)
+    assert server.ask("SET", "number", 0) == b"+OK\r\n"
+    before, _ = acknowledged(server, 0)
+    trouble = Trouble(server, calls, "error=EIO")
+    try:
+        last, asked = acknowledged(server, before)
+        time.sleep(1.2)
+        assert Conn(server.port).ask("SET", "other", 1)[0].startswith(b"-MISCONF Errors writing to the AOF file")
+        assert int(Conn(server.port).value("GET", "number")) >= last
+        assert persistence(server)["aof_last_write_status"] == "err"
+        assert server.process.poll() is None
+    finally:
+        trouble.end()
+    wait_for(lambda: takes_writes(server), 20, "it takes writes again")
+    wait_for(lambda: persistence(server)["aof_last_write_status"] == "ok", 20, "it says so")
+    end, most = acknowledged(server, max(asked, last))
+    assert end > asked
+    comes_back_with(server, end, most, (*LOG, fsync))
+
+
+@needs_strace
+def test_a_rewrite_that_fails_leaves_the_old_files(node):
+    server = node(*LOG, "always")
+    for index in range(50):
+        assert server.ask("SET", f"key:{index}", FILLER) == b"+OK\r\n"
+    folder = server.path("appendonlydir")
+    manifest = open(os.path.join(folder, "appendonly.aof.manifest")).read()
+    trouble = Trouble(server, "rename", "error=EIO")
+    try:
+        assert server.ask("BGREWRITEAOF").startswith(b"+Background append only file rewriting")
+        wait_for(lambda: persistence(server)["aof_last_bgrewrite_status"] == "err", 20, "the rewrite has failed")
+        assert open(os.path.join(folder, "appendonly.aof.manifest")).read() == manifest
+        assert server.ask("SET", "number", 5) == b"+OK\r\n"
+    finally:
+        trouble.end()
+    assert server.ask("BGREWRITEAOF").startswith(b"+Background append only file rewriting")
+    wait_for(lambda: persistence(server)["aof_last_bgrewrite_status"] == "ok"
+             and persistence(server)["aof_rewrite_in_progress"] == "0", 20, "the next one is well")
+    assert open(os.path.join(folder, "appendonly.aof.manifest")).read() != manifest
+    comes_back_with(server, 5, 5, (*LOG, "always"))
+
+
+@needs_strace
+@pytest.mark.parametrize("fsync", ["always", "everysec"])
+def test_a_slow_sync_holds_nobody_who_does_not_wait_for_it(node, fsync):
+    """3 s for a sync: under `everysec` nobody notices. Under `always`, where replies wait for it, one serves many writes."""
+    server = node(*LOG, fsync)
+    assert server.ask("SET", "number", 0) == b"+OK\r\n"
+    trouble = Trouble(server, "fdatasync", f"delay_enter={3_000_000 if fsync == 'everysec' else 400_000}")
+    try:
+        ended, slowest = time.time() + (4 if fsync == "everysec" else 1.5), 0
+        writer, reader = Conn(server.port), Conn(server.port)
+        count = 0
+        while time.time() < ended:
+            begun = time.time()
+            if fsync == "always":
+                writer.send(("INCR", "number"))
+            else:
+                assert writer.ask("INCR", "number")[0].startswith(b":")
+            count += 1
+            if fsync == "everysec":
+                assert reader.ask("GET", "number")[0].startswith(b"$")
+            slowest = max(slowest, time.time() - begun)
+            time.sleep(0.01)
+        assert slowest < 2, slowest
+    finally:
+        trouble.end()
+    if fsync == "always":
+        for number in range(1, count + 1):
+            assert writer.read()[0] == b":%d\r\n" % number
+    comes_back_with(server, count, count, (*LOG, fsync))
+
+
+def can_loop():
+    if not can_mount() or not shutil.which("mkfs.ext4"):
+        return False
+    return subprocess.run(["losetup", "-f"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_loop(), reason="needs root and loop devices")
+@pytest.mark.parametrize("fsync", ["always", "everysec"])
+def test_a_log_on_a_file_system_that_is_full(node, tmp_path, fsync):
+    """A small ext4: writes are refused with the original's error, reads go on, and room ends it, without a restart."""
+    image, place = tmp_path / "image", tmp_path / "place"
+    place.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(12 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+    try:
+        data = place / "data"
+        data.mkdir()
+        options = (*LOG, fsync)
+        server = Node(data, *options)
+        try:
+            with open(place / "ballast", "wb", buffering=0) as ballast:
+                room = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+                ballast.write(bytes(max(room - (300 << 10), 0)))
+                os.fsync(ballast.fileno())
+            conn, last = Conn(server.port), 0
+            conn.socket.settimeout(5)
+            for number in range(1, 3000):
+                reply = conn.ask("SET", "number", f"{number:08}" + FILLER)[0]
+                if reply != b"+OK\r\n":
+                    break
+                last = number
+            assert reply.startswith(b"-MISCONF Errors writing to the AOF file") or reply == b"<no reply>", reply
+            assert last > 100
+            wait_for(lambda: Conn(server.port).ask("SET", "x", 1)[0].startswith(b"-MISCONF"), 10, "writes are refused")
+            assert int(Conn(server.port).value("GET", "number")[:8]) >= last
+            assert Conn(server.port).ask("BGREWRITEAOF")[0].startswith((b"+", b"-"))
+            time.sleep(1.5)
+            assert server.process.poll() is None
+            os.unlink(place / "ballast")
+            wait_for(lambda: takes_writes(server), 20, "it takes writes again")
+        finally:
+            server.stop()
+        again = Node(data, *options)
+        try:
+            found = int(Conn(again.port).value("GET", "number")[:8])
+            assert last <= found <= number
+            assert Conn(again.port).value("GET", "again") == b"1"
+        finally:
+            again.stop()
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

@@ -101,6 +101,10 @@ impl Engine {
             applied.wants_ack |= args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
             return Ok(());
         }
+        if args[0].eq_ignore_ascii_case(b"function") {
+            self.functions.push(args.iter().map(<[u8]>::to_vec).collect());
+            return Ok(());
+        }
         let Connection { outgoing, session, .. } = &mut *self.stream;
         let mut stage = Stage {
             shared: &mut self.shared,
@@ -123,14 +127,14 @@ impl Engine {
     /// failed when it was written, too.
     ///
     /// # Errors
-    /// A command that does not exist here.
+    /// A command that does not exist here, by its index in the batch.
     pub fn replay(
         &mut self,
         now: Now,
         batch: &Batch,
         outside: &mut dyn Outside,
         out: &mut Outbox,
-    ) -> Result<(), String> {
+    ) -> Result<(), (usize, String)> {
         let feeds = core::mem::replace(&mut self.shared.feed.enabled, false);
         let mut result = Ok(());
         for index in 0..batch.len() {
@@ -146,12 +150,17 @@ impl Engine {
             {
                 self.stream.session.multi = None;
                 let name = String::from_utf8_lossy(args.at(0)).into_owned();
-                result = Err(alloc::format!("Unknown command '{name}'"));
+                result = Err((index, alloc::format!("Unknown command '{name}'")));
                 break;
             }
         }
         self.shared.feed.enabled = feeds;
         result
+    }
+
+    /// The FUNCTION commands that were met since the last call.
+    pub fn take_functions(&mut self) -> Vec<Vec<Vec<u8>>> {
+        core::mem::take(&mut self.functions)
     }
 
     /// The stream was cut: a transaction whose EXEC did not arrive is dropped. Also before a new stream.

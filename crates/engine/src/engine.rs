@@ -32,6 +32,8 @@ pub struct Engine {
     pub(crate) plan: Vec<Planned>,
     /// The primary's stream as a connection: its transaction, its database.
     pub(crate) stream: Box<Connection>,
+    /// FUNCTION commands of the stream: the journal keeps the libraries, nobody runs them.
+    pub(crate) functions: Vec<Vec<Vec<u8>>>,
     /// When clients may be looked through again for those that pin most.
     pub(crate) crowd_look_at: Time,
     next_expiry: Time,
@@ -147,6 +149,7 @@ impl Engine {
             crowd_look_at: now.mono,
             next_expiry: now.mono,
             next_sweep: now.mono,
+            functions: Vec::new(),
         }
     }
 

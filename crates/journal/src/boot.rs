@@ -144,7 +144,10 @@ impl Boot {
                 }
                 (None, None) => None,
                 (None, Some(_)) => {
-                    let text = format!("Short read loading {}: the file ends before its last key", self.path);
+                    let (path, bytes) = (&self.path, self.read_bytes);
+                    let text = format!(
+                        "Short read loading {path}: the file ends at byte {bytes}, before its last key"
+                    );
                     Some(self.close(Err(format!("{text}; load another copy. Exiting.")), turn))
                 }
             },

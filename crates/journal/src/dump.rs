@@ -124,10 +124,11 @@ impl Sum {
         Sum { sum: is_on.then(Crc64::default), head, has_end: true }
     }
 
-    /// At most the time stands before the first key, and nothing behind the last.
-    pub(crate) fn none(noted_seconds: Option<u64>) -> Sum {
-        let head =
+    /// Commands: the time and the libraries of functions stand before the first key, and nothing behind the last.
+    pub(crate) fn none(noted_seconds: Option<u64>, functions: &[Vec<u8>]) -> Sum {
+        let mut head =
             noted_seconds.map_or_else(Vec::new, |seconds| alloc::format!("#TS:{seconds}\r\n").into_bytes());
+        functions.iter().for_each(|code| wire::request(&mut head, &[b"FUNCTION", b"LOAD", code]));
         Sum { sum: None, head, has_end: false }
     }
 

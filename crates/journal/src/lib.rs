@@ -27,6 +27,7 @@ mod dump;
 pub mod facts;
 mod feed;
 mod follow;
+mod functions;
 mod gate;
 pub mod journal;
 mod lineage;

@@ -174,7 +174,8 @@ impl Loader {
                 }
                 Item::SelectDb(db) if db >= keyspace.databases() => {
                     return Err(format!(
-                        "the data has a database {db}, and 'databases' is {}",
+                        "at byte {} the data has a database {db}, and 'databases' is {}",
+                        self.at(),
                         keyspace.databases()
                     ));
                 }
@@ -189,7 +190,8 @@ impl Loader {
                 }
                 Item::Key { db, key, value, deadline_ms, .. } => {
                     left = left.saturating_sub(codec::cost(&value));
-                    self.insert(keyspace, db, &key, value, deadline_ms)?;
+                    self.insert(keyspace, db, &key, value, deadline_ms)
+                        .map_err(|flaw| format!("{flaw}; it ends at byte {}", self.at()))?;
                     self.loaded.keys += 1;
                     self.pace.note_key(delay, now.mono);
                 }

@@ -215,7 +215,7 @@ impl Saver {
             let head = head.write(turn.now, turn.keyspace);
             (dump::encode(settings.compression), dump::Sum::new(settings.checksum, head))
         } else {
-            (crate::aof::encode(), dump::Sum::none(walk.noted_seconds))
+            (crate::aof::encode(), dump::Sum::none(walk.noted_seconds, functions))
         };
         let target = Target::File(FileJob {
             file,

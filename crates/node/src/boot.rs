@@ -2,7 +2,10 @@
 //!
 //! ```text
 //!   NotBegun --first input--> Conf (cluster: nodes.conf is read) --> Data (dump.rdb is loaded) --> Over
+//!                                            a new node of a cluster: Data --> Named --its name is durable--> Over
 //! ```
+//!
+//! Nobody hears of a new node before its name is on disk: after a loss of power it would be another one.
 //!
 //! The bus machine is made only when the data is loaded: what was loaded decides whether a primary that owned
 //! slots may lead again.
@@ -28,6 +31,8 @@ pub(crate) enum Boot {
     Conf { file: FileId, bytes: Vec<u8> },
     /// The data is being loaded; the content of nodes.conf waits.
     Data { conf: Option<Vec<u8>> },
+    /// A new node of a cluster: its first nodes.conf is on its way.
+    Named,
     /// The node serves.
     Over,
 }
@@ -126,12 +131,29 @@ impl Node {
         if let Err(text) = result {
             return self.fail(format!("the data can not be loaded: {text}"), out);
         }
-        self.rest.boot = Boot::Over;
-        self.engine.shared.standing.loading = false;
         if self.rest.is_clustered && !self.join(now, conf.as_deref(), out) {
             return;
         }
+        if self.rest.is_clustered && conf.is_none() {
+            self.rest.boot = Boot::Named;
+        } else {
+            self.serve(out);
+        }
+    }
+
+    fn serve(&mut self, out: &mut Outbox) {
+        self.rest.boot = Boot::Over;
+        self.engine.shared.standing.loading = false;
         self.tell_ready(out);
+    }
+
+    /// nodes.conf was written, or could not be.
+    pub(crate) fn named(&mut self, is_done: bool, out: &mut Outbox) {
+        match &self.rest.boot {
+            Boot::Named if is_done => self.serve(out),
+            Boot::Named => self.fail("the node can not keep its name".into(), out),
+            Boot::NotBegun | Boot::Conf { .. } | Boot::Data { .. } | Boot::Over => {}
+        }
     }
 
     /// Makes the bus machine and lets it take its first step.

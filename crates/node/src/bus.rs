@@ -90,6 +90,7 @@ impl Node {
                 );
             }
             self.bus(now, Event::Written { write: disk.write, is_done });
+            self.named(is_done, out);
         } else {
             self.with_turn(now, out, |journal, turn| journal.on_disk(&disk, turn));
         }

@@ -157,14 +157,16 @@ impl Node {
                     }
                     Err(error) => (told.bytes_done, told.error) = (error.bytes_done, Some(error.to_string())),
                 }
+                self.keep_functions();
                 told.stream_db = self.engine.apply_db();
                 self.with_turn(now, out, |journal, turn| journal.applied(batch, told, turn));
             }
             Act::ReplayFile => self.engine.apply_reset(),
             Act::Replay { batch } => {
-                if let Err(text) = self.engine.replay(now, &batch, &mut self.rest, out) {
-                    self.rest.journal.replay_failed(&text);
+                if let Err((index, text)) = self.engine.replay(now, &batch, &mut self.rest, out) {
+                    self.rest.journal.replay_failed(index, &text);
                 }
+                self.keep_functions();
                 out.pool.recycle_batch(batch);
             }
             Act::WaitAofDone { conn, is_local, acked } => {
@@ -318,5 +320,14 @@ impl cluster::Keys for KeysOf<'_> {
 
     fn keys_in_slot(&self, slot: u16, count: u64, each: &mut dyn FnMut(&[u8])) {
         self.0.keys_in_slot(0, slot, usize::try_from(count).unwrap_or(usize::MAX), each);
+    }
+}
+
+impl Node {
+    /// What the engine has met of functions goes to the journal, which keeps them.
+    fn keep_functions(&mut self) {
+        for words in self.engine.take_functions() {
+            self.rest.journal.keep_function(&words);
+        }
     }
 }

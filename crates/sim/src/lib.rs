@@ -7,6 +7,7 @@
 
 pub mod checkers;
 pub mod client;
+pub mod corrupt;
 pub mod disk;
 pub mod filed;
 pub mod moving;

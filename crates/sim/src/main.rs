@@ -1,12 +1,18 @@
-//! `sim cluster|files --seeds N [--first-seed S]`: runs seeds, prints what breaks, and checks its own checkers.
+//! `sim cluster|files|corrupt --seeds N [--first-seed S]`: runs seeds, prints what breaks, and checks its own checkers.
 
+use sim::corrupt::{self, Verdict};
 use sim::filed;
 use sim::scenario::{self, Options, Outcome};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 const HELP: &str = "usage: sim cluster [--seeds N] [--first-seed S] [--log] [--no-mutation]
        sim files [--seeds N] [--first-seed S]
+       sim corrupt DIR... [--seeds N] [--first-seed S] [--log]
 
 cluster: runs clusters of three primaries with replicas through partitions, pauses, crashes and restarts, one run a seed.
 Exit code 0 only if in all of them: at most one primary per slot and epoch, no double vote, no write lost that WAIT
@@ -17,6 +23,9 @@ double vote that follows must be found, or the checkers see nothing.
 
 files: runs servers with an append-only file through kills, losses of power (unsynced data gone or torn, under
 appendfsync always), full and slow disks and rewrites. Exit code 0 only if no acknowledged write was lost or doubled.
+
+corrupt: damages a file of a data directory, one byte or a cut a seed, and starts a server on it. Exit code 0 only if in
+each case it serves, or says what is wrong and where, and never panics or hangs.
 
   --seeds N         how many (default 100)
   --first-seed S    the first (default 1)
@@ -29,8 +38,16 @@ example: sim cluster --first-seed 4711 --seeds 1 --log
 /// One seed in so many is run twice: its trace must be the same.
 const REPEAT_EVERY: u64 = 50;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Cluster,
+    Files,
+    Corrupt,
+}
+
 struct Arguments {
-    is_files: bool,
+    what: What,
+    directories: Vec<PathBuf>,
     seeds: u64,
     first: u64,
     prints_log: bool,
@@ -40,8 +57,11 @@ struct Arguments {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match parse(&words) {
-        Some(arguments) if arguments.is_files => files(&arguments),
-        Some(arguments) => cluster(&arguments),
+        Some(arguments) => match arguments.what {
+            What::Cluster => cluster(&arguments),
+            What::Files => files(&arguments),
+            What::Corrupt => corrupted(&arguments),
+        },
         None => {
             eprint!("{HELP}");
             ExitCode::from(2)
@@ -51,13 +71,15 @@ fn main() -> ExitCode {
 
 fn parse(words: &[String]) -> Option<Arguments> {
     let (first, rest) = words.split_first()?;
-    let is_files = match first.as_str() {
-        "cluster" => false,
-        "files" => true,
+    let what = match first.as_str() {
+        "cluster" => What::Cluster,
+        "files" => What::Files,
+        "corrupt" => What::Corrupt,
         _ => return None,
     };
+    let directories = Vec::new();
     let mut arguments =
-        Arguments { is_files, seeds: 100, first: 1, prints_log: false, checks_mutation: true };
+        Arguments { what, directories, seeds: 100, first: 1, prints_log: false, checks_mutation: true };
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
         match word.as_str() {
@@ -65,8 +87,12 @@ fn parse(words: &[String]) -> Option<Arguments> {
             "--first-seed" => arguments.first = rest.next()?.parse().ok()?,
             "--log" => arguments.prints_log = true,
             "--no-mutation" => arguments.checks_mutation = false,
+            _ if what == What::Corrupt && !word.starts_with('-') => arguments.directories.push(word.into()),
             _ => return None,
         }
+    }
+    if what == What::Corrupt && arguments.directories.is_empty() {
+        return None;
     }
     Some(arguments)
 }
@@ -91,6 +117,91 @@ fn files(arguments: &Arguments) -> ExitCode {
         arguments.seeds, arguments.first
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// 120 s of real time: no case takes longer, or it hangs.
+const CASE_SECONDS: u64 = 120;
+
+fn corrupted(arguments: &Arguments) -> ExitCode {
+    let mut directories = Vec::new();
+    for path in &arguments.directories {
+        let mut files = corrupt::Files::new();
+        if let Err(error) = collect(path, path, &mut files) {
+            eprintln!("{}: {error}", path.display());
+            return ExitCode::from(2);
+        }
+        directories.push(files);
+    }
+    let at = Arc::new(AtomicU64::new(arguments.first));
+    watch(Arc::clone(&at));
+    let (mut served, mut dropped, mut refused, mut failed) = (0, 0, 0, 0);
+    for seed in arguments.first..arguments.first + arguments.seeds {
+        at.store(seed, Ordering::Relaxed);
+        let mut random = base::Random::new(seed);
+        let index = random.below(directories.len() as u64) as usize;
+        let mut files = directories[index].clone();
+        let how = corrupt::damage(&mut files, &mut random);
+        let verdict = catch_unwind(AssertUnwindSafe(|| corrupt::run(&files, seed)));
+        let place = format!("seed {seed}: {}/{how}", arguments.directories[index].display());
+        if arguments.prints_log {
+            println!("{place}: {verdict:?}");
+        }
+        match verdict {
+            Ok(Verdict::Served) => served += 1,
+            Ok(Verdict::Dropped(_)) => dropped += 1,
+            Ok(Verdict::Refused(_)) => refused += 1,
+            Ok(Verdict::Stuck) => {
+                failed += 1;
+                println!("{place}: BROKEN: neither served nor refused");
+            }
+            Ok(Verdict::Unclear(words)) => {
+                failed += 1;
+                println!("{place}: BROKEN: no place in what it says: {words}");
+            }
+            Err(_) => {
+                failed += 1;
+                println!("{place}: BROKEN: a panic");
+            }
+        }
+    }
+    println!(
+        "{} damages from seed {}: {refused} refused with the place, {dropped} loaded without the end and said so, \
+         {served} loaded, {failed} broken",
+        arguments.seeds, arguments.first
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Ends the process when one case takes too long.
+fn watch(at: Arc<AtomicU64>) {
+    std::thread::spawn(move || {
+        let mut seen = (0, 0);
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            let seed = at.load(Ordering::Relaxed);
+            seen = if seen.0 == seed { (seed, seen.1 + 1) } else { (seed, 0) };
+            if seen.1 > CASE_SECONDS {
+                println!("seed {seed}: BROKEN: it hangs");
+                std::process::exit(1);
+            }
+        }
+    });
+}
+
+/// The files below `folder`, named from `root` on.
+fn collect(root: &Path, folder: &Path, files: &mut corrupt::Files) -> std::io::Result<()> {
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            collect(root, &path, files)?;
+        } else {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+            files.push((name, std::fs::read(&path)?));
+        }
+    }
+    Ok(())
 }
 
 fn cluster(arguments: &Arguments) -> ExitCode {

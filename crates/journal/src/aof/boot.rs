@@ -10,6 +10,7 @@
 //! loaded as such, and what stands behind its end are commands.
 
 use super::{AofSettings, MANIFEST_BYTES_MAX, MANIFEST_READ_BYTES};
+use crate::functions;
 use crate::load::{Loader, Step as LoadStep};
 use crate::{Act, Loaded, Settings, Turn};
 use alloc::boxed::Box;
@@ -84,6 +85,8 @@ pub(crate) struct Replay {
     framer: Framer,
     /// Where the open transaction begins.
     multi_at: Option<u64>,
+    /// Where the commands begin that the engine has at the moment.
+    given_at: Vec<u64>,
     waiting: Option<Vec<u8>>,
     is_ended: bool,
     has_more: bool,
@@ -115,6 +118,7 @@ impl Replay {
             scanner: Scanner::default(),
             framer: Framer::new(Mode::Stream),
             multi_at: None,
+            given_at: Vec::new(),
             waiting: None,
             is_ended: false,
             has_more: false,
@@ -273,9 +277,17 @@ impl Replay {
     }
 
     /// The engine could not execute what it was given.
-    pub(crate) fn on_failed(&mut self, text: &str) {
+    /// The engine can not execute the command of this index, of those that it was given last.
+    pub(crate) fn on_failed(&mut self, index: usize, text: &str) {
         let name = self.part.as_ref().map_or("", |part| &part.name);
-        self.failure.get_or_insert_with(|| format!("{text} reading the append only file {name}"));
+        let at = self.given_at.get(index).copied().unwrap_or_default();
+        self.failure
+            .get_or_insert_with(|| format!("{text} reading the append only file {name}, at byte {at}"));
+    }
+
+    /// A command that changes the functions, which are kept and not run.
+    pub(crate) fn keep_function(&mut self, words: &[Vec<u8>]) {
+        functions::change(&mut self.loaded.functions, words);
     }
 
     fn begin(&mut self, manifest: Manifest) {
@@ -427,6 +439,7 @@ impl Replay {
     /// Gives the engine the next whole commands.
     fn step_commands(&mut self, turn: &mut Turn<'_>) -> Result<(), String> {
         let mut buffer = self.framer.lend(SLICE_BYTES, Vec::new);
+        self.given_at.clear();
         loop {
             let at = self.scanner.offset();
             match self.scanner.next_record() {
@@ -438,6 +451,7 @@ impl Replay {
                         self.multi_at = None;
                     }
                     buffer.extend_from_slice(bytes);
+                    self.given_at.push(at);
                     if buffer.len() >= SLICE_BYTES {
                         break;
                     }
@@ -483,7 +497,7 @@ impl Replay {
             Reader::Unknown(_) => None,
             Reader::Rdb(_) => {
                 let text = "Unexpected end of file reading the RDB preamble of the AOF file";
-                return Err(format!("{text} {}", part.name));
+                return Err(format!("{text} {}, at byte {}", part.name, self.part_bytes));
             }
             Reader::Commands => {
                 let is_torn = self.scanner.unfinished_bytes() > 0 || self.multi_at.is_some();
@@ -511,6 +525,11 @@ impl Replay {
             turn.out.log(Level::Warning, text);
         }
         if !self.settings.loads_truncated {
+            let bytes = self.part_bytes;
+            let text = format!(
+                "The AOF file {name} ends at byte {bytes}; what begins at byte {offset} is not whole"
+            );
+            turn.out.log(Level::Warning, text);
             return Err(format!(
                 "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, \
                  then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the \

@@ -4,6 +4,7 @@ use super::{Journal, LOAD_SLICE};
 use crate::aof::{Fsync, Replay};
 use crate::{Act, Loaded, Source, Turn};
 use alloc::string::String;
+use alloc::vec::Vec;
 use base::{Now, Span};
 use machine::{ConnId, Disk, Level};
 
@@ -36,9 +37,18 @@ impl Journal {
     }
 
     /// The engine could not execute a command of a file that is being loaded.
-    pub fn replay_failed(&mut self, text: &str) {
+    /// `index`: which of those that it was given last.
+    pub fn replay_failed(&mut self, index: usize, text: &str) {
         if let Some(replay) = &mut self.replay {
-            replay.on_failed(text);
+            replay.on_failed(index, text);
+        }
+    }
+
+    /// A FUNCTION command of a file that is being loaded, or of the primary's stream.
+    pub fn keep_function(&mut self, words: &[Vec<u8>]) {
+        match &mut self.replay {
+            Some(replay) => replay.keep_function(words),
+            None => crate::functions::change(&mut self.functions, words),
         }
     }
 

@@ -8,6 +8,7 @@
 //!   redan cli, redis-cli     -----> cli::run
 //!   redan links DIR          -----> links::run
 //!   redan benchmark          -----> benchmark::run
+//!   redan backup, restore    -----> backup::backup, backup::restore
 //!   redan check-rdb FILE     -----> check_rdb::run
 //! ```
 //!
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
         names::Choice::Applet(names::Applet::Benchmark, rest) => {
             ExitCode::from(benchmark::run(rest.to_vec()))
         }
+        names::Choice::Applet(names::Applet::Backup, rest) => ExitCode::from(backup::backup(rest)),
+        names::Choice::Applet(names::Applet::Restore, rest) => ExitCode::from(backup::restore(rest)),
         names::Choice::Applet(names::Applet::CheckAof, rest) => check_aof::run(&called_as, rest),
         names::Choice::Applet(names::Applet::CheckRdb, rest) => check_rdb::run(&called_as, rest),
         names::Choice::Applet(names::Applet::Cluster, rest) => ExitCode::from(cli::run_trib(rest.to_vec())),

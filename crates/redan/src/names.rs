@@ -16,6 +16,10 @@ pub enum Applet {
     Cli,
     /// The cluster manager in the old tool's syntax.
     Cluster,
+    /// Copies of running nodes.
+    Backup,
+    /// Their way back.
+    Restore,
     /// The load generator.
     Benchmark,
     /// The checker of append-only files.
@@ -76,6 +80,18 @@ const ROWS: &[Row] = &[
         aliases: &["redis-benchmark", "valkey-benchmark"],
         applet: Applet::Benchmark,
         about: "measure a server: [OPTIONS] [COMMAND ...]",
+    },
+    Row {
+        word: "backup",
+        aliases: &[],
+        applet: Applet::Backup,
+        about: "copy a running node or cluster: --from HOST:PORT --to DIR",
+    },
+    Row {
+        word: "restore",
+        aliases: &[],
+        applet: Applet::Restore,
+        about: "bring a backup into any number of nodes: --from DIR --to HOST:PORT",
     },
     Row {
         word: "check-rdb",

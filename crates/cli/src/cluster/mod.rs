@@ -30,9 +30,9 @@ mod plan;
 mod screen;
 mod settings;
 mod shift;
-mod slots;
+pub mod slots;
 mod trib;
-mod view;
+pub mod view;
 mod words;
 
 use crate::options::Options;

@@ -91,16 +91,26 @@ fn copy_within(out: &mut Vec<u8>, start: usize, count: usize) {
     }
 }
 
+/// 40: a reference and a run of literals are written before the length is looked at.
+const ROOM_BEYOND: usize = 8 + LITERALS_MAX;
+
 /// Appends `plain`, packed, to `out`, if that takes at most `len_max` bytes. Gives the packed length.
 ///
 /// When it would take more, `out` is as before and the answer is `None`.
 pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let start = out.len();
+    let len_max = len_max.min(plain.len() + plain.len() / LITERALS_MAX + 1);
+    out.resize(start + len_max + ROOM_BEYOND, 0);
+    let room = Packed { out: &mut out[start..], len: 1, run: 0, len_max };
     // The table of earlier places costs its clearing: a small text gets a small one.
-    match plain.len() {
-        0..=256 => pack_with(&mut [0; 256], plain, len_max, out),
-        257..=4_096 => pack_with(&mut [0; 2_048], plain, len_max, out),
-        _ => pack_with(&mut [0; 8_192], plain, len_max, out),
-    }
+    let packed = match plain.len() {
+        0 => None,
+        1..=256 => pack_with(&mut [0; 256], plain, room),
+        257..=4_096 => pack_with(&mut [0; 2_048], plain, room),
+        _ => pack_with(&mut [0; 8_192], plain, room),
+    };
+    out.truncate(start + packed.unwrap_or(0));
+    packed
 }
 
 /// The four bytes at a place.
@@ -111,92 +121,115 @@ fn word_at(plain: &[u8], at: usize) -> Option<u32> {
 
 /// `places` remembers by hash where three bytes were seen last: the low bits of the place, which tell how far back it is as
 /// long as that is in reach. What is remembered is a hint: the bytes there are compared.
-fn pack_with<const N: usize>(
-    places: &mut [u16; N],
-    plain: &[u8],
-    len_max: usize,
-    out: &mut Vec<u8>,
-) -> Option<usize> {
+fn pack_with<const N: usize>(places: &mut [u16; N], plain: &[u8], mut room: Packed<'_>) -> Option<usize> {
     const { assert!(N.is_power_of_two() && N > 1) };
-    let start = out.len();
-    // What is too long is noticed after the run that made it so.
-    out.reserve(len_max.min(plain.len()) + plain.len() / LITERALS_MAX + MATCH_MAX);
     // The fourth byte does not count.
     let slot = |word: u32| ((word << 8).wrapping_mul(0x9e37_79b1) >> (32 - N.trailing_zeros())) as usize % N;
-    let (mut at, mut literals_from) = (0, 0);
+    let mut at = 0;
     while let Some(here) = word_at(plain, at) {
         let place = &mut places[slot(here)];
+        // At most `at`: what is remembered is before it, or still zero.
         let distance = usize::from((at as u16).wrapping_sub(*place));
         *place = at as u16;
-        let is_in_reach = distance > 0 && distance <= DISTANCE_MAX && distance <= at;
-        let is_same = |there: u32| (here ^ there) << 8 == 0;
-        if !is_in_reach || !word_at(plain, at - distance).is_some_and(is_same) {
+        let is_same = word_at(plain, at.wrapping_sub(distance)).is_some_and(|there| (here ^ there) << 8 == 0);
+        // Two branches, the rare one first: the processor guesses better than it computes.
+        if !is_same || distance.wrapping_sub(1) >= DISTANCE_MAX {
+            room.literal(here as u8)?;
             at += 1;
             continue;
         }
         let len = match_len(plain, at - distance, at);
-        push_literals(&plain[literals_from..at], out);
-        push_reference(distance, len, out);
-        if out.len() - start > len_max {
-            out.truncate(start);
-            return None;
-        }
+        room.reference(distance, len)?;
+        at += len;
         // The places within the match are worth remembering only near its end, as the original does.
-        for inner in at + len - 2..at + len {
+        for inner in at - 2..at {
             if let Some(word) = word_at(plain, inner) {
                 places[slot(word)] = inner as u16;
             }
         }
-        at += len;
-        literals_from = at;
     }
-    push_literals(&plain[literals_from..], out);
-    let packed = out.len() - start;
-    if packed > len_max || packed == 0 {
-        out.truncate(start);
-        return None;
-    }
-    Some(packed)
+    plain[at..].iter().try_for_each(|byte| room.literal(*byte))?;
+    room.end()
 }
 
-/// How many bytes from `at` on equal those from `seen` on.
-#[inline]
+/// How many bytes from `at` on equal those from `seen` on, where three do.
+///
+/// Byte by byte, the first ones each with a branch of its own: lengths repeat, and where the processor guesses one it goes on
+/// with what follows; a length that is computed from words would have to be waited for.
+#[inline(always)]
 fn match_len(plain: &[u8], seen: usize, at: usize) -> usize {
     let limit = MATCH_MAX.min(plain.len() - at);
-    let mut len = 0;
-    while len + 8 <= limit
-        && let (Some(one), Some(other)) =
-            (plain[at + len..].first_chunk::<8>(), plain[seen + len..].first_chunk::<8>())
-    {
-        let differing = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
-        if differing != 0 {
-            return len + differing.trailing_zeros() as usize / 8;
-        }
-        len += 8;
+    let (ones, others) = (&plain[at..at + limit], &plain[seen..seen + limit]);
+    macro_rules! step {
+        ($($at:literal)*) => {$(
+            if limit <= $at || ones[$at] != others[$at] {
+                return $at;
+            }
+        )*};
     }
-    while len < limit && plain[at + len] == plain[seen + len] {
+    step!(3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+    let mut len = 17;
+    while len < limit && ones[len] == others[len] {
         len += 1;
     }
     len
 }
 
-#[inline]
-fn push_literals(mut literals: &[u8], out: &mut Vec<u8>) {
-    while !literals.is_empty() {
-        let (run, rest) = literals.split_at(literals.len().min(LITERALS_MAX));
-        out.push((run.len() - 1) as u8);
-        out.extend_from_slice(run);
-        literals = rest;
-    }
+/// What is packed so far. Invariant: the byte before the `run` literals at the end is free for their number.
+struct Packed<'a> {
+    out: &'a mut [u8],
+    len: usize,
+    run: usize,
+    len_max: usize,
 }
 
-#[inline]
-fn push_reference(distance: usize, len: usize, out: &mut Vec<u8>) {
-    let (distance, len) = (distance - 1, len - 2);
-    if len < 7 {
-        out.extend_from_slice(&[(len << 5 | distance >> 8) as u8, distance as u8]);
-    } else {
-        out.extend_from_slice(&[(7 << 5 | distance >> 8) as u8, (len - 7) as u8, distance as u8]);
+impl Packed<'_> {
+    /// The length, unless it is too long.
+    #[inline(always)]
+    fn checked(&self) -> Option<()> {
+        (self.len <= self.len_max).then_some(())
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, byte: u8) -> Option<()> {
+        self.out[self.len] = byte;
+        self.len += 1;
+        self.run += 1;
+        if self.run == LITERALS_MAX {
+            self.checked()?;
+            self.close_run();
+            self.len += 1;
+        }
+        Some(())
+    }
+
+    /// Writes the number of the literals; the free byte where there are none is given back.
+    #[inline(always)]
+    fn close_run(&mut self) {
+        self.out[self.len - self.run - 1] = (self.run as u8).wrapping_sub(1);
+        self.len -= usize::from(self.run == 0);
+        self.run = 0;
+    }
+
+    #[inline(always)]
+    fn reference(&mut self, distance: usize, len: usize) -> Option<()> {
+        self.checked()?;
+        self.close_run();
+        let (distance, len) = (distance - 1, len - 2);
+        let is_long = len >= 7;
+        let second = if is_long { len - 7 } else { distance };
+        let parts = [(len.min(7) << 5 | distance >> 8) as u8, second as u8, distance as u8];
+        *self.out[self.len..].first_chunk_mut()? = parts;
+        // And the free byte of the next run.
+        self.len += 3 + usize::from(is_long);
+        Some(())
+    }
+
+    /// The packed length.
+    fn end(mut self) -> Option<usize> {
+        self.close_run();
+        self.checked()?;
+        Some(self.len)
     }
 }
 

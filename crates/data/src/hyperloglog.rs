@@ -337,34 +337,106 @@ pub fn merge(registers: &mut Registers, text: &[u8]) -> Result<(), Corrupt> {
 
 /// Raises `registers` to those of the dense form: four of them are three bytes.
 fn merge_dense(registers: &mut Registers, text: &[u8]) {
+    let packed = text[HEADER..].first_chunk().expect("its length was compared");
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if crate::processor::level() == crate::processor::AVX2 {
-        #[target_feature(enable = "avx2")]
-        fn with_vectors(registers: &mut Registers, text: &[u8]) {
-            merge_triples(registers, text);
-        }
+    if crate::processor::level() >= crate::processor::AVX2 {
         // SAFETY: the processor has these instructions and the system keeps their state.
-        return unsafe { with_vectors(registers, text) };
+        return unsafe { wide::merge(registers, packed) };
     }
-    merge_triples(registers, text);
+    merge_triples(registers, packed);
 }
 
-/// In blocks, each in steps that are the same for all its parts: the compiler makes vectors of them.
-#[inline(always)]
-fn merge_triples(registers: &mut Registers, text: &[u8]) {
-    const FOURS: usize = 64;
-    let blocks = registers.as_chunks_mut::<{ 4 * FOURS }>().0.iter_mut();
-    for (block, triples) in blocks.zip(text[HEADER..].as_chunks::<{ 3 * FOURS }>().0) {
-        let mut words = [0u32; FOURS];
-        for (word, [low, middle, high]) in words.iter_mut().zip(triples.as_chunks::<3>().0) {
-            *word = u32::from_le_bytes([*low, *middle, *high, 0]);
+/// Registers of 6 bits.
+type Sixes = [u8; REGISTERS * 6 / 8];
+
+/// 32 registers, which are 24 bytes, at a time.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod wide {
+    use super::{Registers, Sixes, merge_triples, pack_triples};
+    use core::arch::x86_64::{
+        __m128i, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_and_si256, _mm256_castsi256_si128,
+        _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_max_epu8, _mm256_or_si256, _mm256_set_m128i,
+        _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32,
+        _mm256_storeu_si256,
+    };
+
+    /// Bytes of 32 registers, and those that a load or store at their end covers.
+    const STEP: usize = 24;
+    const COVERED: usize = 28;
+
+    /// As `merge_triples`.
+    #[target_feature(enable = "avx2")]
+    pub fn merge(registers: &mut Registers, text: &Sixes) {
+        // Three bytes to the start of each word.
+        let spread = _mm256_setr_epi8(
+            0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9,
+            10, 11, -1,
+        );
+        let masks = [0x3f, 0x3f00, 0x3f_0000, 0x3f00_0000].map(|mask| _mm256_set1_epi32(mask));
+        let (blocks, _) = registers.as_chunks_mut::<32>();
+        let mut done = 0;
+        while let Some(bytes) = text[done * STEP..].first_chunk::<COVERED>() {
+            let block = &mut blocks[done];
+            // SAFETY: both loads end within the 28 bytes and need no alignment.
+            let (low, high): (__m128i, __m128i) = unsafe {
+                (_mm_loadu_si128(bytes.as_ptr().cast()), _mm_loadu_si128(bytes.as_ptr().add(12).cast()))
+            };
+            let words = _mm256_shuffle_epi8(_mm256_set_m128i(high, low), spread);
+            let first = _mm256_and_si256(words, masks[0]);
+            let second = _mm256_and_si256(_mm256_slli_epi32::<2>(words), masks[1]);
+            let third = _mm256_and_si256(_mm256_slli_epi32::<4>(words), masks[2]);
+            let fourth = _mm256_and_si256(_mm256_slli_epi32::<6>(words), masks[3]);
+            let values = _mm256_or_si256(_mm256_or_si256(first, second), _mm256_or_si256(third, fourth));
+            // SAFETY: the block has 32 bytes, and neither needs an alignment.
+            unsafe {
+                let before: __m256i = _mm256_loadu_si256(block.as_ptr().cast());
+                _mm256_storeu_si256(block.as_mut_ptr().cast(), _mm256_max_epu8(before, values));
+            }
+            done += 1;
         }
-        let mut values = [0; 4 * FOURS];
-        for (four, word) in values.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-            let spread = word & 0x3f | word << 2 & 0x3f00 | word << 4 & 0x3f_0000 | word << 6 & 0x3f00_0000;
-            *four = spread.to_le_bytes();
+        merge_triples(&mut registers[done * 32..], &text[done * STEP..]);
+    }
+
+    /// As `pack_triples`.
+    #[target_feature(enable = "avx2")]
+    pub fn pack(text: &mut Sixes, registers: &Registers) {
+        // The three bytes of each word side by side.
+        let join = _mm256_setr_epi8(
+            0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14,
+            -1, -1, -1, -1,
+        );
+        let masks = [0x3f, 0xfc0, 0x3_f000, 0xfc_0000].map(|mask| _mm256_set1_epi32(mask));
+        let (blocks, _) = registers.as_chunks::<32>();
+        let mut done = 0;
+        // What is written beyond the 24 bytes is written again by the next step.
+        while let Some(bytes) = text[done * STEP..].first_chunk_mut::<COVERED>() {
+            // SAFETY: the block has 32 bytes, and the load needs no alignment.
+            let values: __m256i = unsafe { _mm256_loadu_si256(blocks[done].as_ptr().cast()) };
+            let first = _mm256_and_si256(values, masks[0]);
+            let second = _mm256_and_si256(_mm256_srli_epi32::<2>(values), masks[1]);
+            let third = _mm256_and_si256(_mm256_srli_epi32::<4>(values), masks[2]);
+            let fourth = _mm256_and_si256(_mm256_srli_epi32::<6>(values), masks[3]);
+            let words = _mm256_or_si256(_mm256_or_si256(first, second), _mm256_or_si256(third, fourth));
+            let joined = _mm256_shuffle_epi8(words, join);
+            // SAFETY: both stores end within the 28 bytes and need no alignment; the second covers what the first has
+            // too much.
+            unsafe {
+                _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm256_castsi256_si128(joined));
+                _mm_storeu_si128(bytes.as_mut_ptr().add(12).cast(), _mm256_extracti128_si256::<1>(joined));
+            }
+            done += 1;
         }
-        for (register, value) in block.iter_mut().zip(values) {
+        pack_triples(&mut text[done * STEP..], &registers[done * 32..]);
+    }
+}
+
+fn merge_triples(registers: &mut [u8], text: &[u8]) {
+    for (four, [low, middle, high]) in
+        registers.as_chunks_mut::<4>().0.iter_mut().zip(text.as_chunks::<3>().0)
+    {
+        let word = u32::from_le_bytes([*low, *middle, *high, 0]);
+        let spread = word & 0x3f | word << 2 & 0x3f00 | word << 4 & 0x3f_0000 | word << 6 & 0x3f00_0000;
+        for (register, value) in four.iter_mut().zip(spread.to_le_bytes()) {
             *register = (*register).max(value);
         }
     }
@@ -372,8 +444,17 @@ fn merge_triples(registers: &mut Registers, text: &[u8]) {
 
 /// Sets all registers of the dense form.
 pub fn set_dense(text: &mut [u8], registers: &Registers) {
-    let triples = text[HEADER..].as_chunks_mut::<3>().0;
-    for (four, triple) in registers.as_chunks::<4>().0.iter().zip(triples) {
+    let packed = text[HEADER..].first_chunk_mut().expect("its length was compared");
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if crate::processor::level() >= crate::processor::AVX2 {
+        // SAFETY: the processor has these instructions and the system keeps their state.
+        return unsafe { wide::pack(packed, registers) };
+    }
+    pack_triples(packed, registers);
+}
+
+fn pack_triples(text: &mut [u8], registers: &[u8]) {
+    for (four, triple) in registers.as_chunks::<4>().0.iter().zip(text.as_chunks_mut::<3>().0) {
         let spread = u32::from_le_bytes(*four);
         let word =
             spread & 0x3f | (spread & 0x3f00) >> 2 | (spread & 0x3f_0000) >> 4 | (spread & 0x3f00_0000) >> 6;
@@ -406,14 +487,22 @@ pub fn count(text: &[u8]) -> Result<u64, Corrupt> {
 
 /// The estimate for registers.
 pub fn count_registers(registers: &Registers) -> u64 {
-    // Four at a time: neighbours are often equal, and would wait for each other.
-    let mut histograms: [Histogram; 4] = [[0; 64]; 4];
-    for four in registers.as_chunks::<4>().0 {
-        for (histogram, value) in histograms.iter_mut().zip(four) {
-            histogram[usize::from(*value & 63)] += 1;
+    // Several at a time: neighbours are often equal, and would wait for each other.
+    const LANES: usize = 8;
+    let mut histograms: [[u16; 64]; LANES] = [[0; 64]; LANES];
+    for eight in registers.as_chunks::<LANES>().0 {
+        let word = u64::from_le_bytes(*eight);
+        for lane in 0..LANES {
+            histograms[lane][(word >> (8 * lane) & 63) as usize] += 1;
         }
     }
-    estimate(&core::array::from_fn(|value| histograms.iter().map(|histogram| histogram[value]).sum()))
+    let mut sums: Histogram = [0; 64];
+    for histogram in &histograms {
+        for (value, count) in histogram.iter().enumerate() {
+            sums[value] += u32::from(*count);
+        }
+    }
+    estimate(&sums)
 }
 
 fn estimate(histogram: &Histogram) -> u64 {

@@ -117,13 +117,13 @@ pub fn held(value: rdb::Value, key: HashKey, limits: &Limits) -> Result<Value, F
 }
 
 /// A value like `value`, in the same layout.
-pub fn copy(value: ValueRef<'_>, key: HashKey) -> Value {
+pub fn copy(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Str(text) => string::copy(text),
         ValueRef::Hash(value) => hash::copy(value),
         ValueRef::List(value) => list::copy(value),
         ValueRef::Set(value) => set::copy(value),
-        ValueRef::SortedSet(value) => sorted_set::copy(value, key),
+        ValueRef::SortedSet(value) => sorted_set::copy(value),
         ValueRef::Stream(value) => stream::copy(value),
     }
 }

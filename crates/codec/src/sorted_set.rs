@@ -39,8 +39,8 @@ pub(crate) fn of_scored(scored: &Scored, key: HashKey, limits: SortedSetLimits) 
     }
 }
 
-pub(crate) fn copy(set: &SortedSet, key: HashKey) -> Value {
-    set.duplicate(key).into()
+pub(crate) fn copy(set: &SortedSet) -> Value {
+    set.duplicate().into()
 }
 
 /// A score is shown as the original's digest has it: by `%.17g`.

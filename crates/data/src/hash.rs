@@ -249,7 +249,7 @@ impl Hash {
             Form::Large(large) => large,
         };
         if large.volatile == 0 {
-            let table = large.table.copied(RawEntry::duplicate);
+            let table = large.table.copied(|_| (), RawEntry::duplicate);
             return Hash { body: Body::large(Large::new(table, large.key)) };
         }
         let (mut copy, growth) = (Hash::new(), Growth { key: large.key, limits: TABLE });

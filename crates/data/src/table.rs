@@ -548,8 +548,9 @@ impl<E: Node> Table<E> {
         }
     }
 
-    /// A table of the same shape with a copy of each entry: nothing is hashed. It has no index of deadlines.
-    pub fn copied(&self, copy: impl Fn(E) -> E) -> Table<E> {
+    /// A table of the same shape with a copy of each entry: nothing is hashed. It has no index of deadlines. Before the entries
+    /// of a segment are copied all of them are prepared.
+    pub fn copied(&self, prepare: impl Fn(E), copy: impl Fn(E) -> E) -> Table<E> {
         let mut table = Table {
             root: Segment::NONE,
             directory: vec![Segment::NONE; self.directory.len()].into_boxed_slice(),
@@ -562,6 +563,7 @@ impl<E: Node> Table<E> {
         };
         let (mut before, mut after) = (0, 0);
         for (index, segment) in self.segments() {
+            visit_prefetched(segment, |word| prepare(word.node()));
             let segment = segment.copied(|word| {
                 let node = word.node::<E>();
                 let copied = copy(node);

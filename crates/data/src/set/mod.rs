@@ -436,7 +436,7 @@ impl Set {
             body: match self.body.form() {
                 Held::Small(bytes) => self.body.copy_of_small(bytes),
                 Held::Large(large) => Body::large(Large {
-                    table: large.table.copied(Member::duplicate),
+                    table: large.table.copied(|_| (), Member::duplicate),
                     key: large.key,
                     dying: None,
                 }),

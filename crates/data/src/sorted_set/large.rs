@@ -98,12 +98,20 @@ impl Large {
     /// Removes the members of these ranks.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) {
         let items = self.tree.remove_ranks(ranks.start, ranks.len());
-        for (at, item) in items.iter().enumerate() {
-            if let Some(ahead) = items.get(at + AHEAD) {
+        let mut hashes = [0; AHEAD];
+        // The member is brought into the cache twice as far ahead as its bucket, which its text leads to.
+        for at in 0..items.len() + 2 * AHEAD {
+            if let Some(ahead) = items.get(at) {
                 ahead.member.prefetch();
             }
-            let member = item.member.key();
-            let hash = self.key.hash(member);
+            let Some(at) = at.checked_sub(AHEAD) else { continue };
+            let before = hashes[at % AHEAD];
+            if let Some(ahead) = items.get(at) {
+                hashes[at % AHEAD] = self.key.hash(ahead.member.key());
+                self.table.prefetch_bucket(hashes[at % AHEAD]);
+            }
+            let Some(item) = at.checked_sub(AHEAD).and_then(|at| items.get(at)) else { continue };
+            let (member, hash) = (item.member.key(), before);
             let place = self.table.find(hash, member).expect("what the tree has is in the table");
             self.table.remove(hash, place).free();
         }
@@ -129,19 +137,31 @@ impl Large {
         self.table.random(random).map(|node| (StrRef::Bytes(node.key()), node.score()))
     }
 
-    /// A set like this one.
-    pub fn duplicate(&self, key: HashKey) -> Large {
-        let mut table = Table::default();
-        let items: Vec<Item> = self
-            .range(0..self.len())
-            .map(|(member, score)| {
-                let StrRef::Bytes(member) = member else { unreachable!("a large set has texts") };
-                let node = Member::new(member, score);
-                table.insert(key.hash(member), node, key, false);
-                Item { score, member: node }
-            })
-            .collect();
-        Large { tree: Tree::of_sorted(&items), table, key, left: None }
+    /// A set like this one. Nothing is hashed or compared: while the tree is copied each member notes where its copy is, in
+    /// place of its score, and gets that back from the copy while the table is copied.
+    pub fn duplicate(&self) -> Large {
+        let mut items: Vec<Item> = Vec::with_capacity(self.len());
+        while items.len() < self.len() {
+            let (leaf, _) = self.tree.leaf_at(items.len());
+            leaf.iter().take(AHEAD).for_each(|item| item.member.prefetch());
+            for (at, item) in leaf.iter().enumerate() {
+                if let Some(ahead) = leaf.get(at + AHEAD) {
+                    ahead.member.prefetch();
+                }
+                let copy = Member::new(item.member.key(), item.score);
+                item.member.set_forward(copy);
+                items.push(Item { score: item.score, member: copy });
+            }
+        }
+        let table = self.table.copied(
+            |member: Member| member.forward().prefetch(),
+            |member| {
+                let copy = member.forward();
+                member.set_score(copy.score());
+                copy
+            },
+        );
+        Large { tree: Tree::of_sorted(&items), table, key: self.key, left: None }
     }
 
     /// As `Hash::scan`.

@@ -59,6 +59,21 @@ impl Member {
         unsafe { self.0.as_ptr().cast::<f64>().write(score) }
     }
 
+    /// Notes where its copy is, in place of its score: until that is set again, only `forward` may be asked for. The set is
+    /// not shared between threads, and its owner does nothing else meanwhile.
+    #[inline(always)]
+    pub fn set_forward(self, copy: Member) {
+        // SAFETY: as in `set_score`; an address has the size and the alignment of a score.
+        unsafe { self.0.as_ptr().cast::<NonNull<u8>>().write(copy.0) }
+    }
+
+    /// Where its copy is, as noted.
+    #[inline(always)]
+    pub fn forward(self) -> Member {
+        // SAFETY: the caller has called `set_forward` and nothing else since; these bytes are an address.
+        Member(unsafe { self.0.as_ptr().cast::<NonNull<u8>>().read() })
+    }
+
     /// Where its text starts, and how long it is.
     #[inline(always)]
     fn extent(self) -> (usize, usize) {

@@ -324,12 +324,12 @@ impl SortedSet {
         }
     }
 
-    /// A set like this one, in the same layout. `key` is the keyspace's.
-    pub fn duplicate(&self, key: HashKey) -> SortedSet {
+    /// A set like this one, in the same layout.
+    pub fn duplicate(&self) -> SortedSet {
         SortedSet {
             body: match self.body.form() {
                 Form::Small(bytes) => self.body.copy_of_small(bytes),
-                Form::Large(large) => Body::large(large.duplicate(key)),
+                Form::Large(large) => Body::large(large.duplicate()),
             },
         }
     }

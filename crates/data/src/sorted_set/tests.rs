@@ -115,6 +115,10 @@ fn it_is_what_the_model_is() {
             if round % (rounds / 50) == 0 {
                 compare(&set, &model, &mut random);
             }
+            if round % (rounds / 10) == 0 {
+                compare(&set.duplicate(), &model, &mut random);
+                compare(&set, &model, &mut random);
+            }
         }
         compare(&set, &model, &mut random);
         let len = set.len();

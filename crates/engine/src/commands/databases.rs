@@ -120,11 +120,10 @@ fn copy(call: &mut Call<'_>) -> Result<(), Refusal> {
     if source_db == target_db && from == to {
         return Err(SAME_OBJECT);
     }
-    let hash_key = call.keys.shared.keyspace.hash_key();
     let found = call
         .keys
         .read(from)
-        .map(|entry| (codec::copy(entry.value(), hash_key), entry.deadline_ms(), keys::is_raw(&entry)));
+        .map(|entry| (codec::copy(entry.value()), entry.deadline_ms(), keys::is_raw(&entry)));
     let Some((value, deadline, is_raw)) = found else {
         call.reply.integer(0);
         return Ok(());

@@ -35,10 +35,13 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 ///   a large keyspace misses the TLB at nearly every key; bench/RESULTS.md has the figures, and what it costs in memory.
 /// - `background_thread`: unused memory goes back to the system on a thread of the allocator, as in Redis; within an
 ///   allocation it would take up to some milliseconds.
+/// - `oversize_threshold:0`: pages of large values are kept for a while as others are, so that the next large value need
+///   not wait for the system to clear new ones. `server::allocator` says the same for the first arena.
 // SAFETY: the name is the one that jemalloc looks for, and nothing else in the program has it; a slice's first word is the
 // address of its bytes, which end with a zero: the pointer that jemalloc reads there.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8] = b"thp:always,metadata_thp:auto,background_thread:true\0";
+static ALLOCATOR_SETTINGS: &[u8] =
+    b"thp:always,metadata_thp:auto,background_thread:true,oversize_threshold:0\0";
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();

@@ -3,6 +3,7 @@
 //! The order matters to who watches: a bad configuration is `FATAL CONFIG FILE ERROR` on standard error, a
 //! taken port is `Failed listening on port` on standard output, and nothing has happened before either.
 
+mod allocator;
 mod checks;
 mod load;
 
@@ -162,6 +163,7 @@ fn start(called_as: &std::ffi::OsStr, args: &[OsString]) -> Result<u8, Trouble> 
     if start.is_daemon {
         os::process::daemonize().map_err(|error| Trouble::Start(format!("Can't daemonize: {error}")))?;
     }
+    allocator::prepare();
     let log = start.log.clone();
     start.serve().inspect_err(|trouble| {
         if let Trouble::Start(text) = trouble {
@@ -325,7 +327,7 @@ impl Start {
                 .saturating_add(OWN_CONNECTIONS),
             tcp_keepalive_seconds: u32::try_from(config.count(id::TCP_KEEPALIVE)).unwrap_or(0),
             limits: limits(config),
-            allocator_facts,
+            allocator_facts: allocator::facts,
             config_file: self.file.clone(),
             tells_systemd: self.tells_systemd,
             title: self.title.clone(),
@@ -508,15 +510,4 @@ fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Trouble> {
         return Err(Trouble::Start("Configured to not listen anywhere, exiting.".into()));
     }
     Ok(found)
-}
-
-/// jemalloc's figures: allocated, active, resident.
-fn allocator_facts() -> [u64; 3] {
-    use tikv_jemalloc_ctl::{epoch, stats};
-    // Statistics are refreshed by advancing the epoch; without them the figures are zero, which INFO shows.
-    let read = || -> Result<[u64; 3], tikv_jemalloc_ctl::Error> {
-        epoch::advance()?;
-        Ok([stats::allocated::read()? as u64, stats::active::read()? as u64, stats::resident::read()? as u64])
-    };
-    read().unwrap_or_default()
 }

@@ -265,3 +265,58 @@ def test_the_checker_finds_what_the_original_finds_and_repairs_it(servers, tmp_p
     assert code == 0 and lines[-1] == "All AOF files and manifest are valid"
     assert check(ours) == check(theirs) and check(ours)[0] == 0
     assert check(ours, "--truncate-to-timestamp", "1")[0] == 1
+
+
+def in_step(primary, replica):
+    theirs, ours = primary.info("replication"), replica.info("replication")
+    return ours["master_link_status"] == "up" and theirs["master_repl_offset"] == ours["slave_repl_offset"]
+
+
+def syncs(primary):
+    stats = primary.info("stats")
+    return stats["sync_full"], stats["sync_partial_ok"]
+
+
+@pytest.mark.parametrize("leads,follows", [("redan", "redan"), ("valkey", "redan"), ("redan", "redis")])
+def test_a_restart_from_the_files_goes_on_where_they_end(servers, leads, follows):
+    primary = servers(leads, *ON, "--repl-ping-replica-period", "1")
+    fill(primary.client())
+    replica = servers(follows, *ON, "--replicaof", f"127.0.0.1 {primary.port}")
+    wait_for(lambda: in_step(primary, replica), 20, "in step")
+    fill_more(primary.client())
+    if follows == "redan":
+        for end in [replica.kill]:
+            wait_for(lambda: in_step(primary, replica), 20, "in step")
+            before = syncs(primary)
+            end()
+            primary.client().incr("counter")
+            replica.start()
+            wait_for(lambda: in_step(primary, replica), 20, "in step after the replica's restart")
+            assert syncs(primary) == (before[0], before[1] + 1)
+    if leads == "redan":
+        for end in [primary.kill, primary.stop]:
+            primary.client().incr("counter")
+            wait_for(lambda: in_step(primary, replica), 20, "in step")
+            end()
+            primary.start()
+            wait_for(lambda: in_step(primary, replica), 20, "in step after the primary's restart")
+            full, partial = syncs(primary)
+            assert full == 0 and partial > 0
+    primary.client().incr("counter")
+    wait_for(lambda: in_step(primary, replica), 20, "in step")
+    assert digest(primary) == digest(replica)
+    # The originals pass over the notes.
+    noted = replica if follows == "redan" else primary
+    assert b"#REDAN-P:" in open(last_file(noted), "rb").read()
+    noted.stop()
+    other = servers("redis", *ON)
+    other.stop()
+    shutil.rmtree(folder(other))
+    shutil.copytree(folder(noted), folder(other))
+    checked = subprocess.run(["redis-check-aof", os.path.join(folder(other), "appendonly.aof.manifest")],
+                             capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    other.start()
+    rest = primary if noted is replica else replica
+    wait_for(lambda: rest.client().ping(), 10, "it answers")
+    assert digest(other) == digest(rest)

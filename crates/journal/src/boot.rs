@@ -9,7 +9,7 @@ use crate::feed::Feed;
 use crate::load::{Loader, Step};
 use crate::{Loaded, Settings, Turn};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Span, Time};
 use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Output};
@@ -184,18 +184,22 @@ impl Boot {
 
     /// The file's history, before its first key.
     fn restore(&self, leads: bool, feed: &mut Feed, turn: &mut Turn<'_>) {
-        let loaded = &self.loader.loaded;
-        let Some((replid, offset)) = loaded.position else { return };
-        let data_end = loaded.data_offset.unwrap_or(offset);
-        if leads {
-            (feed.end, feed.data_end) = (offset, data_end);
-            feed.second = Some((replid, offset + 1));
-            feed.backlog = Some(Backlog::new(offset));
-        } else {
-            feed.adopt(replid, offset, data_end);
-            feed.second = loaded.second;
-        }
-        let text = format!("The file continues the history {replid} at offset {offset}");
-        turn.out.log(Level::Notice, text.to_string());
+        restore(&self.loader.loaded, leads, feed, turn);
     }
+}
+
+/// The history of what was loaded goes on.
+pub(crate) fn restore(loaded: &Loaded, leads: bool, feed: &mut Feed, turn: &mut Turn<'_>) {
+    let Some((replid, offset)) = loaded.position else { return };
+    let data_end = loaded.data_offset.unwrap_or(offset);
+    if leads {
+        (feed.end, feed.data_end) = (offset, data_end);
+        feed.second = Some((replid, offset + 1));
+        feed.backlog = Some(Backlog::new(offset));
+    } else {
+        feed.adopt(replid, offset, data_end);
+        feed.second = loaded.second;
+    }
+    let text = format!("The file continues the history {replid} at offset {offset}");
+    turn.out.log(Level::Notice, text);
 }

@@ -538,6 +538,7 @@ impl Journal {
         self.step_shutdown(turn);
         self.settle_base(turn);
         self.see_to_flush(turn);
+        self.note_place(turn.now);
         self.begin_snapshots(turn);
         self.seal_aof(turn);
         if self.saver.step(&mut self.links, &self.settings, turn) {

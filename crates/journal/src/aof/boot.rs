@@ -9,6 +9,7 @@
 //! A file of commands is given to the engine in batches, as the stream of a primary is. A file that begins as RDB does is
 //! loaded as such, and what stands behind its end are commands.
 
+use super::place::Tracker;
 use super::{AofSettings, MANIFEST_BYTES_MAX, MANIFEST_READ_BYTES};
 use crate::functions;
 use crate::load::{Loader, Step as LoadStep};
@@ -95,6 +96,7 @@ pub(crate) struct Replay {
     /// The file that ends early, and where its last whole command does.
     torn: Option<(Part, u64)>,
     loaded: Loaded,
+    place: Tracker,
     failure: Option<String>,
     begun: Now,
     part_begun: Now,
@@ -125,6 +127,7 @@ impl Replay {
             due: Time::START,
             torn: None,
             loaded: Loaded::default(),
+            place: Tracker::default(),
             failure: None,
             begun: turn.now,
             part_begun: turn.now,
@@ -332,6 +335,12 @@ impl Replay {
             turn.out.log(Level::Notice, format!("DB loaded from append only file: {seconds:.3} seconds"));
         }
         let last_bytes = self.manifest.increments.last().map(|_| self.part_bytes);
+        let place = self.place.place();
+        self.loaded.stream_db = self.place.stream_db;
+        self.loaded.position = place.as_ref().map(|place| (place.replid, place.offset));
+        self.loaded.data_offset = place.as_ref().map(|place| place.data_end);
+        self.loaded.second = place.as_ref().and_then(|place| place.second);
+        self.loaded.bond = place.and_then(|place| place.bond);
         Restored {
             manifest: core::mem::take(&mut self.manifest),
             earlier_bytes: self.earlier_bytes + if last_bytes.is_some() { 0 } else { self.part_bytes },
@@ -443,8 +452,9 @@ impl Replay {
         loop {
             let at = self.scanner.offset();
             match self.scanner.next_record() {
-                Ok(Some(Record::Note(_))) => {}
+                Ok(Some(Record::Note(note))) => self.place.on_note(note),
                 Ok(Some(Record::Command { bytes, name })) => {
+                    self.place.on_command(bytes, name);
                     if name.eq_ignore_ascii_case(b"multi") {
                         self.multi_at = Some(at);
                     } else if name.eq_ignore_ascii_case(b"exec") {

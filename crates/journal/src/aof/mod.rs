@@ -15,12 +15,14 @@
 
 mod boot;
 mod commands;
+mod place;
 mod rewrite;
 mod settings;
 mod writer;
 
 pub(crate) use boot::Replay;
 pub(crate) use commands::encode;
+pub(crate) use place::Place;
 pub(crate) use rewrite::Walk;
 pub use settings::{AofSettings, Fsync};
 
@@ -276,6 +278,13 @@ impl Aof {
         }
         if let Some(mut writer) = self.writer.take() {
             writer.drop_file(turn);
+        }
+    }
+
+    /// Where the stream is at present, in a history that somebody could continue.
+    pub(crate) fn note_place(&mut self, place: Option<Place>) {
+        if let Some(writer) = &mut self.writer {
+            writer.place = place;
         }
     }
 

@@ -12,6 +12,7 @@
 //! Invariant: `written` and `synced` are offsets of the stream up to which every effect is with the kernel, or durable.
 //! Bytes get into the file in their order, each once.
 
+use super::place::{Noted, Place};
 use super::settings::Fsync;
 use crate::Turn;
 use alloc::collections::VecDeque;
@@ -123,6 +124,9 @@ pub(crate) struct Writer {
     file_bytes: u64,
     /// The time of the last note.
     noted_seconds: u64,
+    /// The place in a history, where there is one, and what the file says of it.
+    pub(crate) place: Option<Place>,
+    noted: Noted,
     /// The database must be said before the next effect.
     pub(crate) needs_select: bool,
     /// Syncs that had to wait for the one before.
@@ -151,6 +155,8 @@ impl Writer {
             is_broken: false,
             file_bytes,
             noted_seconds: 0,
+            place: None,
+            noted: Noted::default(),
             needs_select: true,
             delayed: 0,
         }
@@ -168,9 +174,12 @@ impl Writer {
         if core::mem::take(&mut self.needs_select)
             && let Some(db) = stream_db
         {
+            let before = self.buffer.len();
             wire::request(&mut self.buffer, &[b"SELECT", db.to_string().as_bytes()]);
+            self.noted.moved(self.buffer.len() - before);
         }
         self.buffer.extend_from_slice(bytes);
+        self.noted.moved(bytes.len());
     }
 
     /// Leaves the file for a new one at `path`, which exists and is empty: all bytes so far go into the old one, durably.
@@ -186,6 +195,7 @@ impl Writer {
         self.file = turn.numbers.file();
         turn.out.put(Output::Disk(DiskOp::Extend { file: self.file, path, is_new: true }));
         (self.file_bytes, self.needs_select, self.noted_seconds, self.beside) = (0, true, 0, None);
+        self.noted = Noted::default();
     }
 
     /// The last word to the file: what is left goes into it, durably, and it is closed.
@@ -209,6 +219,9 @@ impl Writer {
     }
 
     fn submit(&mut self, end: u64, syncs: bool, turn: &mut Turn<'_>) {
+        // A place of another moment would be a lie.
+        let place = self.place.as_ref().filter(|place| place.offset == end);
+        self.noted.note(place, &mut self.buffer);
         let bytes = Arc::new(core::mem::replace(&mut self.buffer, core::mem::take(&mut self.spare)));
         let mut flight = Flight { append: None, sync: None, bytes, end, leaves: None, begun: turn.now.mono };
         if !flight.bytes.is_empty() {
@@ -261,10 +274,12 @@ impl Writer {
             turn.out.put(Output::Disk(DiskOp::Extend { file, path, is_new: false }));
         }
         let is_always = fsync == Fsync::Always;
-        if !self.buffer.is_empty() && self.may_leave(is_always, now) {
+        let place = self.place.as_ref().filter(|place| place.offset == end);
+        let has_something = !self.buffer.is_empty() || !self.noted.is_at(place);
+        if has_something && self.may_leave(is_always, now) {
             return self.submit(end, is_always, turn);
         }
-        if !self.buffer.is_empty() || !self.flights.is_empty() {
+        if has_something || !self.flights.is_empty() {
             return;
         }
         if self.synced == self.written {

@@ -1,9 +1,9 @@
 //! Filed: the journal and its append-only file.
 
 use super::{Journal, LOAD_SLICE};
-use crate::aof::{Fsync, Replay};
+use crate::aof::{Fsync, Place, Replay};
 use crate::{Act, Loaded, Source, Turn};
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Now, Span};
 use machine::{ConnId, Disk, Level};
@@ -61,6 +61,11 @@ impl Journal {
         let result = match result {
             Ok(restored) => {
                 if source == Source::File {
+                    let loaded = &restored.loaded;
+                    crate::boot::restore(loaded, self.follow.is_none(), &mut self.feed, turn);
+                    self.stream_db = loaded.stream_db;
+                    let address = self.primary().map(|primary| primary.to_string());
+                    self.bond = loaded.bond.clone().filter(|bond| Some(&bond.primary) == address.as_ref());
                     let sizes = (restored.earlier_bytes, restored.last_bytes);
                     self.aof.loaded(restored.manifest, sizes, self.feed.end, &self.settings.aof, turn);
                     self.saver.changes = 0;
@@ -108,6 +113,7 @@ impl Journal {
     /// What the turn has brought goes on its way into the file.
     pub(crate) fn seal_aof(&mut self, turn: &mut Turn<'_>) {
         let is_loading = self.is_loading();
+        self.note_place(turn.now);
         self.aof.seal(self.feed.end, is_loading, &self.settings.aof, turn);
         // A start ends when the files are there.
         if self.aof.is_ready()
@@ -119,6 +125,19 @@ impl Journal {
         if self.settings.aof.fsync == Fsync::No && self.gate.waits_here() {
             self.aof.sync_now(turn);
         }
+    }
+
+    /// The append-only file learns how far the stream is in its history.
+    pub(crate) fn note_place(&mut self, now: Now) {
+        let feed = &self.feed;
+        let place = feed.backlog.as_ref().map(|_| Place {
+            replid: feed.replid,
+            second: feed.second,
+            offset: feed.end,
+            data_end: feed.data_end,
+            bond: self.bond_now(now),
+        });
+        self.aof.note_place(place);
     }
 
     /// True once everything that was written is with the kernel.

@@ -103,6 +103,7 @@ impl Journal {
                 turn.acts.push(Act::ShutdownFailed(format!("{text}: {error}")));
             }
             Ok(()) | Err(_) => {
+                self.note_place(turn.now);
                 self.aof.flush(self.feed.end, turn);
                 turn.acts.push(Act::ShutdownReady);
             }

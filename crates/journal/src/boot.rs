@@ -143,13 +143,7 @@ impl Boot {
                     None
                 }
                 (None, None) => None,
-                (None, Some(_)) => {
-                    let (path, bytes) = (&self.path, self.read_bytes);
-                    let text = format!(
-                        "Short read loading {path}: the file ends at byte {bytes}, before its last key"
-                    );
-                    Some(self.close(Err(format!("{text}; load another copy. Exiting.")), turn))
-                }
+                (None, Some(_)) => Some(self.close(Err(self.short_read()), turn)),
             },
             Ok(Step::Done) => {
                 let mut loaded = self.loader.loaded.clone();
@@ -161,6 +155,12 @@ impl Boot {
                 Some(self.close(Err(text), turn))
             }
         }
+    }
+
+    fn short_read(&self) -> String {
+        let (path, bytes) = (&self.path, self.read_bytes);
+        let text = format!("Short read loading {path}: the file ends at byte {bytes}, before its last key");
+        format!("{text}; load another copy. Exiting.")
     }
 
     /// The progress of a long load, and what was left out, for the log.

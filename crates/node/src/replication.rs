@@ -163,10 +163,7 @@ impl Node {
             }
             Act::ReplayFile => self.engine.apply_reset(),
             Act::Replay { batch } => {
-                if let Err((index, text)) = self.engine.replay(now, &batch, &mut self.rest, out) {
-                    self.rest.journal.replay_failed(index, &text);
-                }
-                self.keep_functions();
+                self.replay(now, &batch, out);
                 out.pool.recycle_batch(batch);
             }
             Act::WaitAofDone { conn, is_local, acked } => {
@@ -324,6 +321,13 @@ impl cluster::Keys for KeysOf<'_> {
 }
 
 impl Node {
+    fn replay(&mut self, now: Now, batch: &wire::Batch, out: &mut Outbox) {
+        if let Err((index, text)) = self.engine.replay(now, batch, &mut self.rest, out) {
+            self.rest.journal.replay_failed(index, &text);
+        }
+        self.keep_functions();
+    }
+
     /// What the engine has met of functions goes to the journal, which keeps them.
     fn keep_functions(&mut self) {
         for words in self.engine.take_functions() {

@@ -16,8 +16,8 @@ from prefix import Writer
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "4"))
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 WRITERS = 6
-# A kill leaves what was being made: a few files, not more each time.
-LEFT_MAX = 8
+# A kill leaves what was being made; the next start removes it.
+LEFT_MAX = 4
 
 
 def disturb(port, chance, ended):

@@ -31,10 +31,6 @@ const SLICE: SnapshotBudget = SnapshotBudget { entries: 400, bytes: 128 << 10 };
 const ONE_SEGMENT: SnapshotBudget = SnapshotBudget { entries: 1, bytes: 1 };
 /// 5 s: a failed save is tried again after so long, as in the originals.
 const RETRY: Span = Span::seconds(5);
-/// The name of an unfinished file.
-const UNFINISHED: &str = "temp-save.rdb";
-/// The name of an unfinished base of the append-only file.
-const UNFINISHED_BASE: &str = "temp-rewriteaof-bg.aof";
 
 /// Where a snapshot goes.
 enum Target {
@@ -180,7 +176,8 @@ impl Saver {
     pub(crate) fn begin_save(&mut self, head: &dump::Head<'_>, settings: &Settings, turn: &mut Turn<'_>) {
         let Some(wish) = self.wish.take() else { return };
         let file = turn.numbers.file();
-        turn.out.put(Output::Disk(DiskOp::Create { file, path: UNFINISHED.to_string() }));
+        let path = format!("temp-{}.rdb", turn.numbers.process());
+        turn.out.put(Output::Disk(DiskOp::Create { file, path }));
         turn.out.log(Level::Notice, "Background saving started");
         self.last_try = turn.now.mono;
         self.begin(
@@ -209,7 +206,8 @@ impl Saver {
         turn: &mut Turn<'_>,
     ) {
         let file = turn.numbers.file();
-        turn.out.put(Output::Disk(DiskOp::Create { file, path: UNFINISHED_BASE.to_string() }));
+        let path = format!("temp-rewriteaof-bg-{}.aof", turn.numbers.process());
+        turn.out.put(Output::Disk(DiskOp::Create { file, path }));
         let (encode, sum) = if walk.is_rdb {
             let head = dump::Head { is_base: true, functions, ..dump::Head::default() };
             let head = head.write(turn.now, turn.keyspace);

@@ -11,12 +11,10 @@ use crate::Turn;
 use crate::transfer::Frame;
 use alloc::collections::VecDeque;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use machine::{Disk, DiskError, DiskOp, FileId, Output, WriteId};
 
-/// The file's name.
-const PATH: &str = "temp-sync.rdb";
 /// 4 MiB: so much may be on its way to the disk before the primary's connection is not read any more.
 const PENDING_BYTES_MAX: usize = 4 << 20;
 /// 256 KiB: one read.
@@ -42,7 +40,8 @@ pub(crate) struct Spool {
 impl Spool {
     pub(crate) fn new(turn: &mut Turn<'_>) -> Spool {
         let file = turn.numbers.file();
-        turn.out.put(Output::Disk(DiskOp::Create { file, path: PATH.to_string() }));
+        let path = path(turn);
+        turn.out.put(Output::Disk(DiskOp::Create { file, path }));
         Spool {
             file,
             pending: Vec::new(),
@@ -91,7 +90,8 @@ impl Spool {
         }
         if self.is_whole && self.pending.is_empty() {
             let file = turn.numbers.file();
-            turn.out.put(Output::Disk(DiskOp::Open { file, path: PATH.to_string() }));
+            let path = path(turn);
+            turn.out.put(Output::Disk(DiskOp::Open { file, path }));
             self.reading = Some((file, 0));
             self.read_on(turn);
         }
@@ -133,4 +133,9 @@ impl Spool {
         turn.out.put(Output::Disk(DiskOp::Abandon { file: self.file }));
         self.behind
     }
+}
+
+/// The file's name: other servers may share the directory.
+fn path(turn: &Turn<'_>) -> String {
+    format!("temp-sync-{}.rdb", turn.numbers.process())
 }

@@ -106,9 +106,20 @@ pub struct WriteId(pub u64);
 pub struct DiskNumbers {
     writes: u64,
     files: u64,
+    process: u32,
 }
 
 impl DiskNumbers {
+    /// Those of this process.
+    pub fn of(process: u32) -> DiskNumbers {
+        DiskNumbers { process, ..DiskNumbers::default() }
+    }
+
+    /// The process, for names of unfinished files: another one may share the directory.
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
     /// A number for a new write.
     pub fn write(&mut self) -> WriteId {
         self.writes += 1;

@@ -103,7 +103,7 @@ impl Rest {
             is_clustered: settings::is_clustered(&shared.config),
             boot: Boot::NotBegun,
             dialer: Dialer::default(),
-            numbers: DiskNumbers::default(),
+            numbers: DiskNumbers::of(identity.process_id),
             random,
             journal_acts: Vec::new(),
             cluster_acts: Vec::new(),

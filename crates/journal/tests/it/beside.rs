@@ -51,7 +51,7 @@ fn a_primary_that_dies_on_the_way_costs_nothing() {
         }
         world.until("in step", |world| in_step(world, 1, 0));
         assert_equal(&world, 0, 1);
-        assert!(!world.nodes[1].files.contains_key("temp-sync.rdb"));
+        assert!(!world.nodes[1].files.contains_key("temp-sync-0.rdb"));
     }
     assert!(cuts > 10, "{cuts}");
 }

@@ -5,6 +5,7 @@
 
 mod allocator;
 mod checks;
+mod leftovers;
 mod load;
 
 use machine::{Level, Listener};
@@ -232,6 +233,7 @@ impl Start {
         self.limit_clients()?;
         let dir = PathBuf::from(std::ffi::OsStr::from_bytes(self.config.text(id::DIR)));
         let _held_while_we_run = lock_nodes_conf(&self.config, &dir)?;
+        leftovers::remove(&dir);
         let host = self.host(dir)?;
         let clients = self.config.port(id::PORT);
         let host = Host::new(host).map_err(|error| Trouble::Start(cannot_start(&error, clients)))?;

@@ -2,7 +2,7 @@
 
 use crate::Flaw;
 use alloc::vec::Vec;
-use data::{FieldDeadline, Growth, Hash, HashKey, HashLimits, Value};
+use data::{FieldDeadline, Growth, Hash, HashKey, HashLimits, StrRef, Value};
 use wire::rdb::encoder::{self, Packing};
 use wire::rdb::{self, Pairs};
 
@@ -19,14 +19,26 @@ pub(crate) fn body(out: &mut Vec<u8>, hash: &Hash, packing: Packing) {
         return encoder::blob(out, listpack, packing);
     }
     encoder::length(out, hash.len() as u64);
-    let (mut field_room, mut value_room) = Default::default();
     let with_deadlines = hash.has_deadlines();
-    for (field, value, deadline) in hash.iter_with_deadlines() {
-        encoder::string(out, field.bytes(&mut field_room), packing);
-        encoder::string(out, value.bytes(&mut value_room), packing);
-        if with_deadlines {
-            encoder::field_deadline(out, deadline);
-        }
+    for (name, value, deadline) in hash.iter_with_deadlines() {
+        field(out, (name, value), with_deadlines.then_some(deadline), packing);
+    }
+}
+
+pub(crate) fn field(
+    out: &mut Vec<u8>,
+    (field, value): (StrRef<'_>, StrRef<'_>),
+    deadline: Option<Option<u64>>,
+    packing: Packing,
+) {
+    encoder::string(out, field.bytes(&mut Default::default()), packing);
+    match value {
+        // A number needs no text to be made of it.
+        StrRef::Int(number) => encoder::integer(out, number),
+        StrRef::Bytes(value) => encoder::string(out, value, packing),
+    }
+    if let Some(deadline) = deadline {
+        encoder::field_deadline(out, deadline);
     }
 }
 

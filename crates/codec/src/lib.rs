@@ -16,7 +16,8 @@ mod string;
 
 use alloc::vec::Vec;
 use data::{
-    HashKey, HashLimits, Limits, ListLimits, SetLimits, SortedSetLimits, StreamLimits, Value, ValueRef,
+    HashKey, HashLimits, Limits, ListLimits, Part, SetLimits, Shape, SortedSetLimits, StreamLimits, Value,
+    ValueRef,
 };
 use spec::Config;
 use spec::directive::id;
@@ -85,6 +86,33 @@ pub fn entry(out: &mut Vec<u8>, key: &[u8], value: ValueRef<'_>, packing: Packin
     out.push(kind(value));
     encoder::string(out, key, packing);
     body(out, value, packing);
+}
+
+/// Appends a key of a file with what stands before the parts of its value, which `part` appends.
+pub fn head(out: &mut Vec<u8>, key: &[u8], shape: Shape, packing: Packing) {
+    let (kind, count) = match shape {
+        Shape::Hash(fields, false) => (rdb::kind::HASH, fields),
+        Shape::Hash(fields, true) => (rdb::kind::HASH_2, fields),
+        Shape::Set(members) => (rdb::kind::SET, members),
+        Shape::SortedSet(members) => (rdb::kind::SORTED_SET_2, members),
+        Shape::List(nodes) => (rdb::kind::LIST_QUICKLIST_2, nodes),
+        Shape::Stream(nodes) => (rdb::kind::STREAM_LISTPACKS_2, nodes),
+    };
+    out.push(kind);
+    encoder::string(out, key, packing);
+    encoder::length(out, count as u64);
+}
+
+/// Appends a part of a large value.
+pub fn part(out: &mut Vec<u8>, part: Part<'_>, packing: Packing) {
+    match part {
+        Part::Field(field, value, deadline) => hash::field(out, (field, value), deadline, packing),
+        Part::Member(member) => encoder::string(out, member, packing),
+        Part::Scored(member, score) => sorted_set::scored(out, member, score, packing),
+        Part::Chunk(chunk) => list::chunk(out, chunk, packing),
+        Part::Pack(id, pack) => stream::pack(out, id, pack, packing),
+        Part::Rest(stream) => stream::rest(out, stream, packing),
+    }
 }
 
 /// Appends the payload of a value, as DUMP answers it.

@@ -14,19 +14,20 @@ pub(crate) fn kind(_: &List) -> u8 {
 pub(crate) fn body(out: &mut Vec<u8>, list: &List, packing: Packing) {
     let chunks = list.chunks();
     encoder::length(out, chunks.len() as u64);
-    let mut listpack = Vec::new();
-    for chunk in chunks {
-        match chunk {
-            Chunk::Plain(text) => encoder::list_plain(out, text, packing),
-            Chunk::Packed(elements, count) => {
-                let len = u32::try_from(elements.len() + 7).expect("a node is far below 4 GiB");
-                listpack.clear();
-                listpack.extend_from_slice(&len.to_le_bytes());
-                listpack.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
-                listpack.extend_from_slice(&elements);
-                listpack.push(0xff);
-                encoder::list_packed(out, &listpack, packing);
-            }
+    chunks.for_each(|one| chunk(out, one, packing));
+}
+
+pub(crate) fn chunk(out: &mut Vec<u8>, chunk: Chunk<'_>, packing: Packing) {
+    match chunk {
+        Chunk::Plain(text) => encoder::list_plain(out, text, packing),
+        Chunk::Packed(elements, count) => {
+            let len = u32::try_from(elements.len() + 7).expect("a node is far below 4 GiB");
+            let mut listpack = Vec::with_capacity(elements.len() + 7);
+            listpack.extend_from_slice(&len.to_le_bytes());
+            listpack.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
+            listpack.extend_from_slice(&elements);
+            listpack.push(0xff);
+            encoder::list_packed(out, &listpack, packing);
         }
     }
 }

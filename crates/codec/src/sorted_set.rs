@@ -20,9 +20,13 @@ pub(crate) fn body(out: &mut Vec<u8>, set: &SortedSet, packing: Packing) {
     let mut room = Default::default();
     // From the highest score on, as the original does: its list is built from the end.
     for (member, score) in set.range_reversed(0..set.len()) {
-        encoder::string(out, member.bytes(&mut room), packing);
-        out.extend_from_slice(&score.to_le_bytes());
+        scored(out, member.bytes(&mut room), score, packing);
     }
+}
+
+pub(crate) fn scored(out: &mut Vec<u8>, member: &[u8], score: f64, packing: Packing) {
+    encoder::string(out, member, packing);
+    out.extend_from_slice(&score.to_le_bytes());
 }
 
 pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: SortedSetLimits) -> Result<Value, Flaw> {

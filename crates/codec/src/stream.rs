@@ -19,10 +19,18 @@ fn id(out: &mut Vec<u8>, id: StreamId) {
 pub(crate) fn body(out: &mut Vec<u8>, stream: &Stream, packing: Packing) {
     let log = stream.log();
     encoder::length(out, log.nodes() as u64);
-    for (id, pack) in log.packs() {
-        encoder::blob(out, &id.to_bytes(), Packing::Plain);
-        encoder::blob(out, pack, packing);
-    }
+    log.packs().for_each(|(id, bytes)| pack(out, id, bytes, packing));
+    rest(out, stream, packing);
+}
+
+pub(crate) fn pack(out: &mut Vec<u8>, id: StreamId, pack: &[u8], packing: Packing) {
+    encoder::blob(out, &id.to_bytes(), Packing::Plain);
+    encoder::blob(out, pack, packing);
+}
+
+/// What follows the nodes.
+pub(crate) fn rest(out: &mut Vec<u8>, stream: &Stream, packing: Packing) {
+    let log = stream.log();
     encoder::length(out, log.len());
     [log.last_id(), log.first_id(), log.max_deleted_id()].into_iter().for_each(|part| id(out, part));
     encoder::length(out, log.entries_added());

@@ -7,6 +7,7 @@ use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::stream::Stream;
 use crate::value::{Encoding, Kind, Value, ValueRef};
+use crate::watch::Watched;
 use core::fmt::Debug;
 
 /// A value of parts. One word of it lies in its key's entry; see `flat`. A stream has a box of its own there.
@@ -103,6 +104,20 @@ macro_rules! collections {
 }
 
 collections!(Hash, List, Set, SortedSet, Stream);
+
+impl Value {
+    /// A collection, for a snapshot to walk.
+    pub(crate) fn watched_mut(&mut self) -> Option<&mut dyn Watched> {
+        match self {
+            Value::Integer(_) | Value::String(_) => None,
+            Value::Hash(hash) => Some(hash),
+            Value::List(list) => Some(list),
+            Value::Set(set) => Some(set),
+            Value::SortedSet(set) => Some(set),
+            Value::Stream(stream) => Some(&mut **stream),
+        }
+    }
+}
 
 /// With the box of what is more than a word.
 #[inline]

@@ -21,6 +21,7 @@ use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::stream::Stream;
 use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
+use crate::watch::Watched;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem::{ManuallyDrop, size_of};
@@ -57,6 +58,10 @@ const CHANGED: u32 = 1 << 4;
 
 /// The key is longer than `KEY_LEN_MAX`.
 const LONG_KEY: u32 = 1 << 5;
+
+/// Two bits: which snapshot has the entry already, though its segment is still to be walked; see `snapshot`.
+const STAMP_SHIFT: u32 = 6;
+const STAMP: u32 = 0b11 << STAMP_SHIFT;
 
 const _: () = assert!(INLINE_MAX <= VALUE_LEN as usize);
 
@@ -202,6 +207,16 @@ impl RawEntry {
         prefetch(self.0.as_ptr());
     }
 
+    /// Asks for the first lines of what lies outside of the entry; its header is in the cache already.
+    #[inline]
+    pub fn prefetch_value(self) {
+        if !matches!(self.meta() & TYPE, INTEGER | INLINE) {
+            let address: *mut u8 = self.read(self.payload_start());
+            prefetch(address);
+            prefetch(address.wrapping_add(64));
+        }
+    }
+
     #[inline(always)]
     fn read<T: Copy>(self, offset: usize) -> T {
         // SAFETY: the entry lives (module invariant); callers pass offsets of fields within its size, of plain types.
@@ -300,6 +315,31 @@ impl RawEntry {
         let new = (clock << 8) | (meta & 0xff);
         if new != meta {
             self.write(0, new);
+        }
+    }
+
+    /// The stamp of a snapshot; 0: none.
+    #[inline(always)]
+    pub fn stamp(self) -> u8 {
+        ((self.meta() & STAMP) >> STAMP_SHIFT) as u8
+    }
+
+    /// Sets the stamp.
+    #[inline]
+    pub fn set_stamp(self, stamp: u8) {
+        debug_assert!(stamp <= 3);
+        self.write(0, self.meta() & !STAMP | u32::from(stamp) << STAMP_SHIFT);
+    }
+
+    /// The value as a snapshot walks it; none of a string.
+    pub fn watched_mut<'a>(self) -> Option<&'a mut dyn Watched> {
+        match self.kind() {
+            Kind::String => None,
+            Kind::Hash => Some(self.collection_mut::<Hash>()?),
+            Kind::List => Some(self.collection_mut::<List>()?),
+            Kind::Set => Some(self.collection_mut::<Set>()?),
+            Kind::SortedSet => Some(self.collection_mut::<SortedSet>()?),
+            Kind::Stream => Some(self.collection_mut::<Stream>()?),
         }
     }
 
@@ -418,7 +458,7 @@ impl RawEntry {
     fn put(self, deadline: Option<u64>, payload: Payload<'_>) {
         let start = self.header() + if deadline.is_some() { 8 } else { 0 } + self.key_len();
         let flags = payload.type_bits() | if deadline.is_some() { DEADLINE } else { 0 };
-        self.write(0, (self.meta() & (!0xff | LONG_KEY)) | flags);
+        self.write(0, (self.meta() & (!0xff | LONG_KEY | STAMP)) | flags);
         if let Some(deadline) = deadline {
             self.write(self.header(), deadline);
         }
@@ -477,6 +517,7 @@ impl RawEntry {
         }
         let new = RawEntry::new(self.key(), deadline, payload);
         new.set_clock(self.clock());
+        new.set_stamp(self.stamp());
         self.give_back(old_total);
         (new, old_value)
     }

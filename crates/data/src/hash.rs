@@ -13,6 +13,8 @@ use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
 use crate::walk::Walk;
+use crate::watch::{BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 
@@ -53,11 +55,63 @@ struct Large {
     due: u32,
     /// While it is being freed: the places of the table's directory that are left.
     dying: Option<usize>,
+    watch: Slot<Watch>,
+}
+
+/// What a snapshot under way has left to write.
+#[derive(Debug)]
+struct Watch {
+    elements: Box<Elements>,
+    /// Some field had a deadline at the snapshot's moment.
+    has_deadlines: bool,
 }
 
 impl Large {
     fn new(table: Table, key: HashKey) -> Large {
-        Large { table, key, volatile: 0, due: NEVER, dying: None }
+        Large { table, key, volatile: 0, due: NEVER, dying: None, watch: Slot(None) }
+    }
+
+    /// A field is about to change, or to come: a snapshot under way saves it.
+    #[inline]
+    fn before(&mut self, hash: u64, old: Option<RawEntry>) {
+        if let Some(watch) = &mut self.watch.0 {
+            watch.elements.before(hash, old.and_then(|entry| watched_part(entry, watch.has_deadlines)));
+        }
+    }
+}
+
+/// A field as a snapshot has it.
+fn watched_part(entry: RawEntry, has_deadlines: bool) -> Option<Part<'static>> {
+    let (field, value) = pair_of(entry)?;
+    Some(Part::Field(field, value, has_deadlines.then(|| entry.deadline())))
+}
+
+impl Watched for Hash {
+    fn watch(&mut self, encode: EncodePart) -> Option<Shape> {
+        let is_large = Collection::memory_bytes(self) >= BYTES_MIN;
+        let large = self.body.large_mut().filter(|_| is_large)?;
+        let (len, has_deadlines) = (large.table.len(), large.volatile > 0);
+        let watch = Watch { elements: Elements::new(encode, len), has_deadlines };
+        large.watch = Slot(Some(Box::new(watch)));
+        Some(Shape::Hash(len, has_deadlines))
+    }
+
+    fn is_watched(&self) -> bool {
+        self.large().is_some_and(|large| large.watch.0.is_some())
+    }
+
+    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+        let Some(large) = self.body.large_mut() else { return Walked::Broken };
+        let Some(watch) = &mut large.watch.0 else { return Walked::Broken };
+        let has_deadlines = watch.has_deadlines;
+        let part = |entry| watched_part(entry, has_deadlines);
+        watch.elements.walk(&large.table, large.key, (out, bytes), part)
+    }
+
+    fn unwatch(&mut self) {
+        if let Some(large) = self.body.large_mut() {
+            large.watch = Slot(None);
+        }
     }
 }
 
@@ -173,6 +227,7 @@ impl Hash {
         };
         let hash = large.key.hash(field);
         let Some(place) = large.table.find(hash, field) else { return false };
+        large.before(hash, Some(place.entry()));
         let entry = large.table.remove(hash, place);
         let had = entry.has_deadline();
         entry.free();

@@ -1,11 +1,12 @@
 //! Keyspace: all databases of a node, their keys, values and deadlines.
 
 use crate::database::{Database, SLOTS};
+use crate::entry::RawEntry;
 use crate::expire::Expired;
 use crate::garbage::{Detached, Garbage, GarbageFigures};
 use crate::memory::{prefetch, size_class};
 use crate::place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
-use crate::snapshot::{Encode, Progress, Snapshot, SnapshotBudget};
+use crate::snapshot::{Encode, Ground, Progress, Snapshot, SnapshotBudget};
 use crate::table::{HashKey, Table};
 use crate::value::Value;
 use alloc::boxed::Box;
@@ -50,6 +51,9 @@ pub struct DbFigures {
     pub avg_ttl_ms: u64,
 }
 
+/// 3: entries have two bits for the stamp of a snapshot.
+const STAMPS: u8 = 3;
+
 /// All databases of a node.
 #[derive(Debug)]
 pub struct Keyspace {
@@ -64,6 +68,9 @@ pub struct Keyspace {
     /// See `snapshot`.
     mark: bool,
     snapshot: Option<Box<Snapshot>>,
+    /// The stamp of the last snapshot, and how many different ones entries may carry since one came to its end.
+    stamp: u8,
+    stale_stamps: u8,
     garbage: Garbage,
 }
 
@@ -79,6 +86,8 @@ impl Keyspace {
             heads: 0,
             mark: false,
             snapshot: None,
+            stamp: 0,
+            stale_stamps: 0,
             garbage: Garbage::default(),
         }
     }
@@ -246,7 +255,7 @@ impl Keyspace {
         let database = core::mem::take(&mut self.databases[db as usize]);
         self.used -= database.bounds_bytes();
         self.count_heads();
-        self.detach(db, database.tables)
+        self.detach(db, 0, database.tables)
     }
 
     /// Empties all databases; see `flush`.
@@ -291,21 +300,20 @@ impl Keyspace {
             self.used -= database.bounds_bytes();
             let table = database.take_table(usize::from(slot));
             self.used += database.bounds_bytes();
-            all.tables.append(&mut self.detach(db, table.into_iter().collect()).tables);
+            all.tables.append(&mut self.detach(db, usize::from(slot), table.into_iter().collect()).tables);
         }
         all
     }
 
-    /// Counts tables out, and hands them to a snapshot under way or back.
-    fn detach(&mut self, db: u32, tables: Vec<Table>) -> Detached {
+    /// Counts tables out, from number `first` on, and hands them to a snapshot under way or back.
+    fn detach(&mut self, db: u32, first: usize, tables: Vec<Table>) -> Detached {
         let bytes: usize = tables.iter().map(Table::memory).sum();
         self.used -= bytes as u64;
         match &mut self.snapshot {
             Some(snapshot) if !snapshot.is_done => {
-                tables
-                    .into_iter()
-                    .filter(|table| table.len() > 0)
-                    .for_each(|table| snapshot.adopt(db, table));
+                for (number, table) in (first..).zip(tables).filter(|(_, table)| table.len() > 0) {
+                    snapshot.adopt(db, number, table, self.key);
+                }
                 Detached::default()
             }
             _ => Detached { tables },
@@ -397,16 +405,32 @@ impl Keyspace {
     pub fn snapshot_begin(&mut self, encode: Encode) {
         assert!(self.snapshot.as_ref().is_none_or(|snapshot| snapshot.is_done));
         self.mark = !self.mark;
-        self.snapshot = Some(Box::new(Snapshot::new(encode, self.databases())));
+        if self.stale_stamps == STAMPS {
+            // As many snapshots were given up one after the other: entries may carry each of their stamps.
+            Snapshot::clear_stamps(&mut self.databases);
+            self.stale_stamps = 0;
+        }
+        self.stale_stamps += 1;
+        self.stamp = self.stamp % STAMPS + 1;
+        self.snapshot = Some(Box::new(Snapshot::new(encode, self.databases(), self.stamp)));
     }
 
-    /// Walks on. Never splits a segment: it may overshoot the budget by one (up to some 1,000 entries).
+    /// Walks on. It overshoots the budget by a value, not a large one.
     pub fn snapshot_step(&mut self, budget: SnapshotBudget) -> Progress {
         let Some(snapshot) = &mut self.snapshot else { return Progress::Idle };
         if !snapshot.is_done {
-            snapshot.step(&mut self.databases, &mut self.garbage, self.mark, budget);
+            let (databases, garbage) = (&mut self.databases, &mut self.garbage);
+            snapshot.step(&mut Ground { databases, garbage, key: self.key, mark: self.mark }, budget);
+            if snapshot.is_done {
+                self.stale_stamps = 0;
+            }
         }
         self.snapshot_progress()
+    }
+
+    /// The snapshot turned out to be wrong: it must be given up. (No way to this is known.)
+    pub fn snapshot_is_broken(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| snapshot.is_broken)
     }
 
     /// Where the snapshot stands.
@@ -420,6 +444,12 @@ impl Keyspace {
 
     /// Encoded bytes that were not taken yet (writes add to them, too: see copy before write).
     pub fn snapshot_pending_bytes(&self) -> usize {
+        let bytes = |snapshot: &Snapshot| snapshot.out.bytes.len() + snapshot.aside.bytes.len();
+        self.snapshot.as_deref().map_or(0, bytes)
+    }
+
+    /// Those of them that can be taken now.
+    pub fn snapshot_ready_bytes(&self) -> usize {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.out.bytes.len())
     }
 
@@ -446,12 +476,13 @@ impl Keyspace {
             let tables = self.databases.iter_mut().flat_map(|database| &mut database.tables);
             tables.for_each(|table| table.set_all_marks(self.mark));
         }
-        snapshot.into_left().for_each(|table| self.garbage.add(table));
+        let (databases, garbage) = (&mut self.databases, &mut self.garbage);
+        snapshot.give_up(&mut Ground { databases, garbage, key: self.key, mark: self.mark });
     }
 
     /// Keys that the snapshot has encoded so far.
     pub fn snapshot_keys(&self) -> u64 {
-        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.out.keys)
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.keys)
     }
 }
 
@@ -461,23 +492,53 @@ impl Keyspace {
         &mut self.databases[db as usize]
     }
 
-    /// Saves the old state of a hash's segment for a snapshot under way.
+    /// Saves the old state of an entry for a snapshot under way.
     #[inline]
-    pub(crate) fn before_write(&mut self, db: u32, hash: KeyHash) {
+    pub(crate) fn before_write(&mut self, db: u32, hash: KeyHash, entry: RawEntry) {
         if self.snapshot.is_some() {
-            self.copy_before_write(db, hash);
+            self.copy_before_write(db, hash, entry);
         }
     }
 
     #[cold]
-    fn copy_before_write(&mut self, db: u32, hash: KeyHash) {
-        let Some(snapshot) = self.snapshot.as_mut().filter(|snapshot| !snapshot.is_done) else { return };
-        let tables = &mut self.databases[db as usize].tables;
-        let Some(table) = tables.get_mut(usize::from(hash.slot)) else { return };
+    fn copy_before_write(&mut self, db: u32, hash: KeyHash, entry: RawEntry) {
+        let stamp = self.stamp_for(db, hash);
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|_| stamp != 0 && stamp != entry.stamp()) {
+            snapshot.save(db, usize::from(hash.slot), entry);
+            entry.set_stamp(stamp);
+        }
+    }
+
+    /// A snapshot is under way, or was not taken to its end.
+    #[inline]
+    pub(crate) fn has_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// The stamp that an entry must carry so that a snapshot under way passes it by; 0 where the walker does not come by.
+    #[inline]
+    pub(crate) fn stamp_for(&self, db: u32, hash: KeyHash) -> u8 {
+        let Some(snapshot) = self.snapshot.as_ref().filter(|snapshot| !snapshot.is_done) else { return 0 };
+        let Some(table) = self.table(db, hash.slot) else { return 0 };
         let segment = table.segment(hash.bits);
-        if !segment.is_none() && segment.mark() != self.mark {
-            snapshot.encode(db, segment);
-            table.set_mark(hash.bits, self.mark);
+        if segment.is_none() || segment.mark() == self.mark { 0 } else { snapshot.stamp }
+    }
+
+    /// Disposes of a value that was taken out of the keyspace, unless a snapshot under way has something left of it to write.
+    pub(crate) fn part_with(&mut self, db: u32, slot: u16, key: &[u8], value: Value) {
+        let value = match &mut self.snapshot {
+            Some(snapshot) => snapshot.adopt_value(db, usize::from(slot), key, value),
+            None => Some(value),
+        };
+        if let Some(value) = value {
+            self.garbage.add_value(value);
+        }
+    }
+
+    /// A value is about to be known by another name: a snapshot under way writes it to its end.
+    pub(crate) fn before_leave(&mut self, db: u32, slot: u16, key: &[u8], value: &mut Value) {
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.finish_value(db, usize::from(slot), key, value);
         }
     }
 
@@ -489,7 +550,7 @@ impl Keyspace {
             self.count_heads();
         }
         let database = &mut self.databases[db as usize];
-        Parts { database, used: &mut self.used, garbage: &mut self.garbage, key: self.key, mark: self.mark }
+        Parts { database, used: &mut self.used, key: self.key, mark: self.mark }
     }
 }
 
@@ -497,7 +558,6 @@ impl Keyspace {
 pub(crate) struct Parts<'a> {
     pub database: &'a mut Database,
     pub used: &'a mut u64,
-    pub garbage: &'a mut Garbage,
     pub key: HashKey,
     pub mark: bool,
 }

@@ -37,6 +37,7 @@ pub mod stream;
 mod table;
 pub mod value;
 mod walk;
+mod watch;
 
 pub use collection::{Collection, Mut};
 pub use expire::Expired;
@@ -48,8 +49,9 @@ pub use list::{List, ListLimits};
 pub use place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
 pub use sample::Among;
 pub use set::{Set, SetLimits};
-pub use snapshot::{Encode, Progress, SnapshotBudget, SnapshotOut};
+pub use snapshot::{Encode, EncodeLarge, EncodeWhole, Progress, SnapshotBudget, SnapshotOut};
 pub use sorted_set::{SortedSet, SortedSetBuilder, SortedSetLimits};
 pub use stream::{Stream, StreamLimits};
 pub use table::HashKey;
 pub use value::{Encoding, Kind, StrRef, Value, ValueRef};
+pub use watch::{EncodePart, Part, Shape};

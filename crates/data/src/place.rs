@@ -1,6 +1,6 @@
 //! A key's place in the keyspace: taken or free. All changes of entries go through here.
 //!
-//! Invariant: every change first lets a snapshot save the segment (`before_write`), and leaves the counts of
+//! Invariant: every change first lets a snapshot save the entry (`before_write`), and leaves the counts of
 //! memory, keys and deadlines exact.
 
 use crate::collection::{Collection, Mut};
@@ -10,6 +10,7 @@ use crate::hash::Hash;
 use crate::keyspace::{KeyHash, Keyspace, Parts};
 use crate::segment::Place;
 use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
+use alloc::boxed::Box;
 use core::marker::PhantomData;
 
 /// A key's place in the keyspace: taken or free.
@@ -149,13 +150,13 @@ impl<'a> OccupiedEntry<'a> {
     /// Saves the entry for a snapshot, lets `change` give its new place, and counts what that changed.
     #[inline]
     fn change(&mut self, change: impl FnOnce(RawEntry) -> (RawEntry, Option<Value>)) {
-        self.space.before_write(self.db, self.hash);
         let old = self.raw();
+        self.space.before_write(self.db, self.hash, old);
         let (before, old_deadline, old_bound) = (old.memory(), old.deadline(), old.bound());
         let (new, old_value) = change(old);
         let (after, new_deadline) = (new.memory(), new.deadline());
         let slot = usize::from(self.hash.slot());
-        let Parts { database, used, garbage, .. } = self.space.parts(self.db);
+        let Parts { database, used, .. } = self.space.parts(self.db);
         let table_before = database.tables[slot].memory();
         database.tables[slot].replaced(self.place, new, before, after);
         database.count_deadline(slot, self.hash.bits(), old_deadline, new_deadline);
@@ -165,7 +166,7 @@ impl<'a> OccupiedEntry<'a> {
             *used = *used - table_before as u64 + table_after as u64;
         }
         if let Some(value) = old_value {
-            garbage.add_value(value);
+            self.space.part_with(self.db, self.hash.slot(), new.key(), value);
         }
     }
 
@@ -233,7 +234,7 @@ impl<'a> OccupiedEntry<'a> {
         if self.raw().kind() != T::KIND {
             return None;
         }
-        self.space.before_write(self.db, self.hash);
+        self.space.before_write(self.db, self.hash, self.raw());
         let collection = self.raw().collection_mut::<T>()?;
         let slot = usize::from(self.hash.slot());
         let Parts { database, used, .. } = self.space.parts(self.db);
@@ -253,8 +254,8 @@ impl<'a> OccupiedEntry<'a> {
     }
 
     /// Takes the entry out of its table.
-    fn unlink(self) -> (RawEntry, Parts<'a>) {
-        self.space.before_write(self.db, self.hash);
+    fn unlink(&mut self) -> RawEntry {
+        self.space.before_write(self.db, self.hash, self.raw());
         let slot = usize::from(self.hash.slot());
         let parts = self.space.parts(self.db);
         let table = &mut parts.database.tables[slot];
@@ -264,22 +265,35 @@ impl<'a> OccupiedEntry<'a> {
         parts.database.count_out(slot, 1);
         parts.database.count_deadline(slot, self.hash.bits(), entry.deadline(), None);
         parts.database.note_bound(entry.key(), entry.bound(), None, parts.used);
-        (entry, parts)
+        entry
     }
 
     /// Removes the key. A large value is freed in slices.
-    pub fn remove(self) {
-        let (entry, parts) = self.unlink();
+    pub fn remove(mut self) {
+        let entry = self.unlink();
+        // Most are strings: their keys go with them.
+        if !self.space.has_snapshot() {
+            if let Some(value) = entry.free_keeping_large() {
+                self.space.dispose_value(value);
+            }
+            return;
+        }
+        let key: Box<[u8]> = entry.key().into();
         if let Some(value) = entry.free_keeping_large() {
-            parts.garbage.add_value(value);
+            self.space.part_with(self.db, self.hash.slot(), &key, value);
         }
     }
 
     /// Removes the key and gives its value and deadline (RENAME, GETDEL).
-    pub fn take(self) -> (Value, Option<u64>) {
-        let (entry, _) = self.unlink();
-        let deadline = entry.deadline();
-        (entry.into_value(), deadline)
+    pub fn take(mut self) -> (Value, Option<u64>) {
+        let entry = self.unlink();
+        let (deadline, has_snapshot) = (entry.deadline(), self.space.has_snapshot());
+        let key: Box<[u8]> = if has_snapshot { entry.key().into() } else { Box::default() };
+        let mut value = entry.into_value();
+        if has_snapshot {
+            self.space.before_leave(self.db, self.hash.slot(), &key, &mut value);
+        }
+        (value, deadline)
     }
 
     /// True when freeing the value would take long (then it is freed in slices).
@@ -311,8 +325,11 @@ impl<'a> VacantEntry<'a> {
     #[inline]
     fn put(self, payload: Payload<'_>, deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
         let VacantEntry { space, db, hash, key } = self;
-        space.before_write(db, hash);
         let entry = RawEntry::new(key, deadline_ms, payload);
+        let stamp = space.stamp_for(db, hash);
+        if stamp != 0 {
+            entry.set_stamp(stamp);
+        }
         let slot = usize::from(hash.slot());
         let parts = space.parts(db);
         let table = &mut parts.database.tables[slot];

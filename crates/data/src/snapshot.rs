@@ -1,25 +1,49 @@
 //! Snapshot: the state of the whole keyspace at one moment, encoded while writes go on.
 //!
 //! `Keyspace::snapshot_begin` marks the moment: it turns the keyspace's mark over, so that no segment has it. The
-//! walker encodes segments in order, each whole, and gives them the mark. A write to a segment without it first
-//! encodes that segment's old state (copy before write). What is made by a split or a rebuild inherits the mark,
-//! segments of different marks are not merged, and the first segment of a new table has the mark: a new key never lands in
-//! a segment that is still to be encoded. What FLUSHALL or a lost slot detaches is handed to the walker.
+//! walker encodes segments in order and gives them the mark. A write to an entry in a segment without it first encodes that
+//! entry's old state and stamps it (copy before write); a key that comes into such a segment is stamped, too. The walker passes
+//! by what has the stamp, and takes it off. What is made by a split or a rebuild inherits the mark, segments of different
+//! marks are not merged, and the first segment of a new table has the mark. What FLUSHALL or a lost slot detaches is handed to
+//! the walker.
 //!
-//! Invariant: without a snapshot under way every segment has the keyspace's mark.
+//! A large collection is not encoded at once: its moment is marked (`watch`), and it waits in a queue. The walker writes the
+//! first of the queue, a slice at a time, and meanwhile what is copied before write goes beside (`aside`). A large value that
+//! leaves the keyspace is handed to the queue; one that gets another name is written to its end before.
 //!
-//! A value is encoded whole, at the granularity of a segment: a write beside a huge value pays for encoding it.
+//! Invariant: without a snapshot under way every segment has the keyspace's mark, and no value is watched.
 
 use crate::database::Database;
+use crate::entry::{Payload, RawEntry};
 use crate::garbage::Garbage;
-use crate::segment::Segment;
-use crate::table::{Table, visit_prefetched};
-use crate::value::ValueRef;
+use crate::segment::{Segment, Word};
+use crate::table::{HashKey, Table, visit_prefetched, visit_prefetched_values};
+use crate::value::{Value, ValueRef};
+use crate::watch::{EncodePart, Shape, Walked, Watched};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// Encodes one key into the output: database, key, value, deadline in milliseconds since 1970.
-pub type Encode = fn(&mut SnapshotOut, u32, &[u8], ValueRef<'_>, Option<u64>);
+pub type EncodeWhole = fn(&mut SnapshotOut, u32, &[u8], ValueRef<'_>, Option<u64>);
+
+/// How keys are encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Encode {
+    /// A key with its value.
+    pub whole: EncodeWhole,
+    /// A large value, part by part; without it such values are encoded whole.
+    pub large: Option<EncodeLarge>,
+}
+
+/// How a large value is encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodeLarge {
+    /// What stands before the parts: database, key, what the value is, deadline.
+    pub head: fn(&mut SnapshotOut, u32, &[u8], Shape, Option<u64>),
+    /// A part. The parts of a list or stream come in order, others in any.
+    pub part: EncodePart,
+}
 
 /// Where the snapshot's bytes gather until the journal takes them.
 #[derive(Debug, Default)]
@@ -28,11 +52,9 @@ pub struct SnapshotOut {
     pub bytes: Vec<u8>,
     /// The database that the last encoded key belongs to: the encoder writes a SELECT when it changes.
     pub last_db: Option<u32>,
-    /// Keys encoded so far.
-    pub keys: u64,
 }
 
-/// How much one step of the walker may do. A step ends after the segment that uses it up.
+/// How much one step of the walker may do.
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotBudget {
     /// Entries to encode.
@@ -61,11 +83,41 @@ struct Left {
     place: usize,
 }
 
+/// A large value of which something is left to write.
+#[derive(Debug)]
+struct Large {
+    /// Where it lies: the place of its database, and its table there.
+    db: u32,
+    table: usize,
+    key: Box<[u8]>,
+    /// The value, where it has left the keyspace.
+    value: Option<Value>,
+    /// Database and deadline at the moment.
+    name: u32,
+    deadline: Option<u64>,
+    shape: Shape,
+}
+
+impl Large {
+    fn watched<'a>(&'a mut self, databases: &'a mut [Database], key: HashKey) -> Option<&'a mut dyn Watched> {
+        if let Some(value) = &mut self.value {
+            return value.watched_mut();
+        }
+        let table = databases.get(self.db as usize)?.tables.get(self.table)?;
+        table.find(key.hash(&self.key), &self.key)?.entry().watched_mut()
+    }
+}
+
 /// A snapshot under way.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     encode: Encode,
     pub out: SnapshotOut,
+    /// What is encoded while a large value is being written to `out`.
+    pub aside: SnapshotOut,
+    larges: VecDeque<Large>,
+    /// The head of the first of `larges` is written.
+    is_within: bool,
     left: VecDeque<Left>,
     /// By place in the keyspace: which database it was when the snapshot began (SWAPDB).
     names: Vec<u32>,
@@ -73,104 +125,330 @@ pub(crate) struct Snapshot {
     db: usize,
     table: usize,
     prefix: u64,
+    /// What entries carry that are encoded before their segment; see `RawEntry::stamp`.
+    pub stamp: u8,
+    /// Keys encoded so far.
+    pub keys: u64,
     pub is_done: bool,
+    /// A large value is not where it should be, or was changed unseen: the snapshot is not to be used.
+    pub is_broken: bool,
+}
+
+/// What a step of the walker works with.
+pub(crate) struct Ground<'a> {
+    pub databases: &'a mut [Database],
+    pub garbage: &'a mut Garbage,
+    pub key: HashKey,
+    pub mark: bool,
 }
 
 impl Snapshot {
     /// A snapshot whose walk begins.
-    pub fn new(encode: Encode, databases: u32) -> Snapshot {
+    pub fn new(encode: Encode, databases: u32, stamp: u8) -> Snapshot {
         Snapshot {
             encode,
             out: SnapshotOut::default(),
+            aside: SnapshotOut::default(),
+            larges: VecDeque::new(),
+            is_within: false,
             left: VecDeque::new(),
             names: (0..databases).collect(),
             db: 0,
             table: 0,
             prefix: 0,
+            stamp,
+            keys: 0,
             is_done: false,
+            is_broken: false,
         }
     }
 
-    /// Encodes a segment; returns how many entries it has.
-    pub fn encode(&mut self, db: u32, segment: Segment) -> usize {
-        self.encode_named(self.names[db as usize], segment)
+    /// Encodes an entry that is about to change, and that the walker has not come to.
+    pub fn save(&mut self, db: u32, table: usize, entry: RawEntry) {
+        let name = self.names[db as usize];
+        if !self.enqueue(name, entry, |large| Large { db, table, ..large }) {
+            self.put_whole(name, entry);
+        }
+    }
+
+    fn put_whole(&mut self, name: u32, entry: RawEntry) {
+        self.keys += 1;
+        let out = if self.is_within { &mut self.aside } else { &mut self.out };
+        (self.encode.whole)(out, name, entry.key(), entry.value(), entry.deadline());
+    }
+
+    /// Marks the moment of a large value and puts it into the queue; false for others.
+    fn enqueue(&mut self, name: u32, entry: RawEntry, place: impl FnOnce(Large) -> Large) -> bool {
+        let Some(encode) = self.encode.large else { return false };
+        let Some(shape) = entry.watched_mut().and_then(|value| value.watch(encode.part)) else {
+            return false;
+        };
+        let (key, deadline) = (entry.key().into(), entry.deadline());
+        self.larges.push_back(place(Large { db: 0, table: 0, key, value: None, name, deadline, shape }));
+        self.keys += 1;
+        true
     }
 
     /// Two databases have exchanged their places.
     pub fn swap(&mut self, one: u32, other: u32) {
         self.names.swap(one as usize, other as usize);
+        for large in &mut self.larges {
+            large.db = match large.db {
+                db if db == one => other,
+                db if db == other => one,
+                db => db,
+            };
+        }
     }
 
-    fn encode_named(&mut self, db: u32, segment: Segment) -> usize {
-        let mut count = 0;
-        visit_prefetched(segment, |word| {
-            let entry = word.entry();
-            (self.encode)(&mut self.out, db, entry.key(), entry.value(), entry.deadline());
-            count += 1;
-        });
-        self.out.keys += count as u64;
-        count
-    }
-
-    /// Takes over a table that is detached.
-    pub fn adopt(&mut self, db: u32, table: Table) {
+    /// Takes over a table that is detached: number `number` of its database.
+    pub fn adopt(&mut self, db: u32, number: usize, mut table: Table, key: HashKey) {
+        let is_there = |large: &&mut Large| large.value.is_none() && large.db == db && large.table == number;
+        for large in self.larges.iter_mut().filter(is_there) {
+            let hash = key.hash(&large.key);
+            if let Some(place) = table.find(hash, &large.key) {
+                large.value = take_value(&mut table, place.entry());
+            }
+        }
         self.left.push_back(Left { db: self.names[db as usize], table, place: 0 });
     }
 
-    /// The tables that were adopted.
-    pub fn into_left(self) -> impl Iterator<Item = Table> {
-        self.left.into_iter().map(|left| left.table)
+    /// Takes over a value that was taken out of the keyspace; gives it back where it is not a watched one.
+    pub fn adopt_value(&mut self, db: u32, table: usize, key: &[u8], value: Value) -> Option<Value> {
+        let mut value = value;
+        if !value.watched_mut().is_some_and(|watched| watched.is_watched()) {
+            return Some(value);
+        }
+        match self.larges.iter_mut().find(|large| large.is_at(db, table, key)) {
+            Some(large) => large.value = Some(value),
+            None => self.is_broken = true,
+        }
+        None
+    }
+
+    /// As `adopt_value`, for a value that goes on elsewhere: all of it is written now.
+    pub fn finish_value(&mut self, db: u32, table: usize, key: &[u8], value: &mut Value) {
+        let Some(watched) = value.watched_mut().filter(|watched| watched.is_watched()) else { return };
+        let Some(at) = self.larges.iter().position(|large| large.is_at(db, table, key)) else {
+            self.is_broken = true;
+            return watched.unwatch();
+        };
+        let is_first = at == 0 && self.is_within;
+        let large = self.larges.remove(at).expect("it was found here");
+        let out = if self.is_within && !is_first { &mut self.aside } else { &mut self.out };
+        if let (Some(encode), false) = (self.encode.large, is_first) {
+            (encode.head)(out, large.name, &large.key, large.shape, large.deadline);
+        }
+        self.is_broken |= watched.walk(&mut out.bytes, usize::MAX) != Walked::Whole;
+        watched.unwatch();
+        if is_first {
+            self.end_large();
+        }
+    }
+
+    /// The first large value is written: what was put aside meanwhile follows.
+    fn end_large(&mut self) {
+        self.is_within = false;
+        if !self.aside.bytes.is_empty() {
+            self.out.last_db = self.aside.last_db;
+            self.out.bytes.append(&mut self.aside.bytes);
+        }
+        self.aside = SnapshotOut::default();
+    }
+
+    /// Writes on at the first large value; false when there is none.
+    fn walk_large(&mut self, ground: &mut Ground<'_>, bytes: usize) -> bool {
+        let Some(large) = self.larges.front_mut() else { return false };
+        if let (Some(encode), false) = (self.encode.large, self.is_within) {
+            (encode.head)(&mut self.out, large.name, &large.key, large.shape, large.deadline);
+            self.is_within = true;
+        }
+        let walked = match large.watched(ground.databases, ground.key) {
+            None => Walked::Broken,
+            Some(watched) => {
+                let walked = watched.walk(&mut self.out.bytes, bytes);
+                if walked != Walked::On {
+                    watched.unwatch();
+                }
+                walked
+            }
+        };
+        if walked != Walked::On {
+            self.is_broken |= walked == Walked::Broken;
+            let large = self.larges.pop_front().expect("the first one was written");
+            large.value.into_iter().for_each(|value| ground.garbage.add_value(value));
+            self.end_large();
+        }
+        true
+    }
+
+    /// Ends it before its end: no value is watched any more, and tables and values that were adopted are garbage.
+    pub fn give_up(self, ground: &mut Ground<'_>) {
+        for mut large in self.larges {
+            if let Some(watched) = large.watched(ground.databases, ground.key) {
+                watched.unwatch();
+            }
+            large.value.into_iter().for_each(|value| ground.garbage.add_value(value));
+        }
+        self.left.into_iter().for_each(|left| ground.garbage.add(left.table));
     }
 
     /// Walks on until the budget is used up. Detached tables that are done with go to the garbage.
-    pub fn step(
-        &mut self,
-        databases: &mut [Database],
-        garbage: &mut Garbage,
-        mark: bool,
-        budget: SnapshotBudget,
-    ) {
+    pub fn step(&mut self, ground: &mut Ground<'_>, budget: SnapshotBudget) {
         let bytes_max = self.out.bytes.len().saturating_add(budget.bytes);
         let mut entries = budget.entries.max(1);
         while entries > 0 && self.out.bytes.len() < bytes_max {
-            if let Some(left) = self.left.front_mut() {
-                let (db, place) = (left.db, left.place);
-                let Some(segment) = left.table.segment_at(place).filter(|segment| !segment.is_none()) else {
-                    self.left.pop_front().into_iter().for_each(|left| garbage.add(left.table));
-                    continue;
-                };
-                left.place += 1 << (left.table.depth() - segment.depth());
-                let encoded = if segment.mark() == mark { 0 } else { self.encode_named(db, segment) };
-                entries = entries.saturating_sub(encoded.max(1));
+            let bytes = bytes_max - self.out.bytes.len();
+            if self.walk_large(ground, bytes) {
                 continue;
             }
-            let place = self.names.iter().position(|name| *name as usize == self.db);
-            let Some(database) = place.and_then(|place| databases.get_mut(place)) else {
-                self.is_done = true;
-                return;
+            let budget = SnapshotBudget { entries, bytes };
+            let encoded = match self.left.is_empty() {
+                false => self.step_left(ground, budget),
+                true => match self.step_database(ground, budget) {
+                    Some(encoded) => encoded,
+                    None => {
+                        self.is_done = true;
+                        return;
+                    }
+                },
             };
-            if self.prefix >> 32 != 0 {
-                self.prefix = 0;
-                self.table += 1;
-            }
-            let Some(at) = database.next_filled(self.table) else {
-                (self.db, self.table, self.prefix) = (self.db + 1, 0, 0);
-                continue;
-            };
-            if at != self.table {
-                (self.table, self.prefix) = (at, 0);
-            }
-            let table = &mut database.tables[at];
-            let hash = self.prefix << 32;
-            let segment = table.segment(hash);
-            let width = 1 << (32 - segment.depth());
-            self.prefix = (self.prefix & !(width - 1)) + width;
-            if segment.mark() == mark {
-                continue;
-            }
-            table.set_mark(hash, mark);
-            let encoded = self.encode_named(self.db as u32, segment);
             entries = entries.saturating_sub(encoded.max(1));
         }
     }
+
+    /// Walks on in the first table that was detached.
+    fn step_left(&mut self, ground: &mut Ground<'_>, budget: SnapshotBudget) -> usize {
+        let Some(mut left) = self.left.pop_front() else { return 0 };
+        let Some(segment) = left.table.segment_at(left.place).filter(|segment| !segment.is_none()) else {
+            ground.garbage.add(left.table);
+            return 0;
+        };
+        let (mut encoded, mut is_over) = (0, true);
+        if segment.mark() != ground.mark {
+            let mut owned = Vec::new();
+            (encoded, is_over) = self.encode_segment(left.db, segment, budget, |entry| owned.push(entry));
+            for entry in owned {
+                let value = take_value(&mut left.table, entry);
+                let key = entry.key();
+                self.larges
+                    .iter_mut()
+                    .rev()
+                    .find(|large| *large.key == *key && large.value.is_none())
+                    .into_iter()
+                    .zip(value)
+                    .for_each(|(large, value)| large.value = Some(value));
+            }
+        }
+        if is_over {
+            left.place += 1 << (left.table.depth() - segment.depth());
+        }
+        self.left.push_front(left);
+        encoded
+    }
+
+    /// Walks on in the databases; `None` at their end.
+    fn step_database(&mut self, ground: &mut Ground<'_>, budget: SnapshotBudget) -> Option<usize> {
+        let place = self.names.iter().position(|name| *name as usize == self.db)?;
+        let database = ground.databases.get_mut(place)?;
+        if self.prefix >> 32 != 0 {
+            self.prefix = 0;
+            self.table += 1;
+        }
+        let Some(at) = database.next_filled(self.table) else {
+            (self.db, self.table, self.prefix) = (self.db + 1, 0, 0);
+            return Some(0);
+        };
+        if at != self.table {
+            (self.table, self.prefix) = (at, 0);
+        }
+        let hash = self.prefix << 32;
+        let segment = database.tables[at].segment(hash);
+        let (mut encoded, mut is_over) = (0, true);
+        if segment.mark() != ground.mark {
+            let first = self.larges.len();
+            (encoded, is_over) = self.encode_segment(self.db as u32, segment, budget, |_| ());
+            self.larges.range_mut(first..).for_each(|large| (large.db, large.table) = (place as u32, at));
+        }
+        if is_over {
+            let width = 1 << (32 - segment.depth());
+            self.prefix = (self.prefix & !(width - 1)) + width;
+            database.tables[at].set_mark(hash, ground.mark);
+        }
+        Some(encoded)
+    }
+
+    /// Encodes what has no stamp of a segment, and takes the stamps off; `large` sees the large values, which are enqueued.
+    /// Returns how many entries that were, and whether the segment is done with: when the budget is used up, all before
+    /// get the stamp.
+    fn encode_segment(
+        &mut self,
+        db: u32,
+        segment: Segment,
+        budget: SnapshotBudget,
+        mut large: impl FnMut(RawEntry),
+    ) -> (usize, bool) {
+        let (mut encoded, mut at, mut stopped_at) = (0, 0, None);
+        let len = |snapshot: &Snapshot| snapshot.out.bytes.len() + snapshot.aside.bytes.len();
+        let bytes_max = len(self).saturating_add(budget.bytes);
+        visit_prefetched_values(segment, |word: Word| {
+            let entry = word.entry();
+            at += 1;
+            if stopped_at.is_some() {
+                return;
+            }
+            match entry.stamp() {
+                0 => {}
+                stamp => {
+                    entry.set_stamp(0);
+                    if stamp == self.stamp {
+                        return;
+                    }
+                }
+            }
+            encoded += 1;
+            if self.enqueue(db, entry, |large| large) {
+                large(entry);
+            } else {
+                self.put_whole(db, entry);
+            }
+            if encoded >= budget.entries || len(self) >= bytes_max {
+                stopped_at = Some(at);
+            }
+        });
+        let Some(stopped_at) = stopped_at.filter(|stopped_at| *stopped_at < at) else {
+            return (encoded, true);
+        };
+        segment.iter().take(stopped_at).for_each(|word| word.entry().set_stamp(self.stamp));
+        (encoded, false)
+    }
+
+    /// Takes the stamps of given up snapshots off all entries.
+    pub fn clear_stamps(databases: &mut [Database]) {
+        for table in databases.iter().flat_map(|database| &database.tables) {
+            for (_, segment) in table.segments() {
+                visit_prefetched(segment, |word| {
+                    if word.entry().stamp() != 0 {
+                        word.entry().set_stamp(0);
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl Large {
+    fn is_at(&self, db: u32, table: usize, key: &[u8]) -> bool {
+        self.value.is_none() && self.db == db && self.table == table && *self.key == *key
+    }
+}
+
+/// Takes the value out of an entry of a table that has left the keyspace; the entry stays where it is, with a number.
+fn take_value(table: &mut Table, entry: RawEntry) -> Option<Value> {
+    let before = entry.memory();
+    // A number takes as much room in an entry as the word of a collection.
+    let (same, value) = entry.replace(entry.deadline(), Payload::Integer(0));
+    assert!(same == entry);
+    table.count_memory(before, entry.memory());
+    value
 }

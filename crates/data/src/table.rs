@@ -100,6 +100,23 @@ pub(crate) fn visit_prefetched(segment: Segment, mut visit: impl FnMut(Word)) {
     }
 }
 
+/// As `visit_prefetched`, in a table of keys whose values will be read.
+pub(crate) fn visit_prefetched_values(segment: Segment, mut visit: impl FnMut(Word)) {
+    let mut words = [Word::EMPTY; BUCKETS_MAX * BUCKET_WORDS];
+    let count = gather(segment, &mut words);
+    let words = &words[..count];
+    words.iter().take(PREFETCH_AHEAD).for_each(|word| word.entry().prefetch());
+    for at in 0..count {
+        if let Some(ahead) = words.get(at + PREFETCH_AHEAD) {
+            ahead.entry().prefetch();
+        }
+        if let Some(ahead) = words.get(at + PREFETCH_AHEAD / 2) {
+            ahead.entry().prefetch_value();
+        }
+        visit(words[at]);
+    }
+}
+
 /// Compares keys; those of usual length without a call, in words of which the last two may overlap.
 #[inline(always)]
 fn is_same(one: &[u8], other: &[u8]) -> bool {
@@ -449,8 +466,8 @@ impl<E: Node> Table<E> {
 
     /// Merges the segment of `hash` with its neighbour if both are small.
     ///
-    /// Their marks must agree, so that a snapshot sees no half-encoded segment. Else they stay two for now: the
-    /// segment where something is removed is always marked, so the last removal of the two finds both marked.
+    /// Their marks must agree, so that a snapshot sees no half-encoded segment. Else they stay two for now: removals after the
+    /// snapshot find both marked.
     fn merge(&mut self, hash: u64) -> bool {
         let Some((_, neighbour)) = self.neighbour(hash) else { return false };
         let segment = self.segment(hash);

@@ -480,6 +480,11 @@ impl Engine {
         !self.core.is_stalled && (!self.core.sessions.ready.is_empty() || self.may_serve())
     }
 
+    /// Requests that ran so far. (CONFIG RESETSTAT sets it back.)
+    pub fn requests(&self) -> u64 {
+        self.core.stats.requests
+    }
+
     /// True when `conn` is one of the engine's.
     pub fn knows(&self, conn: ConnId) -> bool {
         self.core.sessions.at(conn).is_some()

@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::crc64::Crc64;
 use base::{Id, Now};
-use data::{Encode, Keyspace, SnapshotOut, ValueRef};
+use data::{Encode, EncodeLarge, Keyspace, Part, Shape, SnapshotOut, ValueRef};
 use wire::rdb::encoder::{self, Packing};
 
 /// Our own note: the offset of the end of the last real write in the data. The originals skip notes that they do not know.
@@ -82,7 +82,29 @@ impl Head<'_> {
 
 /// How keys are written: packed where that makes them smaller (`rdbcompression`), or as they are.
 pub(crate) fn encode(is_packed: bool) -> Encode {
-    if is_packed { packed } else { plain }
+    if is_packed {
+        Encode { whole: packed, large: Some(EncodeLarge { head: packed_head, part: packed_part }) }
+    } else {
+        Encode { whole: plain, large: Some(EncodeLarge { head: plain_head, part: plain_part }) }
+    }
+}
+
+fn packed_part(out: &mut Vec<u8>, part: Part<'_>) {
+    codec::part(out, part, Packing::Lzf);
+}
+
+fn plain_part(out: &mut Vec<u8>, part: Part<'_>) {
+    codec::part(out, part, Packing::Plain);
+}
+
+fn packed_head(out: &mut SnapshotOut, db: u32, key: &[u8], shape: Shape, deadline_ms: Option<u64>) {
+    before_key(out, db, deadline_ms);
+    codec::head(&mut out.bytes, key, shape, Packing::Lzf);
+}
+
+fn plain_head(out: &mut SnapshotOut, db: u32, key: &[u8], shape: Shape, deadline_ms: Option<u64>) {
+    before_key(out, db, deadline_ms);
+    codec::head(&mut out.bytes, key, shape, Packing::Plain);
 }
 
 fn packed(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline_ms: Option<u64>) {
@@ -101,6 +123,11 @@ fn write(
     deadline_ms: Option<u64>,
     packing: Packing,
 ) {
+    before_key(out, db, deadline_ms);
+    codec::entry(&mut out.bytes, key, value, packing);
+}
+
+fn before_key(out: &mut SnapshotOut, db: u32, deadline_ms: Option<u64>) {
     let bytes = &mut out.bytes;
     if out.last_db != Some(db) {
         out.last_db = Some(db);
@@ -109,7 +136,6 @@ fn write(
     if let Some(deadline_ms) = deadline_ms {
         encoder::deadline(bytes, deadline_ms);
     }
-    codec::entry(bytes, key, value, packing);
 }
 
 /// The checksum of what goes by, and the bytes that go first.

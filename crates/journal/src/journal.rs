@@ -528,6 +528,11 @@ impl Journal {
         );
     }
 
+    /// So many requests ran in this turn: the walk of a snapshot leaves them the most of the time.
+    pub fn note_requests(&mut self, count: u64) {
+        self.saver.note_requests(count);
+    }
+
     /// Ends the turn: starts snapshots, walks a slice, puts the stream out to the replicas, sets `wake_at` and `again`.
     pub fn seal(&mut self, turn: &mut Turn<'_>) {
         self.links.begin_seal(turn.now);

@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Id, Now, Time};
-use data::{Entry, Keyspace, Limits};
+use data::{Entry, KeyHash, Keyspace, Limits};
 use wire::rdb::{Decoder, Item, Value};
 
 /// How far a step came.
@@ -28,6 +28,20 @@ pub(crate) enum Step {
     Done,
 }
 
+/// 32: keys whose places in the table are asked for before the first of them is put in.
+const BATCH: usize = 32;
+
+/// A key on its way into the keyspace.
+struct Arriving {
+    db: u32,
+    key: Vec<u8>,
+    hash: KeyHash,
+    value: Value,
+    deadline_ms: Option<u64>,
+    /// Where it ends in the file.
+    ends_at: u64,
+}
+
 /// A load.
 pub(crate) struct Loader {
     /// What the file says, and what was done so far.
@@ -41,6 +55,8 @@ pub(crate) struct Loader {
     /// A key takes the place of one that is there; otherwise that ends the load.
     pub(crate) overwrites: bool,
     limits: Limits,
+    /// Decoded and not put in yet; empty between two steps.
+    arriving: Vec<Arriving>,
     pace: Pace,
     /// The database that the DELs of expired keys have selected.
     gone_db: Option<u32>,
@@ -89,6 +105,7 @@ impl Loader {
             keeps_expired,
             overwrites: false,
             limits: settings.limits,
+            arriving: Vec::new(),
             pace: Pace::default(),
             gone_db: None,
             replid: None,
@@ -143,6 +160,20 @@ impl Loader {
         keyspace: &mut Keyspace,
         gone: &mut Vec<u8>,
     ) -> Result<Step, String> {
+        let step = self.decode(budget, delay, now, keyspace, gone);
+        // What came before an error, or before the end, is there.
+        self.arrive(keyspace)?;
+        step
+    }
+
+    fn decode(
+        &mut self,
+        budget: usize,
+        delay: i64,
+        now: Now,
+        keyspace: &mut Keyspace,
+        gone: &mut Vec<u8>,
+    ) -> Result<Step, String> {
         let now_ms = now.unix.as_ms();
         let mut left = budget;
         while left > 0 {
@@ -190,8 +221,12 @@ impl Loader {
                 }
                 Item::Key { db, key, value, deadline_ms, .. } => {
                     left = left.saturating_sub(codec::cost(&value));
-                    self.insert(keyspace, db, &key, value, deadline_ms)
-                        .map_err(|flaw| format!("{flaw}; it ends at byte {}", self.at()))?;
+                    let (hash, ends_at) = (keyspace.hash(&key), self.at());
+                    keyspace.prefetch_bucket(db, hash);
+                    self.arriving.push(Arriving { db, key, hash, value, deadline_ms, ends_at });
+                    if self.arriving.len() == BATCH {
+                        self.arrive(keyspace)?;
+                    }
                     self.loaded.keys += 1;
                     self.pace.note_key(delay, now.mono);
                 }
@@ -229,16 +264,20 @@ impl Loader {
         gone.extend_from_slice(&crate::follow::command(&[b"DEL", key]));
     }
 
-    fn insert(
-        &self,
-        keyspace: &mut Keyspace,
-        db: u32,
-        key: &[u8],
-        value: Value,
-        deadline_ms: Option<u64>,
-    ) -> Result<(), String> {
-        let hash_key = keyspace.hash_key();
-        let hash = keyspace.hash(key);
+    /// Puts in what has arrived.
+    fn arrive(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        let mut arriving = core::mem::take(&mut self.arriving);
+        let result = arriving.drain(..).try_for_each(|one| {
+            let ends_at = one.ends_at;
+            self.insert(keyspace, one).map_err(|flaw| format!("{flaw}; it ends at byte {ends_at}"))
+        });
+        self.arriving = arriving;
+        result
+    }
+
+    fn insert(&self, keyspace: &mut Keyspace, arriving: Arriving) -> Result<(), String> {
+        let Arriving { db, key, hash, value, deadline_ms, .. } = arriving;
+        let (key, hash_key) = (&*key, keyspace.hash_key());
         if self.overwrites
             && let Entry::Occupied(entry) = keyspace.entry(db, key, hash)
         {

@@ -18,6 +18,8 @@ pub struct Node {
     pub(crate) rest: Rest,
     /// When the engine wants its next regular work.
     engine_wake_at: Time,
+    /// Requests that ran up to the last turn.
+    requests: u64,
 }
 
 /// Rounds of engine and consequences in one input, at most: each round makes progress, so reaching it is a bug.
@@ -34,7 +36,7 @@ impl Node {
         let is_clustered = settings::is_clustered(&config);
         let engine = Engine::new(config, random.fork(), is_clustered, Now::default());
         let rest = Rest::new(&engine.shared, identity, random);
-        Node { engine, rest, engine_wake_at: Time::START }
+        Node { engine, rest, engine_wake_at: Time::START, requests: 0 }
     }
 
     fn route(&mut self, now: Now, input: Input, out: &mut Outbox) {
@@ -202,8 +204,11 @@ impl Machine for Node {
         self.tell_moves(now, out);
         self.tell_set_slots(now, out);
         let selected = self.engine.shared.feed.selected();
+        let requests = self.engine.requests();
+        let ran = requests.saturating_sub(core::mem::replace(&mut self.requests, requests));
         self.with_turn(now, out, |journal, turn| {
             journal.note_selected(selected);
+            journal.note_requests(ran);
             journal.seal(turn);
         });
         self.settle(now, out);

@@ -7,6 +7,7 @@
 mod node;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use node::End;
 
@@ -15,6 +16,7 @@ use crate::flat::{Body, Form};
 use crate::listpack::Malformed;
 use crate::memory::size_class;
 use crate::value::{Encoding, Kind, StrRef, ValueRef};
+use crate::watch::Slot;
 use alloc::borrow::Cow;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -131,6 +133,7 @@ struct Row {
     nodes: VecDeque<Node>,
     len: usize,
     memory: usize,
+    watch: Slot<watch::Watch>,
 }
 
 /// A node as a dump has it.
@@ -188,6 +191,7 @@ impl List {
             }
         }
         let row = self.row();
+        row.before_end(end);
         let at = if end == End::Front { row.nodes.front_mut() } else { row.nodes.back_mut() };
         if let Some(node) = at {
             let before = node.memory_bytes();
@@ -214,6 +218,7 @@ impl List {
             return pop_of(&mut node, end, look);
         }
         let row = self.body.large_mut()?;
+        row.before_end(end);
         let node = if end == End::Front { row.nodes.front_mut() } else { row.nodes.back_mut() }?;
         let before = node.memory_bytes();
         node.open();
@@ -321,10 +326,7 @@ impl List {
                 return Chunk::Packed(Cow::Borrowed(elements.bytes), elements.count);
             }
             let node = front.get(at).unwrap_or_else(|| &back[at - front.len()]);
-            match node.plain() {
-                Some(text) => Chunk::Plain(text),
-                None => Chunk::Packed(node.elements(), node.len()),
-            }
+            chunk(node)
         })
     }
 
@@ -442,7 +444,7 @@ impl List {
 
     /// A row of one node that is not full becomes that node.
     fn shrink(&mut self, limits: &ListLimits) {
-        let Some(row) = self.body.large_mut() else { return };
+        let Some(row) = self.body.large_mut().filter(|row| row.watch.0.is_none()) else { return };
         let is_small = match row.nodes.front() {
             None => true,
             // Half full: the next few pushes shall not make it a row again.
@@ -453,6 +455,13 @@ impl List {
             node.open();
             self.body = body_of(node);
         }
+    }
+}
+
+fn chunk(node: &Node) -> Chunk<'_> {
+    match node.plain() {
+        Some(text) => Chunk::Plain(text),
+        None => Chunk::Packed(node.elements(), node.len()),
     }
 }
 
@@ -512,8 +521,19 @@ impl Row {
         self.nodes.insert(at, node);
     }
 
+    /// As `before`, for the node at an end.
+    #[inline]
+    fn before_end(&mut self, end: End) {
+        if self.watch.0.is_some() {
+            self.before(if end == End::Front { 0 } else { self.nodes.len().wrapping_sub(1) });
+        }
+    }
+
     /// Removes nodes; their elements are counted off, as far as they have some.
     fn remove(&mut self, range: core::ops::Range<usize>) {
+        if self.watch.0.is_some() {
+            range.clone().for_each(|at| self.before(at));
+        }
         for node in self.nodes.drain(range) {
             self.len -= node.len();
             self.memory -= node.memory_bytes();
@@ -525,6 +545,7 @@ impl Row {
 
     /// Changes a node, opened; the caller sees to `len`.
     fn change<R>(&mut self, at: usize, change: impl FnOnce(&mut Node) -> R) -> R {
+        self.before(at);
         let node = &mut self.nodes[at];
         let before = node.memory_bytes();
         node.open();
@@ -610,6 +631,7 @@ impl Row {
         if !limits.fits(len.saturating_sub(ListLimits::OVERHEAD), count - 1, 0) {
             return;
         }
+        self.before(at + 1);
         let mut right = self.nodes.remove(at + 1).expect("there is a next node");
         self.memory -= right.memory_bytes();
         right.open();

@@ -110,6 +110,8 @@ pub(super) struct Node {
     /// Where the elements start, or what the node is else.
     start: u32,
     count: u32,
+    /// Its number for a snapshot under way; 0: none.
+    pub(super) number: u32,
 }
 
 /// Which elements of a row.
@@ -127,7 +129,7 @@ impl Node {
         if is_plain {
             let mut bytes = Vec::with_capacity(size_class(text.len()));
             bytes.extend_from_slice(text);
-            return Node { bytes, start: PLAIN, count: 1 };
+            return Node { bytes, start: PLAIN, count: 1, number: 0 };
         }
         let mut node = Node::default();
         node.push(End::Back, text);
@@ -138,14 +140,19 @@ impl Node {
     pub(super) fn of_listpack(mut bytes: Vec<u8>) -> Result<Node, Malformed> {
         let count = check(&bytes)?;
         bytes.pop();
-        Ok(Node { bytes, start: HEADER as u32, count: u32::try_from(count).map_err(|_| Malformed)? })
+        Ok(Node {
+            bytes,
+            start: HEADER as u32,
+            count: u32::try_from(count).map_err(|_| Malformed)?,
+            number: 0,
+        })
     }
 
     /// The lone node of a small list.
     #[inline]
     pub(super) fn of_lone(bytes: Vec<u8>) -> Node {
         let [_, _, start, count] = bytes.first_chunk().map_or([0; 4], |head| words(*head));
-        Node { bytes, start: start as u32, count: count as u32 }
+        Node { bytes, start: start as u32, count: count as u32, number: 0 }
     }
 
     /// True when it may be the lone node of a small list.
@@ -430,7 +437,7 @@ impl Node {
         let mut bytes = Vec::with_capacity(size_class(HEAD + self.bytes.len() - at));
         bytes.resize(HEAD, 0);
         bytes.extend_from_slice(&self.bytes[at..]);
-        let right = Node { bytes, start: HEAD as u32, count: self.count - index as u32 };
+        let right = Node { bytes, start: HEAD as u32, count: self.count - index as u32, number: 0 };
         self.bytes.truncate(at);
         self.count = index as u32;
         self.tighten();

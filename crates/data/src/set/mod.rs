@@ -24,6 +24,7 @@ use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef, integer_of};
 use crate::walk::{Found, Walk};
+use crate::watch::{BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::vec::Vec;
 use base::Random;
 use member::Member;
@@ -68,6 +69,7 @@ struct Large {
     key: HashKey,
     /// While it is being freed: the places of the table's directory that are left.
     dying: Option<usize>,
+    watch: Slot<Elements>,
 }
 
 /// What a set is, to look at.
@@ -239,6 +241,7 @@ impl Set {
         let large = self.body.large_mut().expect("flat layouts were dealt with above");
         let hash = large.key.hash(member);
         if is_known_new {
+            large.before(hash, None);
             large.table.insert(hash, Member::new(member), large.key, false);
             return true;
         }
@@ -278,6 +281,7 @@ impl Set {
         if let Some(large) = self.body.large_mut() {
             let hash = large.key.hash(member);
             let Some(place) = large.table.find(hash, member) else { return false };
+            large.before(hash, Some(place.word().node()));
             large.table.remove(hash, place).free();
             return true;
         }
@@ -379,7 +383,11 @@ impl Set {
             return None;
         }
         if let Some(large) = self.body.large_mut() {
-            return large.table.take_random(random).map(|member| Taken(TakenFrom::Table(member)));
+            let member = large.table.take_random(random)?;
+            if large.watch.0.is_some() {
+                large.before(large.key.hash(member.key()), Some(member));
+            }
+            return Some(Taken(TakenFrom::Table(member)));
         }
         let index = random.below(self.len() as u64) as usize;
         if let Form::Ints(ints) = self.form() {
@@ -439,6 +447,7 @@ impl Set {
                     table: large.table.copied(|_| (), Member::duplicate),
                     key: large.key,
                     dying: None,
+                    watch: Slot(None),
                 }),
             },
         }
@@ -494,7 +503,7 @@ impl Set {
 
     /// The members in a table, where equal ones are one.
     fn to_large(&self, key: HashKey) -> Large {
-        let mut large = Large { table: Table::default(), key, dying: None };
+        let mut large = Large { table: Table::default(), key, dying: None, watch: Slot(None) };
         let mut room = IntText::default();
         for member in self.iter() {
             let text = member.bytes(&mut room);
@@ -511,8 +520,44 @@ impl Large {
         if self.table.find(hash, text).is_some() {
             return false;
         }
+        self.before(hash, None);
         self.table.insert(hash, Member::new(text), self.key, false);
         true
+    }
+
+    /// A member is about to go, or to come: a snapshot under way saves it.
+    #[inline]
+    fn before(&mut self, hash: u64, old: Option<Member>) {
+        if let Some(watch) = &mut self.watch.0 {
+            watch.before(hash, old.map(|member| Part::Member(member.key())));
+        }
+    }
+}
+
+impl Watched for Set {
+    fn watch(&mut self, encode: EncodePart) -> Option<Shape> {
+        let is_large = Collection::memory_bytes(self) >= BYTES_MIN;
+        let large = self.body.large_mut().filter(|_| is_large)?;
+        let len = large.table.len();
+        large.watch = Slot(Some(Elements::new(encode, len)));
+        Some(Shape::Set(len))
+    }
+
+    fn is_watched(&self) -> bool {
+        matches!(self.form(), Form::Table(large) if large.watch.0.is_some())
+    }
+
+    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+        let Some(large) = self.body.large_mut() else { return Walked::Broken };
+        let Some(watch) = &mut large.watch.0 else { return Walked::Broken };
+        let part = |member: Member| Some(Part::Member(member.key()));
+        watch.walk(&large.table, large.key, (out, bytes), part)
+    }
+
+    fn unwatch(&mut self) {
+        if let Some(large) = self.body.large_mut() {
+            large.watch = Slot(None);
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use crate::node::Node as _;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
 use crate::value::StrRef;
+use crate::watch::{Elements, EncodePart, Part, Slot, Walked};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
 use core::ops::Range;
@@ -22,6 +24,7 @@ pub(super) struct Large {
     key: HashKey,
     /// Places of the table that are still to be freed; the table's own number until freeing starts.
     left: Option<usize>,
+    watch: Slot<Elements>,
 }
 
 // SAFETY: the table and the tree share entries that belong to this value alone; nothing in them is tied to a thread.
@@ -63,12 +66,14 @@ impl Large {
             Some(place) => {
                 let node = place.word().node::<Member>();
                 let before = node.score();
-                if let Some(score) = choose(Some(before)) {
+                if let Some(score) = choose(Some(before)).filter(|score| *score != before) {
+                    self.before(hash, Some((before, node)));
                     self.rescore(node, before, score);
                 }
             }
             None => {
                 if let Some(score) = choose(None) {
+                    self.before(hash, None);
                     let node = Member::new(member, score);
                     self.table.insert(hash, node, self.key, false);
                     self.tree.insert(Item { score, member: node });
@@ -78,9 +83,6 @@ impl Large {
     }
 
     fn rescore(&mut self, node: Member, before: f64, score: f64) {
-        if before == score {
-            return;
-        }
         node.set_score(score);
         self.tree.rescore(Item { score: before, member: node }, score);
     }
@@ -90,6 +92,7 @@ impl Large {
         let hash = self.key.hash(member);
         let Some(place) = self.table.find(hash, member) else { return false };
         let node = place.word().node::<Member>();
+        self.before(hash, Some((node.score(), node)));
         self.tree.remove(Item { score: node.score(), member: node });
         self.table.remove(hash, place).free();
         true
@@ -112,6 +115,7 @@ impl Large {
             }
             let Some(item) = at.checked_sub(AHEAD).and_then(|at| items.get(at)) else { continue };
             let (member, hash) = (item.member.key(), before);
+            self.before(hash, Some((item.score, item.member)));
             let place = self.table.find(hash, member).expect("what the tree has is in the table");
             self.table.remove(hash, place).free();
         }
@@ -161,7 +165,7 @@ impl Large {
                 copy
             },
         );
-        Large { tree: Tree::of_sorted(&items), table, key: self.key, left: None }
+        Large { tree: Tree::of_sorted(&items), table, key: self.key, left: None, watch: Slot(None) }
     }
 
     /// As `Hash::scan`.
@@ -189,6 +193,61 @@ impl Large {
             || self.left.as_mut().is_some_and(|left| self.table.free_slice(left, budget))
     }
 
+    /// A member is about to be changed or to go, with its score, or to come: a snapshot under way saves it.
+    #[inline]
+    fn before(&mut self, hash: u64, old: Option<(f64, Member)>) {
+        if let Some(watch) = &mut self.watch.0 {
+            // What was walked is passed by, too, where it comes to lie before the walker again.
+            let is_walked = |(score, member): &(f64, Member)| {
+                watch.last.as_ref().is_some_and(|last| !is_below(*score, member.key(), last))
+            };
+            let old = old.filter(|old| !is_walked(old));
+            watch.touch(hash, old.map(|(score, member)| Part::Scored(member.key(), score)));
+        }
+    }
+
+    /// See `watch::Watched`.
+    pub fn watch(&mut self, encode: EncodePart) {
+        self.watch = Slot(Some(Elements::new(encode, self.len())));
+    }
+
+    pub fn is_watched(&self) -> bool {
+        self.watch.0.is_some()
+    }
+
+    pub fn unwatch(&mut self) {
+        self.watch = Slot(None);
+    }
+
+    /// Walks from the highest rank down.
+    pub fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+        let Some(mut watch) = self.watch.0.take() else { return Walked::Broken };
+        watch.put_beside(out);
+        let left = match &watch.last {
+            None => self.len(),
+            Some(last) => self.tree.partition_point(|item| is_below(item.score, item.member.key(), last)),
+        };
+        let (until, mut last) = (out.len().saturating_add(bytes), None);
+        let mut walk = self.range(0..left).rev();
+        for _ in 0..left.min(bytes.max(1)) {
+            let Some((StrRef::Bytes(member), score)) = walk.next() else { break };
+            if !watch.is_touched(|| self.key.hash(member)) {
+                watch.put(out, Part::Scored(member, score));
+            }
+            last = Some((score, member));
+            if out.len() >= until {
+                break;
+            }
+        }
+        let is_over = walk.len() == 0;
+        if let Some((score, member)) = last {
+            watch.last = Some((score, member.into()));
+        }
+        let walked = if is_over { watch.end() } else { Walked::On };
+        self.watch = Slot(Some(watch));
+        walked
+    }
+
     #[cfg(test)]
     pub fn check(&self) {
         self.tree.check();
@@ -199,6 +258,11 @@ impl Large {
             }
         }
     }
+}
+
+/// True when a member with its score stands before another one.
+fn is_below(score: f64, member: &[u8], (other_score, other): &(f64, Box<[u8]>)) -> bool {
+    if score == *other_score { member < &**other } else { score < *other_score }
 }
 
 /// Members collected without an order: what a union or a load makes.
@@ -238,7 +302,13 @@ impl Heap {
             let scores = one.score.partial_cmp(&other.score).expect("no score is a NaN");
             scores.then_with(|| one.member.key().cmp(other.member.key()))
         });
-        Large { tree: Tree::of_sorted(&items), table: self.table, key: self.key, left: None }
+        Large {
+            tree: Tree::of_sorted(&items),
+            table: self.table,
+            key: self.key,
+            left: None,
+            watch: Slot(None),
+        }
     }
 }
 
@@ -312,6 +382,12 @@ impl Walk<'_> {
         let leaf_start = rank - at;
         let start = self.ranks.start.saturating_sub(leaf_start);
         &leaf[start..leaf.len().min(self.ranks.end - leaf_start)]
+    }
+}
+
+impl ExactSizeIterator for Walk<'_> {
+    fn len(&self) -> usize {
+        self.ranks.len()
     }
 }
 

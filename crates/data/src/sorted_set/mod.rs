@@ -19,6 +19,7 @@ use crate::limits;
 use crate::listpack::{Listpack, Malformed, View};
 use crate::table::{HashKey, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
+use crate::watch::{BYTES_MIN, EncodePart, Shape, Walked, Watched};
 use alloc::vec::{self, Vec};
 use base::Random;
 use core::iter::Rev;
@@ -397,6 +398,29 @@ impl Collection for SortedSet {
 
     fn free_slice(&mut self, budget: &mut usize) -> bool {
         self.body.large_mut().is_some_and(|large| large.free_slice(budget))
+    }
+}
+
+impl Watched for SortedSet {
+    fn watch(&mut self, encode: EncodePart) -> Option<Shape> {
+        let is_large = Collection::memory_bytes(self) >= BYTES_MIN;
+        let large = self.body.large_mut().filter(|_| is_large)?;
+        large.watch(encode);
+        Some(Shape::SortedSet(large.len()))
+    }
+
+    fn is_watched(&self) -> bool {
+        matches!(self.body.form(), Form::Large(large) if large.is_watched())
+    }
+
+    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+        self.body.large_mut().map_or(Walked::Broken, |large| large.walk(out, bytes))
+    }
+
+    fn unwatch(&mut self) {
+        if let Some(large) = self.body.large_mut() {
+            large.unwatch();
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::node::{Entry, Head, Master, Node};
 use super::runs::{Keyed, Place, Runs};
+use super::watch::Watch;
 use super::{StreamId, StreamLimits};
 use crate::listpack::Malformed;
+use crate::watch::Slot;
 use alloc::vec::Vec;
 
 /// 1 GiB: no node grows beyond, whatever the limits say, and no entry's texts together. As the original.
@@ -12,7 +14,9 @@ pub const NODE_BYTES_MAX: usize = 1 << 30;
 /// The entries.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    nodes: Runs<Node>,
+    pub(super) nodes: Runs<Node>,
+    /// What a snapshot under way has left to write.
+    pub(super) watch: Slot<Watch>,
     /// Size classes of all listpacks.
     pack_bytes: usize,
     pub(super) len: u64,
@@ -118,6 +122,12 @@ impl Log {
                     ((master.live + master.deleted) as u64) < limits.node_entries
                 })
         };
+        if let Some(watch) = &mut self.watch.0 {
+            match self.nodes.last() {
+                Some(node) if fits(node) => watch.before(node),
+                _ => watch.before_new(id),
+            }
+        }
         match self.nodes.last_mut() {
             Some(node) if fits(node) => {
                 let before = node.pack_bytes();
@@ -180,7 +190,17 @@ impl Log {
         }
     }
 
+    /// A node is about to be changed or to go: a snapshot under way saves it.
+    fn before(&mut self, place: Place) {
+        if let Some(watch) = &mut self.watch.0
+            && let Some(node) = self.nodes.at(place)
+        {
+            watch.before(node);
+        }
+    }
+
     fn drop_node(&mut self, place: Place) {
+        self.before(place);
         let node = self.nodes.remove_at(place);
         self.pack_bytes -= node.pack_bytes();
     }
@@ -236,6 +256,7 @@ impl Log {
         if master.live == 1 {
             self.drop_node(place);
         } else {
+            self.before(place);
             let node = self.nodes.at_mut(place);
             let before = node.pack_bytes();
             node.bury(&head);
@@ -288,6 +309,7 @@ impl Log {
     /// Makes tombstones of the first entries of the first node.
     fn trim_first_node(&mut self, trim: Trim, master: &Master) -> u64 {
         let place = self.nodes.first_place();
+        self.before(place);
         let node = self.nodes.at_mut(place);
         let before = node.pack_bytes();
         let mut dropped = 0;

@@ -12,6 +12,7 @@ mod node;
 mod parts;
 mod radix;
 mod runs;
+mod watch;
 
 use crate::collection::Collection;
 use crate::value::{Encoding, Kind, ValueRef};

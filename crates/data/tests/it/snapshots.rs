@@ -1,7 +1,7 @@
 //! A snapshot holds exactly what was there when it began, whatever happens meanwhile.
 
 use crate::world::{Held, State, World, held, scaled};
-use data::{Progress, SnapshotBudget, SnapshotOut, ValueRef};
+use data::{Encode, Progress, SnapshotBudget, SnapshotOut, ValueRef};
 use std::cell::RefCell;
 
 thread_local! {
@@ -18,6 +18,8 @@ fn encode(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadl
     assert!(before.is_none(), "{key:?} was encoded twice");
 }
 
+const ENCODE: Encode = Encode { whole: encode, large: None };
+
 fn snapshot_among_changes(seed: u64, clustered: bool) {
     let mut world = World::new(seed, clustered, scaled(8_000) as u64);
     let filled = world.random.below(20_000) as usize;
@@ -25,7 +27,7 @@ fn snapshot_among_changes(seed: u64, clustered: bool) {
     for _ in 0..2 {
         SEEN.with_borrow_mut(State::clear);
         let expected = world.model.clone();
-        world.space.snapshot_begin(encode);
+        world.space.snapshot_begin(ENCODE);
         let grow = world.random.chance(1, 2);
         loop {
             let changes = world.random.below(400) as usize;
@@ -91,14 +93,14 @@ fn an_aborted_snapshot_leaves_no_trace() {
     let mut world = World::new(3, false, 3_000);
     world.run(scaled(9_000), true);
     SEEN.with_borrow_mut(State::clear);
-    world.space.snapshot_begin(encode);
+    world.space.snapshot_begin(ENCODE);
     world.space.snapshot_step(SnapshotBudget { entries: 100, bytes: 1 << 20 });
     world.run(scaled(500), true);
     world.space.snapshot_abort();
     world.run(scaled(500), true);
     SEEN.with_borrow_mut(State::clear);
     let expected = world.model.clone();
-    world.space.snapshot_begin(encode);
+    world.space.snapshot_begin(ENCODE);
     while world.space.snapshot_step(SnapshotBudget { entries: 1_000, bytes: 1 << 20 }) == Progress::Walking {}
     SEEN.with_borrow(|seen| assert!(*seen == expected));
 }

@@ -14,7 +14,7 @@ const PER_COMMAND: usize = 64;
 
 /// How keys are written.
 pub(crate) fn encode() -> Encode {
-    write
+    Encode { whole: write, large: None }
 }
 
 fn write(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline_ms: Option<u64>) {

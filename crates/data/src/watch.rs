@@ -1,0 +1,209 @@
+//! Watch: the state that a large collection had when a snapshot came to it, while the collection is changed.
+//!
+//! ```text
+//!   watch (marks the moment, in constant time or by node) --> walk, walk, ... --> unwatch
+//!                                    a change meanwhile first saves the element or node that it touches
+//! ```
+//!
+//! A collection of elements (hash, set, sorted set) is walked in an order of its own. Whoever changes an element that was not
+//! walked yet hands its old state to the watch, which writes it beside; from then on the element is the watch's no more, and the
+//! walker passes it by. Lists and streams save nodes in the same way, but keep their order (`list`, `stream`).
+//!
+//! Invariant: each element of the moment is written once, by the walker or when it is first changed.
+
+use crate::list::Chunk;
+use crate::node::Node;
+use crate::stream::{Stream, StreamId};
+use crate::table::{HashKey, Table, visit_prefetched};
+use crate::value::StrRef;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+
+/// 64 KiB: a smaller collection is encoded whole.
+pub(crate) const BYTES_MIN: usize = 64 << 10;
+
+/// Encodes one part of a large value.
+pub type EncodePart = fn(&mut Vec<u8>, Part<'_>);
+
+/// How many parts of which kind a large value has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Fields; true where some have deadlines.
+    Hash(usize, bool),
+    /// Members.
+    Set(usize),
+    /// Members with scores.
+    SortedSet(usize),
+    /// Nodes.
+    List(usize),
+    /// Nodes, and the rest of a stream behind them.
+    Stream(usize),
+}
+
+/// A part of a large value.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// A field, its value, and its deadline where some field has one.
+    Field(StrRef<'a>, StrRef<'a>, Option<Option<u64>>),
+    /// A member of a set.
+    Member(&'a [u8]),
+    /// A member of a sorted set.
+    Scored(&'a [u8], f64),
+    /// A node of a list.
+    Chunk(Chunk<'a>),
+    /// A node of a stream.
+    Pack(StreamId, &'a [u8]),
+    /// All of a stream but its nodes.
+    Rest(&'a Stream),
+}
+
+/// A collection that can be walked for a snapshot while it changes.
+pub(crate) trait Watched: Debug {
+    /// Marks the moment; `None` where the value is to be encoded whole, because it is small.
+    fn watch(&mut self, encode: EncodePart) -> Option<Shape>;
+
+    /// The moment is marked, and the walk is not over.
+    fn is_watched(&self) -> bool;
+
+    /// Writes about `bytes` bytes more of what there was at the moment.
+    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked;
+
+    /// Ends the walk.
+    fn unwatch(&mut self);
+}
+
+/// How far a walk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walked {
+    /// There is more.
+    On,
+    /// All was written.
+    Whole,
+    /// Less or more was written than there was: a change went by unseen.
+    Broken,
+}
+
+/// Where the watch of a collection lies. A copy of the collection is not watched.
+#[derive(Debug)]
+pub(crate) struct Slot<T>(pub Option<Box<T>>);
+
+impl<T> Default for Slot<T> {
+    fn default() -> Slot<T> {
+        Slot(None)
+    }
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Slot<T> {
+        Slot(None)
+    }
+}
+
+/// The watch of elements that have hashes.
+#[derive(Debug)]
+pub(crate) struct Elements {
+    pub encode: EncodePart,
+    /// Hashes of elements that are not the walker's any more, though it would come to them.
+    touched: BTreeSet<u64>,
+    /// Encoded elements that were changed before the walker came.
+    beside: Vec<u8>,
+    /// Elements that are not written yet.
+    left: usize,
+    /// How far a walk through a table is: hash prefix in 32 bits (2^32: the end).
+    at: u64,
+    /// What was written last by a walk in order.
+    pub last: Option<(f64, Box<[u8]>)>,
+}
+
+impl Elements {
+    pub fn new(encode: EncodePart, len: usize) -> Box<Elements> {
+        let touched = BTreeSet::new();
+        Box::new(Elements { encode, touched, beside: Vec::new(), left: len, at: 0, last: None })
+    }
+
+    /// An element of a table is about to be changed, or to come (then there is no `old`).
+    #[cold]
+    pub fn before(&mut self, hash: u64, old: Option<Part<'_>>) {
+        if hash >> 32 >= self.at {
+            self.touch(hash, old);
+        }
+    }
+
+    /// As `before`, where the caller knows that `old` was not walked yet.
+    pub fn touch(&mut self, hash: u64, old: Option<Part<'_>>) {
+        if self.touched.insert(hash)
+            && let Some(old) = old
+        {
+            (self.encode)(&mut self.beside, old);
+            self.left = self.left.wrapping_sub(1);
+        }
+    }
+
+    /// True when this element is not the walker's.
+    pub fn is_touched(&self, hash: impl FnOnce() -> u64) -> bool {
+        !self.touched.is_empty() && self.touched.contains(&hash())
+    }
+
+    /// Writes an element of the moment.
+    pub fn put(&mut self, out: &mut Vec<u8>, part: Part<'_>) {
+        (self.encode)(out, part);
+        self.left = self.left.wrapping_sub(1);
+    }
+
+    /// Writes what was saved beside.
+    pub fn put_beside(&mut self, out: &mut Vec<u8>) {
+        if !self.beside.is_empty() {
+            out.append(&mut self.beside);
+            self.beside = Vec::new();
+        }
+    }
+
+    /// The end, where the walker has been everywhere.
+    pub fn end(&self) -> Walked {
+        if self.left == 0 { Walked::Whole } else { Walked::Broken }
+    }
+
+    /// Walks through a table, by whole segments.
+    pub fn walk<E: Node>(
+        &mut self,
+        table: &Table<E>,
+        key: HashKey,
+        (out, bytes): (&mut Vec<u8>, usize),
+        part: impl Fn(E) -> Option<Part<'static>>,
+    ) -> Walked {
+        self.put_beside(out);
+        let until = out.len().saturating_add(bytes);
+        while self.at >> 32 == 0 && table.len() > 0 {
+            if out.len() >= until {
+                return Walked::On;
+            }
+            let segment = table.segment(self.at << 32);
+            let width = 1u64 << (32 - segment.depth());
+            let start = self.at & !(width - 1);
+            let end = start + width;
+            let last = (end << 32).wrapping_sub(1);
+            let touched: Vec<u64> = self.touched.range(self.at << 32..=last).copied().collect();
+            // A segment that was merged with one that was walked begins before the walker's place.
+            let is_whole = start == self.at && touched.is_empty();
+            visit_prefetched(segment, |word| {
+                let node = word.node::<E>();
+                if !is_whole {
+                    let hash = key.hash(node.key());
+                    if hash >> 32 < self.at || touched.binary_search(&hash).is_ok() {
+                        return;
+                    }
+                }
+                if let Some(part) = part(node) {
+                    self.put(out, part);
+                }
+            });
+            for hash in &touched {
+                self.touched.remove(hash);
+            }
+            self.at = end;
+        }
+        self.end()
+    }
+}

@@ -232,6 +232,17 @@ class Values:
             return b"%d-*" % (self.last + 1)
         return self.id()
 
+    def setid(self):
+        """Valkey 9.1 takes no id below that of the last deleted entry, which 7.0 does: one that is above all."""
+        if not self.newer:
+            return self.id()
+        self.last = max(getattr(self, "last", 0), 60) + 1
+        return b"%d-%d" % (self.last, self.draw(0, 3))
+
+    def few(self):
+        """A count for which the originals ask for memory at once."""
+        return self.pick([b"1", b"2", b"5", b"10", b"100", b"0", b"-1", b"x", b""])
+
     def group(self):
         return b"g%d" % self.draw(2)
 
@@ -341,8 +352,8 @@ REDIS = {
         (1, "XREAD COUNT 2 STREAMS {x} {x} {id} {id}"), (1, "XREAD BLOCK 1 STREAMS {x} $"), (4, "XGROUP CREATE {x} {group} {id} ?MKSTREAM ?ENTRIESREAD,{count}"), (1, "XGROUP CREATECONSUMER {x} {group} {consumer}"),
         (1, "XGROUP DELCONSUMER {x} {group} {consumer}"), (1, "XGROUP DESTROY {x} {group}"), (1, "XGROUP SETID {x} {group} {id} ?ENTRIESREAD,{count}"),
         (5, "XREADGROUP GROUP {group} {consumer} ?COUNT,{count} ?NOACK STREAMS {x} >|{id}"), (2, "XACK {x} {group} {id}*"), (2, "XCLAIM {x} {group} {consumer} 0 {id}* ?JUSTID"), (1, "XCLAIM {x} {group} {consumer} 0 {id}* RETRYCOUNT {count} ?FORCE ?JUSTID"),
-        (1, "XAUTOCLAIM {x} {group} {consumer} 0 {id} ?COUNT,{count} ?JUSTID"), (2, "XPENDING {x} {group}"), (1, "XPENDING {x} {group} - + 10 ?{consumer}"), (1, "XINFO STREAM {x}"),
-        (1, "XINFO GROUPS {x}"), (1, "XINFO CONSUMERS {x} {group}"), (1, "XINFO STREAM {x} FULL ?COUNT,{count}"), (1, "XSETID {x} {id} ?ENTRIESADDED,{count},MAXDELETEDID,{id}"),
+        (1, "XAUTOCLAIM {x} {group} {consumer} 0 {id} ?COUNT,{few} ?JUSTID"), (2, "XPENDING {x} {group}"), (1, "XPENDING {x} {group} - + 10 ?{consumer}"), (1, "XINFO STREAM {x}"),
+        (1, "XINFO GROUPS {x}"), (1, "XINFO CONSUMERS {x} {group}"), (1, "XINFO STREAM {x} FULL ?COUNT,{count}"), (1, "XSETID {x} {setid} ?ENTRIESADDED,{count},MAXDELETEDID,{id}"),
     ],
     "keys": [
         (2, "DEL {k}*"), (1, "UNLINK {k}*"), (2, "EXISTS {k}*"), (2, "TYPE {k}"), (1, "TOUCH {k}*"), (2, "RENAME {k} {k}"), (1, "RENAMENX {k} {k}"), (2, "EXPIRE {k} {ttl} ?NX|XX|GT|LT"), (1, "PEXPIRE {k} {ttlms} ?NX|XX|GT|LT"),
@@ -356,7 +367,7 @@ REDIS = {
         (1, "COMMAND INFO nosuch"), (1, "COMMAND LIST FILTERBY PATTERN xrev*|lpos|none*"), (1, "COMMAND NOSUCH"), (1, "CONFIG GET maxmemory-policy|hz|nosuch|list-compress-depth|lfu-*"), (1, "CONFIG SET nosuch|hz|lfu-log-factor {integer}"),
         (1, "CLIENT SETNAME {f}|{element}"), (1, "CLIENT GETNAME"), (1, "CLIENT NO-EVICT on|off|x"), (1, "CLIENT UNBLOCK {integer} ?TIMEOUT|ERROR|x"), (1, "CLIENT NOSUCH"), (1, "CLIENT GETREDIR"), (1, "CLIENT TRACKINGINFO"),
         (1, "CLIENT CACHING YES|NO|x"), (1, "CLUSTER KEYSLOT {k}"), (1, "CLUSTER MYID|INFO|NODES"), (1, "READONLY"), (1, "READWRITE"), (1, "ASKING"), (1, "AUTH {f} ?{f}"), (1, "HELLO 1|9|x ?AUTH,{f},{f} ?SETNAME,{f}"), (1, "REPLICAOF NO ONE"), (1, "FAILOVER ABORT|x"),
-        (1, "WAIT 0|-1|x 0|-1|x"), (1, "OBJECT REFCOUNT|nosuch {k}"), (1, "OBJECT FREQ {k}"), (1, "MEMORY NOSUCH|USAGE"), (1, "MEMORY USAGE none SAMPLES {integer}"), (1, "SLOWLOG GET x"), (1, "LATENCY RESET nosuch"), (1, "LATENCY NOSUCH"),
+        (1, "WAIT 0|-1|x 0|-1|x"), (1, "OBJECT REFCOUNT none"), (1, "OBJECT nosuch {k}"), (1, "OBJECT FREQ {k}"), (1, "MEMORY NOSUCH|USAGE"), (1, "MEMORY USAGE none SAMPLES {integer}"), (1, "SLOWLOG GET x"), (1, "LATENCY RESET nosuch"), (1, "LATENCY NOSUCH"),
         (1, "PUBLISH {channel} {v}"), (1, "SPUBLISH {channel} {v}"), (1, "PUBSUB NUMSUB {channel}*"), (1, "PUBSUB NUMPAT"), (1, "PUBSUB CHANNELS ?{pattern}"), (1, "PUBSUB SHARDNUMSUB {channel}"), (1, "PUBSUB SHARDCHANNELS"),
         (1, "SHUTDOWN x"), (1, "SELECT -1|x|99999"), (1, "SWAPDB 0|x 99999|-1|x"), (1, "MIGRATE x"), (1, "RESTORE {k} {ttlms} {v} ?REPLACE ?ABSTTL ?IDLETIME,{count} ?FREQ,{count}"), (1, "DEBUG NOSUCH"), (1, "FLUSHALL x"), (1, "FLUSHDB x"),
     ],

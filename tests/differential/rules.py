@@ -30,6 +30,7 @@ TEXTS_VALKEY = [
     ({b"XREADGROUP"}, rb"ERR Invalid stream ID specified .*", rb"ERR The \+ ID is meaningless in the context of XREADGROUP.*"),
     ({b"XREADGROUP"}, rb"UNBLOCKED the stream key no longer exists", rb"NOGROUP No such key .*"),
     ({b"GEOSEARCH", b"GEOSEARCHSTORE", b"GEORADIUSBYMEMBER", b"GEORADIUSBYMEMBER_RO"}, rb"ERR could not decode requested zset member", rb"ERR member .* does not exist"),
+    ({b"XSETID"}, rb"ERR The ID specified in XSETID is smaller than the target stream top item", rb"ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"),
     ({b"GETEX"}, rb"WRONGTYPE .*", rb"ERR (invalid expire time in 'getex' command|value is not an integer or out of range)"),
     ({b"SHUTDOWN"}, rb"ERR Command not allowed inside a transaction", rb"ERR Command 'shutdown' not allowed inside a transaction"),
 ]

@@ -49,8 +49,14 @@ impl Point {
 
     /// The middle of the smallest cell of a score.
     pub fn of_score(score: f64) -> Point {
-        // A score below zero is no place; what the originals show for it is what their processor makes of it.
-        let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
+        // A score below zero, or of more than 64 bits, is no place; what the originals show for it is what their processor
+        // makes of it.
+        const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+        let bits = match score {
+            score if score < 0.0 => score as i64 as u64,
+            score if score < BEYOND => score as u64,
+            _ => 0,
+        };
         let area = Cell { bits, steps: STEPS_MAX }.area();
         Point {
             longitude: ((area.west + area.east) / 2.0).clamp(-LONGITUDE_MAX, LONGITUDE_MAX),
@@ -344,6 +350,9 @@ mod tests {
         let nowhere = Point::of_score(-5.0);
         assert_eq!((nowhere.longitude, nowhere.latitude), (180.0, 85.051_128_78));
         assert_eq!(&nowhere.text(), b"bp05b5048p0");
+        for beyond in [18_446_744_073_709_551_616.0, 1e300, f64::INFINITY] {
+            assert_eq!(&Point::of_score(beyond).text(), b"00bh0hbj200");
+        }
         let catania = Point::of_score(CATANIA.bits() as f64);
         assert!((palermo.distance(catania) - 166_274.151_6).abs() < 0.0001);
     }

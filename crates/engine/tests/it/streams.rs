@@ -21,6 +21,10 @@ fn entries_are_read_in_both_directions() {
     filled("HELLO 3\n XREAD STREAMS s 2-1", "%1 $1 s *1 *2 $3 3-1 *2 $1 c $1 5");
     filled("XREAD STREAMS s +", "*1 *2 $1 s *1 *2 $3 3-1 *2 $1 c $1 5");
     filled("XREAD STREAMS s $", "*-1");
+    // The last of all is meant, not the last that is left.
+    filled("XSETID s 4-0\n XREAD STREAMS s +", "*-1");
+    filled("XDEL s 3-1\n XREAD STREAMS s +", "*-1");
+    check("XGROUP CREATE s g 0 MKSTREAM\n XREAD STREAMS s +", "*-1");
 }
 
 #[test]

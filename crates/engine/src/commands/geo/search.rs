@@ -234,7 +234,7 @@ impl<'a> Query<'a> {
                 "ERR {name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
             ));
         }
-        let name = String::from_utf8_lossy(args.at(0));
+        let name = crate::commands::text(args.at(0));
         if matches!(form, Form::Search { .. }) {
             let is_polygon = matches!(self.shape, Some((Shape::Polygon(_), _)));
             if self.is_from_member.is_none() && !is_polygon {

@@ -96,7 +96,7 @@ impl Options {
             } else if is(b"lastid") && has_more {
                 options.last_id = strict_id(args.at(at + 1), 0)?;
             } else {
-                let text = format!("ERR Unrecognized XCLAIM option '{}'", super::text(word));
+                let text = format!("ERR Unrecognized XCLAIM option '{}'", crate::commands::text(word));
                 return Err(Refusal::Owned(text.into()));
             }
             at += takes;

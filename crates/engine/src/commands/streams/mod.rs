@@ -68,17 +68,13 @@ fn read<'c>(keys: &'c mut Keys<'_>, key: &[u8]) -> Result<Option<&'c Stream>, Re
     keys.read(key).map(|entry| keys::of(&entry)).transpose()
 }
 
-fn text(bytes: &[u8]) -> alloc::borrow::Cow<'_, str> {
-    alloc::string::String::from_utf8_lossy(bytes)
-}
-
 fn no_group(key: &[u8], group: &[u8]) -> Refusal {
-    let (key, group) = (text(key), text(group));
+    let (key, group) = (crate::commands::text(key), crate::commands::text(group));
     Refusal::Owned(format!("NOGROUP No such key '{key}' or consumer group '{group}'").into())
 }
 
 fn no_group_of_key(key: &[u8], group: &[u8]) -> Refusal {
-    let (key, group) = (text(key), text(group));
+    let (key, group) = (crate::commands::text(key), crate::commands::text(group));
     Refusal::Owned(format!("NOGROUP No such consumer group '{group}' for key name '{key}'").into())
 }
 

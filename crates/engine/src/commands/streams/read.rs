@@ -3,9 +3,10 @@
 //! XREADGROUP with `>` hands out what no consumer of the group was given yet; with an id it shows a consumer again what
 //! it has not acknowledged.
 
-use super::{Claimed, Late, consumer_came, now_ms, pass_group_on, say_entry, say_id, strict_id, text};
+use super::{Claimed, Late, consumer_came, now_ms, pass_group_on, say_entry, say_id, strict_id};
 use crate::blocking::{self, Awaited};
 use crate::call::Call;
+use crate::commands::text;
 use crate::keys;
 use alloc::format;
 use alloc::vec::Vec;
@@ -104,11 +105,11 @@ pub fn xread(call: &mut Call<'_>) -> Result<(), Refusal> {
         let stream = super::read(&mut call.keys, key)?;
         behind.push(match id {
             b"$" => stream.map_or(StreamId::ZERO, |stream| stream.log().last_id()),
-            // The last entry, or the one that will be the first.
-            b"+" => match stream.and_then(|stream| stream.log().last_live_id()) {
-                Some(last) => last.previous().unwrap_or(StreamId::ZERO),
-                None => stream.map_or(StreamId::ZERO, |stream| stream.log().last_id()),
-            },
+            // The entry that was added last, unless it is deleted.
+            b"+" => {
+                let last = stream.map_or(StreamId::ZERO, |stream| stream.log().last_id());
+                last.previous().unwrap_or(StreamId::ZERO)
+            }
             b">" => {
                 return Err(Refusal::Text(
                     "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> \

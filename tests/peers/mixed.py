@@ -82,13 +82,13 @@ class Node(Server):
 class Mixed:
     """A running cluster; shard `i` is `nodes[i]`, `nodes[i + shards]` and so on."""
 
-    def __init__(self, directory, primaries, replicas):
+    def __init__(self, directory, primaries, replicas, *options):
         """`primaries` and `replicas`: kinds. Replica `i` belongs to primary `i % len(primaries)`."""
         self.nodes, self.shards = [], len(primaries)
         self.led_at = {}
         try:
             for index, kind in enumerate([*primaries, *replicas]):
-                self.nodes.append(Node(kind, f"{directory}/{index}-{kind}"))
+                self.nodes.append(Node(kind, f"{directory}/{index}-{kind}", *options))
             self.form()
         except BaseException:
             self.stop()

@@ -240,6 +240,12 @@ impl<'a> Keys<'a> {
             }
         }
     }
+
+    /// As `changed`, of a key that has nothing new for those who wait for it.
+    pub fn lessened(&mut self, key: &[u8]) {
+        self.shared.feed.changes += 1;
+        self.watch.touch_lessened(self.db, key);
+    }
 }
 
 /// Notes that a request met an expired key: replicas hear of its end before anything else that the request does.

@@ -120,11 +120,17 @@ impl Watch {
     /// A key has changed.
     #[inline]
     pub fn touch(&mut self, db: u32, key: &[u8]) {
-        if self.is_used {
-            self.touch_used(db, key, false);
-        }
+        self.touch_lessened(db, key);
         if !self.blocking.is_empty() {
             self.blocking.touch(db, key);
+        }
+    }
+
+    /// A key has changed, and has nothing new for those who wait for it.
+    #[inline]
+    pub fn touch_lessened(&mut self, db: u32, key: &[u8]) {
+        if self.is_used {
+            self.touch_used(db, key, false);
         }
     }
 

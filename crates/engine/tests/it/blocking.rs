@@ -157,3 +157,15 @@ fn who_wants_no_reply_gets_none() {
     assert_eq!((world.read(2), world.read(3)), ("+OK".to_string(), "+PONG".to_string()));
     assert_eq!(world.ask("exists a"), ":0");
 }
+
+#[test]
+fn a_group_that_is_set_back_hands_out_with_the_next_entry() {
+    let mut world = World::new();
+    world.ask("xadd s 1-1 f v\n xadd s 2-1 f v\n xadd s 3-1 f v\n xgroup create s g $");
+    world.send(2, "xreadgroup group g c block 0 streams s >");
+    world.turn();
+    world.ask("xgroup setid s g 0\n xdel s 3-1\n xtrim s maxlen 1");
+    assert_eq!(world.read(2), "");
+    world.ask("xadd s 4-1 f v");
+    assert_eq!(world.read(2), "*1 *2 $1 s *2 *2 $3 2-1 *2 $1 f $1 v *2 $3 4-1 *2 $1 f $1 v");
+}

@@ -249,11 +249,17 @@ pub fn xtrim(call: &mut Call<'_>) -> Result<(), Refusal> {
             }
             None => call.as_requested(),
         }
-        call.changed(Class::STREAM, "xtrim", key);
+        lessened(call, "xtrim", key);
         call.keys.shared.feed.changes += dropped - 1;
     }
     call.reply.integer(dropped as i64);
     Ok(())
+}
+
+/// Entries are gone: whom XGROUP SETID has set back hears of older ones with the next that comes, and not with this.
+fn lessened(call: &mut Call<'_>, event: &str, key: &[u8]) {
+    call.keys.lessened(key);
+    tell(call, event, key);
 }
 
 pub fn xdel(call: &mut Call<'_>) -> Result<(), Refusal> {
@@ -270,7 +276,7 @@ pub fn xdel(call: &mut Call<'_>) -> Result<(), Refusal> {
     drop(stream);
     if removed > 0 {
         call.as_requested();
-        call.changed(Class::STREAM, "xdel", key);
+        lessened(call, "xdel", key);
         call.keys.shared.feed.changes += removed - 1;
     }
     call.reply.integer(removed as i64);

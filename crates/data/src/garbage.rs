@@ -1,7 +1,7 @@
 //! Garbage: what was taken out of the keyspace and waits to be freed, a slice at a time.
 //!
 //! Tables are freed by segments, collections by their own parts (`Collection::free_slice`), and huge strings from their
-//! end on: the allocator gives the pages of what is cut off back, and that is what takes the time.
+//! end on: an allocator that gives the pages of what is cut off back needs time for that.
 //!
 //! Invariant: nothing that takes long is dropped anywhere else. A large value within a table that is freed comes into
 //! the queue by itself.
@@ -16,10 +16,12 @@ use alloc::vec::Vec;
 pub(crate) const FREE_AT_ONCE_MAX: usize = 64;
 /// The same for the values of a table that is freed: a segment has up to a thousand of them.
 const FREE_AT_ONCE_AMONG_MANY: usize = 8;
-/// 1 MiB: a longer string is freed in pieces of this size. Its 256 pages take the system some 50 us.
-const PIECE_BYTES: usize = 1 << 20;
-/// What a piece counts in allocations.
-const PIECE_EFFORT: usize = 512;
+/// 16 MiB: a longer string is freed in pieces of this size. An allocator that keeps the pages for a while, as the program's
+/// does, takes a microsecond for it; one that gives huge pages back at once, some 100.
+const PIECE_BYTES: usize = if cfg!(test) { 1 << 20 } else { 16 << 20 };
+/// What a piece counts in allocations. A turn must free more than a few requests can make: strings that are overwritten as
+/// fast as they come must not pile up here.
+const PIECE_EFFORT: usize = 64;
 
 /// Whole tables that left the keyspace. `Send`: a helper thread may drop it, or `Keyspace::dispose` frees it in slices.
 #[derive(Debug, Default)]

@@ -320,3 +320,33 @@ def test_a_restart_from_the_files_goes_on_where_they_end(servers, leads, follows
     rest = primary if noted is replica else replica
     wait_for(lambda: rest.client().ping(), 10, "it answers")
     assert digest(other) == digest(rest)
+
+
+def test_checksums_find_damage_anywhere(servers):
+    server = servers("redan", *ON, "--aof-checksums", "yes")
+    fill(server.client())
+    before = digest(server)
+    server.kill()
+    path, name = last_file(server), os.path.basename(last_file(server))
+    whole = open(path, "rb").read()
+    # The original passes over the lines.
+    other = servers("redis", *ON)
+    other.stop()
+    shutil.rmtree(folder(other))
+    shutil.copytree(folder(server), folder(other))
+    other.start()
+    assert digest(other) == before
+    checker = [REDAN, "check-aof", os.path.join(folder(server), "appendonly.aof.manifest")]
+    assert subprocess.run(checker, capture_output=True).returncode == 0
+    # A value in the middle is another one, in the same shape: only the sum can tell.
+    at = whole.index(b"vvvvvvvvvv")
+    open(path, "wb").write(whole[:at] + b"w" + whole[at + 1:])
+    checked = subprocess.run(checker, capture_output=True, text=True)
+    assert checked.returncode == 1 and "length and checksum" in checked.stdout, checked.stdout
+    start = [REDAN, "server", "--port", str(server.port), "--bind", "127.0.0.1", "--dir", server.dir, *ON]
+    failed = subprocess.run(start, capture_output=True, text=True, timeout=20)
+    assert failed.returncode == 1
+    assert re.search(rf"{name} makes no sense at byte \d+: length and checksum", failed.stdout), failed.stdout
+    open(path, "wb").write(whole)
+    server.start()
+    assert digest(server) == before

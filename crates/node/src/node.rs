@@ -26,6 +26,8 @@ pub struct Node {
 const ROUNDS_MAX: u32 = 1_000_000;
 /// 200 ms: so long requests wait for the data of a start or of a primary before they are answered with LOADING.
 pub(crate) const LOAD_GRACE: Span = Span::ms(200);
+/// 10 s: so long they wait at a start for the first append-only file.
+const OPEN_GRACE: Span = Span::seconds(10);
 
 impl Node {
     /// A server with this configuration. `seed` fixes all its chance, its hash key and ids included: the host
@@ -155,6 +157,8 @@ impl Node {
 
     fn door_opens_at(&self) -> Time {
         match (self.rest.boot.is_over(), self.engine.shared.standing.loading) {
+            // The data is there, only the files for what comes are not: nobody is sent away for that.
+            (false, _) if self.rest.journal.is_opening() => self.rest.started.mono + OPEN_GRACE,
             (false, _) => self.rest.started.mono + LOAD_GRACE,
             (true, true) => self.rest.door_until,
             (true, false) => Time::START,

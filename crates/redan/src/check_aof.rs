@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use wire::aof::{Flaw, Manifest, Record, Scanner};
+use wire::aof::{Flaw, Manifest, Record, Scanner, SumCheck};
 use wire::rdb::{Decoder, Item};
 
 /// 256 KiB: one read.
@@ -156,6 +156,7 @@ struct Reading {
     /// A transaction is open.
     in_multi: bool,
     flaw: Option<Flaw>,
+    sums: SumCheck,
     /// It is not even the beginning of a command.
     is_alien: bool,
     /// What comes from here on was written too late.
@@ -180,6 +181,7 @@ fn check(path: &Path, name: &str, job: Job, is_last: bool) -> Result<Found, Stop
         lines: 1,
         in_multi: false,
         flaw: None,
+        sums: SumCheck::default(),
         is_alien: false,
         cut_at: None,
     };
@@ -234,11 +236,18 @@ fn read(file: &mut File, reading: &mut Reading, name: &str, job: Job) -> Result<
                         reading.cut_at = Some(at);
                         return Ok(());
                     }
+                    let note = note.to_vec();
+                    if let Err(flaw) = reading.sums.on_note(&note, reading.scanner.offset()) {
+                        reading.good = flaw.offset;
+                        reading.flaw = Some(flaw);
+                        return Ok(());
+                    }
                     if !reading.in_multi {
                         reading.good = reading.scanner.offset();
                     }
                 }
                 Ok(Some(Record::Command { bytes, name: command })) => {
+                    reading.sums.on_command(bytes);
                     let is_multi = command.eq_ignore_ascii_case(b"multi");
                     let is_exec = command.eq_ignore_ascii_case(b"exec");
                     let lines = 1 + 2 * args(bytes);

@@ -21,7 +21,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Now, Time};
 use machine::{Disk, DiskError, DiskFault, DiskOp, FileId, Level, Output, WriteId};
-use wire::aof::{Manifest, Part, Record, Scanner};
+use wire::aof::{Flaw, Manifest, Part, Record, Scanner, SumCheck};
 use wire::{Batch, Framer, Mode};
 
 /// 256 KiB: one read.
@@ -97,6 +97,7 @@ pub(crate) struct Replay {
     torn: Option<(Part, u64)>,
     loaded: Loaded,
     place: Tracker,
+    sums: SumCheck,
     failure: Option<String>,
     begun: Now,
     part_begun: Now,
@@ -128,6 +129,7 @@ impl Replay {
             torn: None,
             loaded: Loaded::default(),
             place: Tracker::default(),
+            sums: SumCheck::default(),
             failure: None,
             begun: turn.now,
             part_begun: turn.now,
@@ -368,6 +370,7 @@ impl Replay {
         self.reader = Reader::Unknown(Vec::new());
         self.scanner = Scanner::default();
         self.framer = Framer::new(Mode::Stream);
+        self.sums = SumCheck::default();
         (self.multi_at, self.is_ended, self.has_more) = (None, false, false);
         turn.acts.push(Act::ReplayFile);
     }
@@ -452,9 +455,15 @@ impl Replay {
         loop {
             let at = self.scanner.offset();
             match self.scanner.next_record() {
-                Ok(Some(Record::Note(note))) => self.place.on_note(note),
+                Ok(Some(Record::Note(note))) => {
+                    self.place.on_note(note);
+                    let note = note.to_vec();
+                    let checked = self.sums.on_note(&note, self.scanner.offset());
+                    checked.map_err(|flaw| self.on_flaw(&flaw, turn))?;
+                }
                 Ok(Some(Record::Command { bytes, name })) => {
                     self.place.on_command(bytes, name);
+                    self.sums.on_command(bytes);
                     if name.eq_ignore_ascii_case(b"multi") {
                         self.multi_at = Some(at);
                     } else if name.eq_ignore_ascii_case(b"exec") {
@@ -470,16 +479,7 @@ impl Replay {
                     self.has_more = false;
                     break;
                 }
-                Err(flaw) => {
-                    let name = self.part.as_ref().map_or("", |part| &part.name);
-                    let place =
-                        format!("The AOF file {name} makes no sense at byte {}: {}", flaw.offset, flaw.text);
-                    turn.out.log(Level::Warning, place);
-                    return Err(format!(
-                        "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
-                         ./redis-check-aof --fix <filename.manifest>"
-                    ));
-                }
+                Err(flaw) => return Err(self.on_flaw(&flaw, turn)),
             }
         }
         if !buffer.is_empty() {
@@ -488,6 +488,16 @@ impl Replay {
             turn.acts.push(Act::Replay { batch });
         }
         Ok(())
+    }
+
+    fn on_flaw(&self, flaw: &Flaw, turn: &mut Turn<'_>) -> String {
+        let name = self.part.as_ref().map_or("", |part| &part.name);
+        let place = format!("The AOF file {name} makes no sense at byte {}: {}", flaw.offset, flaw.text);
+        turn.out.log(Level::Warning, place);
+        format!(
+            "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
+             ./redis-check-aof --fix <filename.manifest>"
+        )
     }
 
     fn end_part(&mut self, turn: &mut Turn<'_>) -> Result<(), String> {
@@ -514,6 +524,12 @@ impl Replay {
                 is_torn.then(|| self.multi_at.unwrap_or(self.scanner.offset()))
             }
         };
+        if let Some((from, len)) = self.sums.open() {
+            let name = &part.name;
+            let text =
+                format!("The last {len} bytes of the AOF file {name}, from byte {from}, have no checksum");
+            turn.out.log(Level::Warning, text);
+        }
         if let Some(offset) = end {
             return self.note_torn(part, offset, turn);
         }

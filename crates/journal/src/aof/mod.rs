@@ -146,6 +146,7 @@ impl Aof {
         if self.takes()
             && let Some(writer) = &mut self.writer
         {
+            writer.wants_sums = settings.has_sums;
             writer.take(bytes, None, seconds);
         }
     }
@@ -158,6 +159,7 @@ impl Aof {
         }
         let seconds = settings.has_times.then_some(self.now_seconds);
         let Some(writer) = &mut self.writer else { return };
+        writer.wants_sums = settings.has_sums;
         let mut scanner = Scanner::default();
         scanner.push(bytes);
         loop {
@@ -306,6 +308,7 @@ impl Aof {
             && self.state != State::Off
         {
             let rests = settings.rests_in_rewrite && self.rewrite.is_walking();
+            writer.wants_sums = settings.has_sums;
             writer.seal(end, settings.fsync, rests, turn);
             writer.tick(settings.fsync, rests, turn);
             if writer.is_broken() && matches!(self.state, State::On | State::Starting { .. }) {

@@ -38,6 +38,8 @@ pub struct AofSettings {
     pub is_base_rdb: bool,
     /// `aof-timestamp-enabled`.
     pub has_times: bool,
+    /// `aof-checksums`.
+    pub has_sums: bool,
     /// `aof-disable-auto-gc`.
     pub keeps_history: bool,
 }
@@ -61,6 +63,7 @@ impl AofSettings {
             loads_truncated: config.yes(id::AOF_LOAD_TRUNCATED),
             is_base_rdb: config.yes(id::AOF_USE_RDB_PREAMBLE),
             has_times: config.yes(id::AOF_TIMESTAMP_ENABLED),
+            has_sums: config.yes(id::AOF_CHECKSUMS),
             keeps_history: config.yes(id::AOF_DISABLE_AUTO_GC),
         }
     }

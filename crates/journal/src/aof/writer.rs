@@ -21,6 +21,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{Span, Time};
 use machine::{Chunk, Disk, DiskOp, FileId, Level, Output, WriteId};
+use wire::aof::Sum;
 
 /// 3: groups that are on their way under `always` at a time. Their syncs cost hardly more than one: the file system and the
 /// disk serve them together. More of them are smaller, and cost more changes of threads than they save.
@@ -127,6 +128,9 @@ pub(crate) struct Writer {
     /// The place in a history, where there is one, and what the file says of it.
     pub(crate) place: Option<Place>,
     noted: Noted,
+    /// Checksums are wanted, and what has gone by since the last.
+    pub(crate) wants_sums: bool,
+    sum: Option<Sum>,
     /// The database must be said before the next effect.
     pub(crate) needs_select: bool,
     /// Syncs that had to wait for the one before.
@@ -157,6 +161,8 @@ impl Writer {
             noted_seconds: 0,
             place: None,
             noted: Noted::default(),
+            wants_sums: false,
+            sum: None,
             needs_select: true,
             delayed: 0,
         }
@@ -167,9 +173,12 @@ impl Writer {
         if bytes.is_empty() {
             return;
         }
+        self.begin_sums();
         if let Some(seconds) = note_seconds.filter(|seconds| *seconds > self.noted_seconds) {
             self.noted_seconds = seconds;
-            self.buffer.extend_from_slice(alloc::format!("#TS:{seconds}\r\n").as_bytes());
+            let note = alloc::format!("#TS:{seconds}\r\n");
+            self.buffer.extend_from_slice(note.as_bytes());
+            self.sum.iter_mut().for_each(|sum| sum.add_notes(note.as_bytes()));
         }
         if core::mem::take(&mut self.needs_select)
             && let Some(db) = stream_db
@@ -177,9 +186,18 @@ impl Writer {
             let before = self.buffer.len();
             wire::request(&mut self.buffer, &[b"SELECT", db.to_string().as_bytes()]);
             self.noted.moved(self.buffer.len() - before);
+            self.sum.iter_mut().for_each(|sum| sum.add_commands(&self.buffer[before..]));
         }
         self.buffer.extend_from_slice(bytes);
+        self.sum.iter_mut().for_each(|sum| sum.add_commands(bytes));
         self.noted.moved(bytes.len());
+    }
+
+    fn begin_sums(&mut self) {
+        if self.wants_sums && self.sum.is_none() {
+            self.buffer.extend_from_slice(Sum::BEGIN);
+            self.sum = Some(Sum::default());
+        }
     }
 
     /// Leaves the file for a new one at `path`, which exists and is empty: all bytes so far go into the old one, durably.
@@ -195,7 +213,7 @@ impl Writer {
         self.file = turn.numbers.file();
         turn.out.put(Output::Disk(DiskOp::Extend { file: self.file, path, is_new: true }));
         (self.file_bytes, self.needs_select, self.noted_seconds, self.beside) = (0, true, 0, None);
-        self.noted = Noted::default();
+        (self.noted, self.sum) = (Noted::default(), None);
     }
 
     /// The last word to the file: what is left goes into it, durably, and it is closed.
@@ -221,7 +239,20 @@ impl Writer {
     fn submit(&mut self, end: u64, syncs: bool, turn: &mut Turn<'_>) {
         // A place of another moment would be a lie.
         let place = self.place.as_ref().filter(|place| place.offset == end);
+        if !self.noted.is_at(place) {
+            self.begin_sums();
+        }
+        let place = self.place.as_ref().filter(|place| place.offset == end);
+        let before = self.buffer.len();
         self.noted.note(place, &mut self.buffer);
+        if let Some(sum) = &mut self.sum {
+            sum.add_notes(&self.buffer[before..]);
+            sum.close(&mut self.buffer);
+            if !self.wants_sums {
+                self.buffer.extend_from_slice(Sum::END);
+                self.sum = None;
+            }
+        }
         let bytes = Arc::new(core::mem::replace(&mut self.buffer, core::mem::take(&mut self.spare)));
         let mut flight = Flight { append: None, sync: None, bytes, end, leaves: None, begun: turn.now.mono };
         if !flight.bytes.is_empty() {

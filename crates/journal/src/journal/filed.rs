@@ -14,6 +14,11 @@ impl Journal {
         self.boot.is_some() || self.replay.is_some() || self.opening.is_some()
     }
 
+    /// A start has loaded its data, and the files for what comes are being made.
+    pub fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
     /// Why the append-only file can not take writes at present: they are to be refused.
     pub fn aof_failure(&self) -> Option<&str> {
         self.aof.failure().filter(|_| self.follow.is_none())

@@ -249,7 +249,10 @@ impl Start {
         let mut node = Node::new(self.config, identity, os::seed());
         let code = host.run(&mut node);
         if let Some(path) = pid_file {
-            log.write(Level::Notice, "Removing the pid file.");
+            // The reason for an early end is the last line of the log: tools look for it there.
+            if code == 0 {
+                log.write(Level::Notice, "Removing the pid file.");
+            }
             // It is gone with its directory, or was never more than a convenience.
             let _gone = std::fs::remove_file(path);
         }

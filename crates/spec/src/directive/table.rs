@@ -226,6 +226,7 @@ directives! {
     REPL_DISKLESS_SYNC => Directive::no_effect("repl-diskless-sync", Kind::Bool, "yes", NO_DISKLESS);
     REPL_DISKLESS_SYNC_DELAY => Directive::works("repl-diskless-sync-delay", integer(0, INT_MAX), "5").hostile("0");
     REPL_DISKLESS_SYNC_MAX_REPLICAS => Directive::works("repl-diskless-sync-max-replicas", integer(0, INT_MAX), "0").hostile("1");
+    AOF_CHECKSUMS => Directive::works("aof-checksums", Kind::Bool, "no");
     REPL_FULL_SYNCS_MAX => Directive::works("repl-full-syncs-max", integer(0, INT_MAX), "0").hostile("1");
     REPLICA_FULL_SYNC_GUARD => Directive::works("replica-full-sync-guard", Kind::Bool, "yes");
     REPL_DISKLESS_LOAD => Directive::works("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled").hostile("swapdb");

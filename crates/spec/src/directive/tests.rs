@@ -12,7 +12,8 @@ const ORIGINAL: &str = include_str!("../../tests/golden/config-7.0.15.txt");
 const NOT_WORKING: &str = include_str!("../../tests/golden/directives-not-working.txt");
 
 /// Directives that 7.0.15 does not list: newer, or hidden there too.
-const BEYOND_ORIGINAL: [&str; 22] = [
+const BEYOND_ORIGINAL: [&str; 23] = [
+    "aof-checksums",
     "cluster-databases",
     "repl-full-syncs-max",
     "replica-full-sync-guard",

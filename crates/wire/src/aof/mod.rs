@@ -2,6 +2,8 @@
 
 pub mod manifest;
 pub mod scan;
+pub mod sums;
 
 pub use manifest::{Kind, Manifest, ManifestError, Part};
 pub use scan::{Flaw, Record, Scanner};
+pub use sums::{Sum, SumCheck};

@@ -193,5 +193,7 @@ fn says_where(words: &str) -> bool {
         || number_follows("offset ")
         || number_follows("line ")
         || words.contains("No such file")
-        || words.contains("the data starts with")
+        || ["the data starts with", "RDB version", "empty AOF manifest"]
+            .iter()
+            .any(|text| words.contains(text))
 }

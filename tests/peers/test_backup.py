@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import redis
+import s3
 from conftest import REDAN, wait_for
 
 NODE = ["--save", "", "--repl-diskless-sync-delay", "0"]
@@ -36,17 +37,24 @@ def fill(client, count=300):
 
 
 def contents(clients):
-    """What is there: key -> (payload, deadline), and how often each key was found."""
+    """What is there: key -> (value, deadline); no key may be in two nodes."""
     found = {}
     for client in clients:
-        for key in client.scan_iter(count=1000):
+        keys = list(client.scan_iter(count=1000))
+        many = client.pipeline(transaction=False)
+        for key in keys:
+            many.type(key)
+        kinds = many.execute()
+        read = {b"string": many.get, b"hash": many.hgetall, b"set": many.smembers,
+                b"list": lambda key: many.lrange(key, 0, -1),
+                b"zset": lambda key: many.zrange(key, 0, -1, withscores=True), b"stream": many.xrange}
+        for key, kind in zip(keys, kinds):
+            read[kind](key)
+            many.pexpiretime(key)
+        values = many.execute()
+        for at, key in enumerate(keys):
             assert key not in found, f"{key} is in two nodes"
-            kind = client.type(key)
-            value = {b"string": client.get, b"hash": client.hgetall, b"set": client.smembers,
-                     b"list": lambda key: client.lrange(key, 0, -1),
-                     b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-                     b"stream": client.xrange}[kind](key)
-            found[key] = (value, client.pexpiretime(key))
+            found[key] = (values[2 * at], values[2 * at + 1])
     return found
 
 
@@ -154,3 +162,30 @@ def test_a_damaged_backup_is_refused(servers, tmp_path):
     assert "manifest.json is damaged" in run("restore", "--from", place, "--check", code=1)
     assert target.client().dbsize() == 0
     assert "Connection refused" in run("backup", "--from", "127.0.0.1:1", "--to", tmp_path / "none", code=1)
+
+
+def test_an_object_store_holds_a_backup(servers, monkeypatch):
+    source, target = servers("redan", *NODE), servers("redan", *NODE)
+    fill(source.client(), 50)
+    # 24 MiB that can not be packed: two parts.
+    for index in range(3):
+        source.client(decode_responses=False).set(f"big:{index}", os.urandom(8 << 20))
+    store = s3.ObjectStore()
+    try:
+        for name, value in store.environment().items():
+            monkeypatch.setenv(name, value)
+        store.failures = 1
+        run("backup", "--from", at(source), "--to", "s3://bucket/some place")
+        assert sorted(name.rpartition(".")[2] for name in store.files) == ["json", "rdb"]
+        assert not store.uploads and any("partNumber=2" in request for request in store.requests)
+        run("restore", "--from", "s3://bucket/some place", "--to", at(target))
+        assert contents(raw([target])) == contents(raw([source]))
+        assert "is not empty" in run("backup", "--from", at(source), "--to", "s3://bucket/some place", code=1)
+        file = next(name for name in store.files if name.endswith(".rdb"))
+        store.files[file] = store.files[file][:-1] + b"x"
+        assert "is damaged" in run("restore", "--from", "s3://bucket/some place", "--check", code=1)
+        assert "NoSuchKey" in run("restore", "--from", "s3://bucket/other", "--check", code=1)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        assert "SignatureDoesNotMatch" in run("backup", "--from", at(source), "--to", "s3://bucket/b", code=1)
+    finally:
+        store.end()

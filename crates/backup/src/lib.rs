@@ -2,7 +2,7 @@
 //! number of nodes.
 //!
 //! ```text
-//!   backup:  view.rs (who serves which slots) -> transfer.rs (PSYNC to each primary) -> store.rs (files)
+//!   backup:  view.rs (who serves which slots) -> transfer.rs (PSYNC to each primary) -> store.rs, s3.rs (files)
 //!                       '---- looked at again once every snapshot has begun ----'  -> manifest.rs, last of all
 //!   restore: manifest.rs -> checksums -> wire::rdb::Decoder -> target.rs (RESTORE to the primary of each key's slot)
 //! ```
@@ -22,6 +22,7 @@ mod load;
 mod manifest;
 mod options;
 mod progress;
+mod s3;
 mod save;
 mod store;
 mod target;

@@ -10,11 +10,13 @@ use std::ffi::OsString;
 const BACKUP: &str = "\
 usage: redan backup --from HOST:PORT --to DIR [OPTIONS]
 
-Copies the data of a running node, or of the whole cluster that it belongs to, into a directory: an RDB file for each
-primary and a manifest. Works with redan, Redis and Valkey.
+Copies the data of a running node, or of the whole cluster that it belongs to, into a directory or an object store: an
+RDB file for each primary and a manifest. Works with redan, Redis and Valkey.
 
   --from HOST:PORT   a node; of a cluster any one. Also unix:PATH
-  --to DIR           a directory that is empty or does not exist yet
+  --to DIR           a directory that is empty or does not exist yet, or s3://BUCKET/PREFIX
+                     (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION,
+                     AWS_ENDPOINT_URL)
   --user NAME        user for AUTH
   --pass PASSWORD    password for AUTH; else the variable REDISCLI_AUTH
   --attempts N       so often it begins again when slots move meanwhile (5)
@@ -29,7 +31,7 @@ usage: redan restore --from DIR --to HOST:PORT [OPTIONS]
 
 Checks the checksums of a backup, then brings its keys into a running node or cluster, whatever its number of nodes.
 
-  --from DIR           the backup
+  --from DIR           the backup, or s3://BUCKET/PREFIX
   --to HOST:PORT       a node; of a cluster any one. Also unix:PATH
   --user, --pass       as for backup
   --force              the target may hold data already

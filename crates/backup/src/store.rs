@@ -1,6 +1,7 @@
-//! Store: where the files of a backup lie. Files appear whole, or not at all.
+//! Store: where the files of a backup lie, a directory or a bucket. Files appear whole, or not at all.
 
 use crate::Failure;
+use crate::s3::{S3, Upload};
 use cli::connection::reason;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -10,63 +11,83 @@ use std::path::{Path, PathBuf};
 /// Behind the name of a file that is not whole yet.
 const PART: &str = ".part";
 
-/// A directory that holds a backup, or will.
-pub struct Store {
-    dir: PathBuf,
+/// A place that holds a backup, or will.
+pub enum Store {
+    /// A directory.
+    Dir(PathBuf),
+    /// A bucket of an object store, and a prefix.
+    Bucket(Box<S3>),
 }
 
 impl Store {
-    /// A place for a new backup: a directory that is empty or not there yet.
+    /// A place for a new backup: empty, or not there yet.
     pub fn create(place: &OsStr) -> Result<Store, Failure> {
         let store = Store::open(place)?;
-        let failed = |error: &Error| format!("{}: {}", store.dir.display(), reason(error));
-        fs::create_dir_all(&store.dir).map_err(|error| failed(&error))?;
-        let mut entries = fs::read_dir(&store.dir).map_err(|error| failed(&error))?;
-        if entries.next().is_some() {
-            return Err(format!(
-                "{} is not empty: a backup wants a directory of its own",
-                store.dir.display()
-            ));
+        let is_empty = match &store {
+            Store::Dir(dir) => {
+                let failed = |error: &Error| format!("{}: {}", dir.display(), reason(error));
+                fs::create_dir_all(dir).map_err(|error| failed(&error))?;
+                fs::read_dir(dir).map_err(|error| failed(&error))?.next().is_none()
+            }
+            Store::Bucket(bucket) => bucket.is_empty()?,
+        };
+        if is_empty {
+            Ok(store)
+        } else {
+            Err(format!("{} is not empty: a backup wants a place of its own", store.name()))
         }
-        Ok(store)
     }
 
     /// The place of a backup that exists.
     pub fn open(place: &OsStr) -> Result<Store, Failure> {
-        if place.to_string_lossy().contains("://") {
-            return Err(format!(
-                "{}: this program stores backups in directories only",
-                place.to_string_lossy()
-            ));
+        let text = place.to_string_lossy();
+        match text.split_once("://") {
+            Some(("s3", _)) => Ok(Store::Bucket(Box::new(S3::open(&text)?))),
+            Some(_) => Err(format!("{text}: a directory or s3://BUCKET/PREFIX is wanted")),
+            None => Ok(Store::Dir(PathBuf::from(place))),
         }
-        Ok(Store { dir: PathBuf::from(place) })
     }
 
     /// The place's name.
     pub fn name(&self) -> String {
-        self.dir.display().to_string()
+        match self {
+            Store::Dir(dir) => dir.display().to_string(),
+            Store::Bucket(bucket) => bucket.name(),
+        }
     }
 
     /// A file that is to be written.
-    pub fn write(&self, name: &str) -> Result<Draft, Failure> {
-        let path = self.dir.join(name);
-        let part = self.dir.join(format!("{name}{PART}"));
+    pub fn write(&self, name: &str) -> Result<Draft<'_>, Failure> {
+        let dir = match self {
+            Store::Dir(dir) => dir,
+            Store::Bucket(bucket) => return Ok(Draft::Upload(Upload::new(bucket, name))),
+        };
+        let path = dir.join(name);
+        let part = dir.join(format!("{name}{PART}"));
         match File::create(&part) {
-            Ok(file) => Ok(Draft { file, part, path }),
+            Ok(file) => Ok(Draft::File(Part { file, part, path })),
             Err(error) => Err(format!("{}: {}", part.display(), reason(&error))),
         }
     }
 
     /// Opens a file to read.
-    pub fn read(&self, name: &str) -> Result<impl Read + use<>, Failure> {
-        let path = self.dir.join(name);
-        File::open(&path).map_err(|error| format!("{}: {}", path.display(), reason(&error)))
+    pub fn read(&self, name: &str) -> Result<Box<dyn Read>, Failure> {
+        match self {
+            Store::Dir(dir) => {
+                let path = dir.join(name);
+                let file =
+                    File::open(&path).map_err(|error| format!("{}: {}", path.display(), reason(&error)))?;
+                Ok(Box::new(file))
+            }
+            Store::Bucket(bucket) => bucket.read(name),
+        }
     }
 
     /// Makes the names of the files durable.
     pub fn sync(&self) -> Result<(), Failure> {
-        sync_dir(&self.dir)?;
-        match self.dir.parent() {
+        let Store::Dir(dir) = self else { return Ok(()) };
+        sync_dir(dir)?;
+        match dir.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
             _ => Ok(()),
         }
@@ -80,26 +101,45 @@ fn sync_dir(dir: &Path) -> Result<(), Failure> {
 }
 
 /// A file on its way. Without `finish` it never was.
-pub struct Draft {
+pub enum Draft<'a> {
+    /// Into a directory.
+    File(Part),
+    /// Into a bucket.
+    Upload(Upload<'a>),
+}
+
+impl Draft<'_> {
+    /// Appends bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Draft::File(part) => part
+                .file
+                .write_all(bytes)
+                .map_err(|error| format!("{}: {}", part.part.display(), reason(&error))),
+            Draft::Upload(upload) => upload.write(bytes),
+        }
+    }
+
+    /// Makes it durable under its name.
+    pub fn finish(self) -> Result<(), Failure> {
+        match self {
+            Draft::File(part) => {
+                let done = part.file.sync_all().and_then(|()| fs::rename(&part.part, &part.path));
+                done.map_err(|error| format!("{}: {}", part.path.display(), reason(&error)))
+            }
+            Draft::Upload(upload) => upload.finish(),
+        }
+    }
+}
+
+/// A file under its first name.
+pub struct Part {
     file: File,
     part: PathBuf,
     path: PathBuf,
 }
 
-impl Draft {
-    /// Appends bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(bytes).map_err(|error| format!("{}: {}", self.part.display(), reason(&error)))
-    }
-
-    /// Makes it durable under its name.
-    pub fn finish(self) -> Result<(), Failure> {
-        let done = self.file.sync_all().and_then(|()| fs::rename(&self.part, &self.path));
-        done.map_err(|error| format!("{}: {}", self.path.display(), reason(&error)))
-    }
-}
-
-impl Drop for Draft {
+impl Drop for Part {
     fn drop(&mut self) {
         // After `finish` it is gone already; else what is left is of no use, and no harm.
         let _ = fs::remove_file(&self.part);

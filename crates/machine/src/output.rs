@@ -266,6 +266,8 @@ pub enum HostSetting {
     OomScore(OomScore),
     /// `crash-log-enabled`.
     CrashLog(bool),
+    /// `watchdog-period` in ms: a turn that lasts longer is shown in the log; 0: none is.
+    Watchdog(u32),
     /// `bind-source-addr`: where connections come from that open from now on; empty: the system decides.
     Source(String),
     /// Bytes for this connection may wait a little for more (`repl-disable-tcp-nodelay`).

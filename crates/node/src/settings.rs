@@ -116,6 +116,7 @@ pub(crate) fn host(config: &Config) -> Vec<HostSetting> {
         HostSetting::TcpKeepalive(u32::try_from(config.count(id::TCP_KEEPALIVE)).unwrap_or(0)),
         HostSetting::LogLevel(level),
         HostSetting::CrashLog(config.yes(id::CRASH_LOG_ENABLED)),
+        HostSetting::Watchdog(u32::try_from(config.count(id::WATCHDOG_PERIOD)).unwrap_or(0)),
         source(config),
     ]
     .into()

@@ -20,6 +20,7 @@ pub mod config;
 pub mod crash;
 pub mod log;
 pub mod process;
+pub mod watchdog;
 
 mod connect;
 mod connections;

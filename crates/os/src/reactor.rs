@@ -23,6 +23,7 @@ use crate::log::LogConfig;
 use crate::settings::Service;
 use crate::signals::{Asked, Signals};
 use crate::syscalls::{BROKEN, EDGE, Epoll, PEER_ENDED, READABLE, Syscalls, WRITABLE};
+use crate::{crash, watchdog};
 use base::{Now, Span, Time};
 use machine::{ConnId, Input, Outbox, Pool};
 use std::collections::VecDeque;
@@ -168,7 +169,9 @@ impl Reactor {
     /// Waits for something to happen; leaves the inputs of the turn in `inputs` and returns its time.
     pub(crate) fn gather(&mut self, now: Time, out: &mut Outbox) -> Now {
         let timeout = self.timeout(now, out);
+        watchdog::rest();
         let events = self.sys.epoll_wait(&mut self.epoll, timeout);
+        watchdog::begin();
         let events = events.expect("waiting on a valid epoll instance only ever is interrupted");
         let now = self.clock.now();
         let pool = &mut out.pool;
@@ -518,7 +521,9 @@ impl Reactor {
         self.end_rest(now);
         if self.facts_at <= now {
             self.facts_at = now + FACTS_EVERY;
-            self.inputs.push(Input::Host(self.facts.look(self.input_bytes, self.output_bytes)));
+            let facts = self.facts.look(self.input_bytes, self.output_bytes);
+            crash::keep(&facts);
+            self.inputs.push(Input::Host(facts));
         }
         if out.again || out.wake_at <= now {
             self.inputs.push(Input::Tick);

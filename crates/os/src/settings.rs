@@ -4,7 +4,7 @@
 
 use crate::process::{self, Title};
 use crate::reactor::Reactor;
-use crate::{crash, syscalls};
+use crate::{crash, syscalls, watchdog};
 use machine::{HostQuestion, HostRefusal, HostSetting, Level, OomScore};
 use std::fs;
 use std::io;
@@ -83,6 +83,7 @@ impl Reactor {
                 crash::set_role(role);
             }
             HostSetting::CrashLog(is_on) => crash::handle(is_on),
+            HostSetting::Watchdog(period_ms) => watchdog::set(period_ms),
             HostSetting::Source(name) => self.set_source(name),
             HostSetting::Gather(conn) => self.let_gather(conn),
             HostSetting::Title(text) => {

@@ -225,7 +225,9 @@ impl Start {
         };
         os::crash::report_to(is_logged_to.as_deref());
         os::crash::handle(self.config.yes(id::CRASH_LOG_ENABLED));
-        report_panics(self.log.clone());
+        os::watchdog::set(u32::try_from(self.config.count(id::WATCHDOG_PERIOD)).unwrap_or(0));
+        let exits_on_panic = self.config.yes(id::USE_EXIT_ON_PANIC);
+        report_panics(self.log.clone(), exits_on_panic);
         if self.config.yes(id::SET_PROC_TITLE) {
             self.title = Title::take_over().map(Arc::new);
         }
@@ -375,7 +377,7 @@ impl Start {
 }
 
 /// A panic is a bug of ours: it goes to the log, where an operator looks, and ends the process with the crash report.
-fn report_panics(log: LogConfig) {
+fn report_panics(log: LogConfig, exits: bool) {
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
         let payload = info.payload();
@@ -383,6 +385,10 @@ fn report_panics(log: LogConfig) {
         let what = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
         log.write(Level::Warning, "=== ASSERTION FAILED ===");
         log.write(Level::Warning, &format!("==> {} '{what}' is not true", place.unwrap_or_default()));
+        if exits {
+            // `use-exit-on-panic`: no signal and no core, for those who run under a memory checker.
+            std::process::exit(1);
+        }
         std::process::abort();
     }));
 }

@@ -24,11 +24,10 @@ const NO_MODULES: &str = "modules are not loaded";
 const NO_ACL: &str = "users and ACLs do not exist yet";
 const NO_LOGO: &str = "there is no logo";
 const NO_COLLATE: &str = "SORT compares bytes";
-const NO_CRASH: &str = "a crash report tests no memory, and ends with the signal";
+const NO_CRASH: &str = "a crash report tests no memory";
 const NO_PAGES: &str = "huge pages are used where the system allows them";
 const NO_WARNINGS: &str = "the checks that it silences are not made";
 const NO_CPUS: &str = "threads are not bound to processors";
-const NO_WATCHDOG: &str = "there is no watchdog";
 const NO_REHASH: &str = "tables grow as they are used";
 const NO_FREE: &str = "how a value is freed does not depend on it";
 const NO_ALLOC: &str = "the allocator chooses its threads by itself";
@@ -132,7 +131,7 @@ directives! {
     LOCALE_COLLATE => Directive::no_effect("locale-collate", Kind::Text, "", NO_COLLATE);
     CRASH_LOG_ENABLED => Directive::works("crash-log-enabled", Kind::Bool, "yes");
     CRASH_MEMCHECK_ENABLED => Directive::no_effect("crash-memcheck-enabled", Kind::Bool, "yes", NO_CRASH);
-    USE_EXIT_ON_PANIC => Directive::no_effect("use-exit-on-panic", Kind::Bool, "no", NO_CRASH).at_start().hidden();
+    USE_EXIT_ON_PANIC => Directive::works("use-exit-on-panic", Kind::Bool, "no").at_start().hidden();
     DISABLE_THP => Directive::no_effect("disable-thp", Kind::Bool, "yes", NO_PAGES).at_start();
     IGNORE_WARNINGS => Directive::no_effect("ignore-warnings", Kind::Text, "", NO_WARNINGS);
     OOM_SCORE_ADJ => Directive::works("oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no");
@@ -144,7 +143,7 @@ directives! {
     SHUTDOWN_TIMEOUT => Directive::works("shutdown-timeout", integer(0, INT_MAX), "10");
     SHUTDOWN_ON_SIGINT => Directive::works("shutdown-on-sigint", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
     SHUTDOWN_ON_SIGTERM => Directive::works("shutdown-on-sigterm", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
-    WATCHDOG_PERIOD => Directive::no_effect("watchdog-period", integer(0, INT_MAX), "0", NO_WATCHDOG).hidden();
+    WATCHDOG_PERIOD => Directive::works("watchdog-period", integer(0, INT_MAX), "0").hidden();
     HZ => Directive::works("hz", integer(0, INT_MAX), "10").hostile("1");
     DYNAMIC_HZ => Directive::works("dynamic-hz", Kind::Bool, "yes").hostile("no");
     // The keyspace.

@@ -85,6 +85,13 @@ fn text(summary: &Summary<'_>, all: &Histogram<u64>) -> String {
     for (text, count) in &tallies.error_texts {
         let _ = writeln!(out, "error, {count} times: {text}");
     }
+    table(&mut out, summary, all);
+    out
+}
+
+/// A line of latencies for each kind of request, and one for all.
+fn table(out: &mut String, summary: &Summary<'_>, all: &Histogram<u64>) {
+    let (options, tallies) = (summary.options, summary.tallies);
     let since = if options.timed.rate.is_some() {
         "from the moment each request was due"
     } else {
@@ -117,7 +124,6 @@ fn text(summary: &Summary<'_>, all: &Histogram<u64>) -> String {
     if summary.kinds.len() > 1 {
         row("all", all);
     }
-    out
 }
 
 fn json(summary: &Summary<'_>, all: &Histogram<u64>) -> String {

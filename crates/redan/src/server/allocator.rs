@@ -2,9 +2,6 @@
 
 use tikv_jemalloc_ctl::{Access, AsName, Error, background_thread, epoch, stats};
 
-/// For the threads that give unused memory back: with work enough for all cores they get a tenth of what the server gets.
-const NICE: i32 = 10;
-
 /// Before the server makes threads of its own, and after a daemon's fork, which leaves the allocator without its threads.
 /// Without any of it all works, some of it slower: what fails here is no reason to stop.
 pub fn prepare() {
@@ -13,18 +10,6 @@ pub fn prepare() {
     const NEVER: usize = usize::MAX;
     let _: Result<(), Error> = b"arena.0.oversize_threshold\0".name().write(NEVER);
     let _: Result<(), Error> = background_thread::write(true);
-    step_back();
-}
-
-/// On a core that it has to share, giving back a gigabyte would keep the server waiting for some milliseconds at a time. Later
-/// threads of the allocator are made by the first one, and are as nice.
-fn step_back() {
-    let own = rustix::process::getpid();
-    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return };
-    let ids = threads.flatten().filter_map(|thread| thread.file_name().to_str()?.parse().ok());
-    for thread in ids.filter_map(rustix::process::Pid::from_raw).filter(|thread| *thread != own) {
-        let _: Result<(), rustix::io::Errno> = rustix::process::setpriority_process(Some(thread), NICE);
-    }
 }
 
 /// jemalloc's figures: allocated, active, resident.

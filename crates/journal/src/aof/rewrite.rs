@@ -153,6 +153,11 @@ impl Rewrite {
 }
 
 impl Aof {
+    /// A rewrite was asked for, and has not begun.
+    pub(crate) fn is_wished(&self) -> bool {
+        self.rewrite.is_wished
+    }
+
     /// BGREWRITEAOF: false when one runs already.
     pub(crate) fn wish(&mut self) -> bool {
         let is_free = !self.rewrite.is_busy() && !matches!(self.state, State::Starting { .. });

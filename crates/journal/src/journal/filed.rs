@@ -186,7 +186,9 @@ impl Journal {
 
     /// BGREWRITEAOF: what the client reads. An error is from its code on.
     pub fn rewrite_aof(&mut self) -> Result<&'static str, &'static str> {
-        if !self.aof.wish() {
+        // One that was asked for in this turn is as good as begun, unless it has to wait its turn.
+        let is_coming = self.aof.is_wished() && !self.saver.is_busy();
+        if is_coming || !self.aof.wish() {
             return Err("ERR Background append only file rewriting already in progress");
         }
         Ok(if self.saver.is_busy() {

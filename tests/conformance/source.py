@@ -18,6 +18,8 @@ SUITES = [
     ("http://deb.debian.org/debian", "bookworm"),
     ("http://deb.debian.org/debian-security", "bookworm-security"),
 ]
+VALKEY_CACHE = ROOT / ".cache" / "valkey-source"
+VALKEY_SUITES = [("http://deb.debian.org/debian", "sid")]
 # Programs that the suite calls beside the server. Ours are used where redan has them.
 TOOLS = ["redis-cli", "redis-benchmark", "redis-check-rdb", "redis-check-aof", "redis-sentinel"]
 # What these files do with scripts outside of a test would end them there; the tests behind it are wanted. Tests that use
@@ -37,32 +39,63 @@ class Missing(Exception):
     """What is not there, so that the suite cannot run."""
 
 
-def fetch():
-    """The unpacked source of the suite, from the cache or from Debian."""
-    tree = CACHE / f"redis-{VERSION}"
+def unpacked(package, cache, tree, suites):
+    """The unpacked source of a package at `tree`, from the cache or from Debian."""
     if (tree / "tests" / "test_helper.tcl").exists():
         return tree
-    for tool, package in [("apt-get", "apt"), ("tclsh", "tcl")]:
+    for tool, home in [("apt-get", "apt"), ("tclsh", "tcl")]:
         if not shutil.which(tool):
-            raise Missing(f"{tool} (Debian's package {package})")
-    lists = CACHE / "lists"
+            raise Missing(f"{tool} (Debian's package {home})")
+    lists = cache / "lists"
     (lists / "partial").mkdir(parents=True, exist_ok=True)
-    sources = CACHE / "sources.list"
-    sources.write_text("".join(f"deb-src [signed-by={KEYRING}] {url} {suite} main\n" for url, suite in SUITES))
+    sources = cache / "sources.list"
+    sources.write_text("".join(f"deb-src [signed-by={KEYRING}] {url} {suite} main\n" for url, suite in suites))
     options = [
         f"-oDir::Etc::sourcelist={sources}",
         "-oDir::Etc::sourceparts=/dev/null",
         f"-oDir::State::lists={lists}",
-        f"-oDir::Cache={CACHE / 'cache'}",
+        f"-oDir::Cache={cache / 'cache'}",
         "-oAPT::Sandbox::User=root",
     ]
     try:
-        subprocess.run(["apt-get", "-q", *options, "update"], check=True, cwd=CACHE, timeout=300)
-        subprocess.run(["apt-get", "-q", *options, "source", "--download-only", "redis"], check=True, cwd=CACHE, timeout=300)
-        subprocess.run(["tar", "xzf", f"redis_{VERSION}.orig.tar.gz"], check=True, cwd=CACHE, timeout=300)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Missing(f"Redis {VERSION}'s source package: {error}") from error
+        subprocess.run(["apt-get", "-q", *options, "update"], check=True, cwd=cache, timeout=300)
+        subprocess.run(["apt-get", "-q", *options, "source", "--download-only", package], check=True, cwd=cache, timeout=300)
+        [archive] = cache.glob(f"{package}_*.orig.tar.gz")
+        tree.mkdir(exist_ok=True)
+        subprocess.run(["tar", "xzf", archive, "--strip-components=1", "-C", tree], check=True, timeout=300)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise Missing(f"the source package of {package}: {error}") from error
     shutil.rmtree(lists, ignore_errors=True)
+    return tree
+
+
+def fetch():
+    """The unpacked source of the suite of Redis, from the cache or from Debian."""
+    return unpacked("redis", CACHE, CACHE / f"redis-{VERSION}", SUITES)
+
+
+def fetch_valkey():
+    """The same of Valkey, in whatever version Debian's newest suite has."""
+    return unpacked("valkey", VALKEY_CACHE, VALKEY_CACHE / "tree", VALKEY_SUITES)
+
+
+def prepare_valkey(run_dir, server):
+    """A tree of Valkey's suite below `run_dir` whose programs are links to redan, or Valkey's own if `server` says so."""
+    source = fetch_valkey()
+    tree = Path(run_dir)
+    shutil.copytree(source / "tests", tree / "tests")
+    for name in ["valkey.conf", "sentinel.conf", "utils"]:
+        os.symlink(source / name, tree / name)
+    for folder in ["src", "bin"]:
+        (tree / folder).mkdir()
+        if Path(server).name == "valkey-server":
+            for program in Path(server).parent.iterdir():
+                os.symlink(program, tree / folder / program.name)
+        else:
+            subprocess.run([server, "links", tree / folder], check=True, stdout=subprocess.DEVNULL)
+            # A switch of Valkey's own tests.
+            config = tree / "tests" / "assets" / "default.conf"
+            config.write_text(config.read_text().replace("enable-debug-assert yes\n", ""))
     return tree
 
 

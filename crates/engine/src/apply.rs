@@ -119,7 +119,7 @@ impl Engine {
         stage.request(session, &mut outgoing.bytes, args, &self.plan[planned], false);
         match first_error(&outgoing.bytes) {
             None => Ok(()),
-            Some(error) => Err(ApplyError { command: shown(args), error, bytes_done: applied.bytes_done }),
+            Some(error) => Err(ApplyError { command: shown(args, self.core.settings.hides_user_data), error, bytes_done: applied.bytes_done }),
         }
     }
 
@@ -208,12 +208,12 @@ fn first_error(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// A request as one line, cut.
-fn shown(args: Args<'_>) -> String {
+/// A request as one line, cut; its name alone where the rest is nobody's business.
+fn shown(args: Args<'_>, hides_user_data: bool) -> String {
     /// 128: bytes of a request that an error shows.
     const SHOWN_BYTES_MAX: usize = 128;
     let mut text = Vec::new();
-    for arg in args.iter() {
+    for arg in args.iter().take(if hides_user_data { 1 } else { usize::MAX }) {
         if text.len() >= SHOWN_BYTES_MAX {
             break;
         }

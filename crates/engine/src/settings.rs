@@ -32,6 +32,8 @@ pub struct Settings {
     pub notify: u32,
     /// `replica-read-only`.
     pub replica_read_only: bool,
+    /// The log shows names of commands and not what they are about.
+    pub hides_user_data: bool,
     /// A command of the primary's stream that fails here ends the replication.
     pub stops_on_error: bool,
     /// `replica-serve-stale-data`.
@@ -108,6 +110,7 @@ impl Settings {
             limits: codec::limits(config),
             notify: u32::from(config.events()),
             replica_read_only: config.yes(id::REPLICA_READ_ONLY),
+            hides_user_data: config.yes(id::HIDE_USER_DATA_FROM_LOG),
             // The data of a writable replica may differ.
             stops_on_error: config.yes(id::REPLICA_READ_ONLY)
                 && config.choice(id::PROPAGATION_ERROR_BEHAVIOR) != "ignore",

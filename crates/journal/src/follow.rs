@@ -702,7 +702,8 @@ impl Follow {
         }
         let now = turn.now.mono;
         let (error, pause) = match fault {
-            Fault::Link(error) if was_linked => (error, Span::ZERO),
+            // A cut in the middle of a load is no sign of a primary that is gone: as the originals, at once.
+            Fault::Link(error) if was_linked || was != Loading::Nothing => (error, Span::ZERO),
             Fault::Link(error) => (error, RETRY),
             Fault::Data(error) => {
                 let pause = RETRY.times(1 << self.bad_data.min(6)).min(RETRY_MAX);

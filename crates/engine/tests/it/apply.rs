@@ -47,7 +47,7 @@ fn what_fails_is_named() {
     assert_eq!(world.apply("set a 1\n nothing z 1 a\n set b 2").unwrap().bytes_done, 20);
     assert_eq!(world.ask("exists a b"), ":2");
     let mut world = replica();
-    world.ask("config set propagation-error-behavior panic-on-replicas");
+    world.ask("config set propagation-error-behavior panic-on-replicas hide-user-data-from-log no");
     let error = world.apply("set a 1\n nothing z 1 a\n set b 2").unwrap_err();
     assert_eq!(error.command, "nothing z 1 a");
     assert_eq!(error.bytes_done, 5);

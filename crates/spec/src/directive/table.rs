@@ -37,6 +37,10 @@ const NO_FSYNC: &str = "files are written and synced by threads of their own";
 const NO_SANITIZE: &str = "every payload is checked in full";
 const NO_END: &str = "the process never ends because of its disk";
 const NO_DISKLESS: &str = "a primary sends its snapshot without a file";
+const NO_DUAL: &str = "the snapshot and the stream share a connection";
+const NO_EXTENDED: &str = "the program always answers as Redis does";
+const NO_BATCH: &str = "how far the engine looks ahead is fixed";
+const NO_SLOT_STATS: &str = "keys are always counted, processor time and traffic are not";
 const NO_SCRIPTS: &str = "scripts do not exist yet";
 
 /// Declares the rows together with the constants of their places.
@@ -136,10 +140,10 @@ directives! {
     IGNORE_WARNINGS => Directive::no_effect("ignore-warnings", Kind::Text, "", NO_WARNINGS);
     OOM_SCORE_ADJ => Directive::works("oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no");
     OOM_SCORE_ADJ_VALUES => Directive::works("oom-score-adj-values", Kind::OomScores, "0 200 800");
-    SERVER_CPULIST => Directive::no_effect("server_cpulist", Kind::Text, "", NO_CPUS).at_start();
-    BIO_CPULIST => Directive::no_effect("bio_cpulist", Kind::Text, "", NO_CPUS).at_start();
-    AOF_REWRITE_CPULIST => Directive::no_effect("aof_rewrite_cpulist", Kind::Text, "", NO_CPUS).at_start();
-    BGSAVE_CPULIST => Directive::no_effect("bgsave_cpulist", Kind::Text, "", NO_CPUS).at_start();
+    SERVER_CPULIST => Directive::no_effect("server_cpulist", Kind::Text, "", NO_CPUS).at_start().alias("server-cpulist");
+    BIO_CPULIST => Directive::no_effect("bio_cpulist", Kind::Text, "", NO_CPUS).at_start().alias("bio-cpulist");
+    AOF_REWRITE_CPULIST => Directive::no_effect("aof_rewrite_cpulist", Kind::Text, "", NO_CPUS).at_start().alias("aof-rewrite-cpulist");
+    BGSAVE_CPULIST => Directive::no_effect("bgsave_cpulist", Kind::Text, "", NO_CPUS).at_start().alias("bgsave-cpulist");
     SHUTDOWN_TIMEOUT => Directive::works("shutdown-timeout", integer(0, INT_MAX), "10");
     SHUTDOWN_ON_SIGINT => Directive::works("shutdown-on-sigint", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
     SHUTDOWN_ON_SIGTERM => Directive::works("shutdown-on-sigterm", Kind::Flags(&["default", "save", "nosave", "now", "force"]), "default");
@@ -213,8 +217,8 @@ directives! {
     AOF_DISABLE_AUTO_GC => Directive::works("aof-disable-auto-gc", Kind::Bool, "no");
     // Replication.
     REPLICAOF => Directive::works("replicaof", Kind::PrimaryAddress, "").at_start().alias("slaveof");
-    MASTERAUTH => Directive::works("masterauth", Kind::Text, "").secret();
-    MASTERUSER => Directive::works("masteruser", Kind::Text, "");
+    MASTERAUTH => Directive::works("masterauth", Kind::Text, "").secret().alias("primaryauth");
+    MASTERUSER => Directive::works("masteruser", Kind::Text, "").alias("primaryuser");
     REPLICA_READ_ONLY => Directive::works("replica-read-only", Kind::Bool, "yes").alias("slave-read-only");
     REPLICA_SERVE_STALE_DATA => Directive::works("replica-serve-stale-data", Kind::Bool, "yes").alias("slave-serve-stale-data").hostile("no");
     REPLICA_PRIORITY => Directive::works("replica-priority", integer(0, INT_MAX), "100").alias("slave-priority");
@@ -272,4 +276,22 @@ directives! {
     LATENCY_MONITOR_THRESHOLD => Directive::works("latency-monitor-threshold", integer(0, i64::MAX), "0").hostile("1");
     LATENCY_TRACKING => Directive::works("latency-tracking", Kind::Bool, "yes");
     LATENCY_TRACKING_INFO_PERCENTILES => Directive::works("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9");
+    // Valkey's own.
+    HIDE_USER_DATA_FROM_LOG => Directive::works("hide-user-data-from-log", Kind::Bool, "yes");
+    LOG_FORMAT => Directive::not_yet("log-format", Kind::Choice(&["legacy", "logfmt"]), "legacy");
+    LOG_TIMESTAMP_FORMAT => Directive::not_yet("log-timestamp-format", Kind::Choice(&["legacy", "iso8601", "milliseconds"]), "legacy");
+    AVAILABILITY_ZONE => Directive::not_yet("availability-zone", Kind::Text, "");
+    UNIXSOCKETGROUP => Directive::not_yet("unixsocketgroup", Kind::Text, "").at_start();
+    MPTCP => Directive::not_yet("mptcp", Kind::Bool, "no").at_start();
+    REPL_MPTCP => Directive::not_yet("repl-mptcp", Kind::Bool, "no");
+    HASH_SEED => Directive::not_yet("hash-seed", Kind::Text, "").at_start();
+    IMPORT_MODE => Directive::not_yet("import-mode", Kind::Bool, "no");
+    RDB_VERSION_CHECK => Directive::not_yet("rdb-version-check", Kind::Choice(&["strict", "relaxed"]), "strict");
+    DUAL_CHANNEL_REPLICATION_ENABLED => Directive::no_effect("dual-channel-replication-enabled", Kind::Bool, "no", NO_DUAL);
+    EXTENDED_REDIS_COMPATIBILITY => Directive::no_effect("extended-redis-compatibility", Kind::Bool, "no", NO_EXTENDED);
+    PREFETCH_BATCH_MAX_SIZE => Directive::no_effect("prefetch-batch-max-size", integer(0, 128), "16", NO_BATCH);
+    ACTIVE_DEFRAG_CYCLE_US => Directive::no_effect("active-defrag-cycle-us", integer(0, 100_000), "500", NO_DEFRAG);
+    TLS_AUTH_CLIENTS_USER => Directive::no_effect("tls-auth-clients-user", Kind::Choice(&["off", "cn", "uri"]), "off", NO_TLS);
+    TLS_AUTO_RELOAD_INTERVAL => Directive::no_effect("tls-auto-reload-interval", integer(0, INT_MAX), "0", NO_TLS);
+    CLUSTER_SLOT_STATS_ENABLED => Directive::no_effect("cluster-slot-stats-enabled", Kind::Bool, "no", NO_SLOT_STATS);
 }

@@ -12,7 +12,7 @@ const ORIGINAL: &str = include_str!("../../tests/golden/config-7.0.15.txt");
 const NOT_WORKING: &str = include_str!("../../tests/golden/directives-not-working.txt");
 
 /// Directives that 7.0.15 does not list: newer, or hidden there too.
-const BEYOND_ORIGINAL: [&str; 23] = [
+const BEYOND_ORIGINAL: [&str; 46] = [
     "aof-checksums",
     "cluster-databases",
     "repl-full-syncs-max",
@@ -36,6 +36,29 @@ const BEYOND_ORIGINAL: [&str; 23] = [
     "cluster-ping-interval",
     "cluster-blacklist-ttl",
     "cluster-announce-human-nodename",
+    "hide-user-data-from-log",
+    "log-format",
+    "log-timestamp-format",
+    "availability-zone",
+    "unixsocketgroup",
+    "mptcp",
+    "repl-mptcp",
+    "hash-seed",
+    "import-mode",
+    "rdb-version-check",
+    "dual-channel-replication-enabled",
+    "extended-redis-compatibility",
+    "prefetch-batch-max-size",
+    "active-defrag-cycle-us",
+    "tls-auth-clients-user",
+    "tls-auto-reload-interval",
+    "cluster-slot-stats-enabled",
+    "primaryauth",
+    "primaryuser",
+    "server-cpulist",
+    "bio-cpulist",
+    "aof-rewrite-cpulist",
+    "bgsave-cpulist",
 ];
 
 #[test]

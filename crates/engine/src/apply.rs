@@ -119,7 +119,11 @@ impl Engine {
         stage.request(session, &mut outgoing.bytes, args, &self.plan[planned], false);
         match first_error(&outgoing.bytes) {
             None => Ok(()),
-            Some(error) => Err(ApplyError { command: shown(args, self.core.settings.hides_user_data), error, bytes_done: applied.bytes_done }),
+            Some(error) => Err(ApplyError {
+                command: shown(args, self.core.settings.hides_user_data),
+                error,
+                bytes_done: applied.bytes_done,
+            }),
         }
     }
 

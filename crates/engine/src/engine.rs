@@ -140,6 +140,7 @@ impl Engine {
                 plain_bytes: data::ListLimits::PLAIN_BYTES_USUAL,
                 peak_bytes: 0,
                 is_stalled: false,
+                has_grown: false,
                 monitors: Vec::new(),
             },
             watch: Watch::default(),
@@ -267,6 +268,7 @@ impl Engine {
     /// What a connection has brought of a request that is not whole yet: bytes, and the memory that they pin.
     pub fn on_unframed(&mut self, conn: ConnId, bytes: usize, memory_bytes: usize) {
         if let Some(connection) = self.core.sessions.at_mut(conn) {
+            self.core.has_grown |= memory_bytes > connection.inbox.unframed.1;
             connection.inbox.unframed = (bytes, memory_bytes);
             self.core.sessions.recount(conn.place() as u32);
         }
@@ -283,6 +285,7 @@ impl Engine {
         self.tell_of_changes(out);
         // What waits for the end of a sleep has its turn next: the node asks for one.
         self.core.is_stalled = false;
+        self.core.has_grown = false;
         let held = core::mem::take(&mut self.core.sessions.held);
         for place in held {
             self.release_held(place, safe, out);

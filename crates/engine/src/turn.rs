@@ -69,8 +69,10 @@ impl Engine {
         let mut requests = 0;
         let mut reply_bytes = 0;
         let mut segments: Vec<Segment> = Vec::new();
-        // What has come in meanwhile counts before anybody asks who is there.
-        self.thin_out(now, out);
+        if core::mem::take(&mut self.core.has_grown) {
+            // What has come in meanwhile counts before anybody asks who is there.
+            self.thin_out(now, out);
+        }
         if self.may_serve() {
             self.core.stats.start(out.ticks());
             self.serve(now, outside, out);

@@ -167,9 +167,12 @@ class Trouble:
 
     def __init__(self, server, calls, fault):
         words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:{fault}"]
-        # Writes go to sockets, too: only those to the files are meant.
+        # Writes go to sockets, too: only those to the files are meant, with those that a rewrite would make.
         if calls == "write":
-            words += [part for root, _, names in os.walk(server.folder) for name in names for part in ("-P", os.path.join(root, name))]
+            folder, pid = os.path.join(server.folder, "appendonlydir"), server.process.pid
+            names = [f"appendonly.aof.{number}.{kind}" for number in range(1, 30) for kind in ("incr.aof", "base.rdb", "incr.aof.tmp")]
+            paths = [os.path.join(folder, name) for name in (*names, "appendonly.aof.manifest.tmp")]
+            words += [part for path in (*paths, os.path.join(server.folder, f"temp-rewriteaof-bg-{pid}.aof")) for part in ("-P", path)]
         self.process = subprocess.Popen([*words, "-p", str(server.process.pid)], stderr=subprocess.DEVNULL)
         status = f"/proc/{server.process.pid}/task"
         wait_for(lambda: all("TracerPid:\t0\n" not in open(f"{status}/{task}/status").read() for task in os.listdir(status)),

@@ -90,15 +90,7 @@ impl Disk {
             }
             DiskOp::Truncate { write, path, bytes } => self.truncate(write, &path, bytes),
             DiskOp::Rename { write, path, to } => self.rename(write, &path, to),
-            DiskOp::Append { file, write, bytes } => match self.open.get_mut(&file) {
-                // Nothing follows an append that failed.
-                Some(open) if open.is_log && open.is_damaged => Some(failed(write, DiskFault::Full)),
-                Some(open) => {
-                    open.content.extend_from_slice(bytes.as_slice());
-                    done(write)
-                }
-                None => Some(failed(write, DiskFault::Other)),
-            },
+            DiskOp::Append { file, write, bytes } => self.append(file, write, bytes.as_slice()),
             DiskOp::Sync { file, write } | DiskOp::SyncBeside { file, write } => match self.open.get(&file) {
                 Some(open) => {
                     self.files.insert(open.path.clone(), open.content.clone());
@@ -132,6 +124,18 @@ impl Disk {
                 self.files.remove(&path);
                 done(write)
             }
+        }
+    }
+
+    fn append(&mut self, file: FileId, write: WriteId, bytes: &[u8]) -> Option<Input> {
+        match self.open.get_mut(&file) {
+            // Nothing follows an append that failed.
+            Some(open) if open.is_log && open.is_damaged => Some(failed(write, DiskFault::Full)),
+            Some(open) => {
+                open.content.extend_from_slice(bytes);
+                done(write)
+            }
+            None => Some(failed(write, DiskFault::Other)),
         }
     }
 

@@ -339,6 +339,14 @@ impl Rest {
         Answer::Yield
     }
 
+    /// A message goes to the other nodes as well.
+    fn on_publish(&mut self, asked: &Asked<'_>, event: cluster::Event<'_>) -> Answer {
+        if let Some(cluster) = &mut self.cluster {
+            cluster.handle(asked.now, event, &mut self.dialer, &mut self.cluster_acts);
+        }
+        self.yielding()
+    }
+
     fn on_cut_primary(&mut self, asked: &mut Asked<'_>, remote: Option<&[u8]>) -> Answer {
         let is_meant =
             |primary: &Address| remote.is_none_or(|remote| primary.to_string().as_bytes() == remote);
@@ -480,11 +488,7 @@ impl Outside for Rest {
                 Answer::Done
             }
             Question::Publish { channel, message, is_sharded } => {
-                if let Some(cluster) = &mut self.cluster {
-                    let event = cluster::Event::Publish { channel, message, is_sharded };
-                    cluster.handle(asked.now, event, &mut self.dialer, &mut self.cluster_acts);
-                }
-                self.yielding()
+                self.on_publish(asked, cluster::Event::Publish { channel, message, is_sharded })
             }
             Question::Reload { saves, flushes, merges } => {
                 self.on_reload(asked, saves, flushes, merges, reply)
@@ -506,10 +510,9 @@ impl Outside for Rest {
                 Answer::Done
             }
             Question::FlushedAll { may_wait } => {
-                if self.journal.flushed_all(may_wait.then_some(asked.conn)) {
-                    Answer::Block
-                } else {
-                    Answer::Done
+                match self.journal.flushed_all(may_wait.then_some(asked.conn)) {
+                    true => Answer::Block,
+                    false => Answer::Done,
                 }
             }
         }

@@ -18,7 +18,8 @@ impl Engine {
     /// effects in the feed (the stream's own bytes are the journal). Transactions may span batches.
     ///
     /// # Errors
-    /// A request that fails here, where `propagation-error-behavior` says so; everything before it is applied.
+    /// A request that fails here, where `propagation-error-behavior` says so, and one that this server does not have
+    /// whatever it says: to go on would lose a write without a trace. Everything before it is applied.
     pub fn apply(
         &mut self,
         now: Now,
@@ -63,7 +64,7 @@ impl Engine {
             let before = self.stream.session.multi.as_ref().map_or(raw_bytes, |multi| multi.raw_bytes);
             if !args.is_empty() {
                 if let Err(error) = self.apply_one(now, args, index % AHEAD, outside, out, &mut applied) {
-                    if self.core.settings.stops_on_error {
+                    if self.core.settings.stops_on_error || is_unknown(&error) {
                         self.stream.session.multi = None;
                         return Err(error);
                     }
@@ -182,6 +183,11 @@ impl Engine {
     pub fn set_apply_db(&mut self, db: u32) {
         self.stream.session.db = db;
     }
+}
+
+/// True when the server does not know what it was asked for.
+fn is_unknown(error: &ApplyError) -> bool {
+    error.error.starts_with("ERR unknown command") || error.error.starts_with("ERR unknown subcommand")
 }
 
 /// The first error among the replies in `bytes` (EXEC answers an array of replies, where one may be an error).

@@ -100,6 +100,9 @@ const ROOM_BEYOND: usize = 8 + LITERALS_MAX;
 pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
     let len_max = len_max.min(plain.len() + plain.len() / LITERALS_MAX + 1);
+    if plain.len() <= HOPELESS_LEN_MAX && is_hopeless(plain, len_max) {
+        return None;
+    }
     out.resize(start + len_max + ROOM_BEYOND, 0);
     let room = Packed { out: &mut out[start..], len: 1, run: 0, len_max };
     // The table of earlier places costs its clearing: a small text gets a small one.
@@ -111,6 +114,33 @@ pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
     };
     out.truncate(start + packed.unwrap_or(0));
     packed
+}
+
+/// 96: up to this length a text is looked at before it is packed. In longer ones something repeats nearly always.
+const HOPELESS_LEN_MAX: usize = 96;
+
+/// True when no packing takes at most `len_max` bytes: too few places have three bytes that were there before.
+///
+/// A reference of `n` bytes saves at most `n - 2`, and at as many places of it three bytes repeat. Many values are random
+/// text, where this is found out in half the time that a trial takes. Hashes that meet only make the answer `false`.
+fn is_hopeless(plain: &[u8], len_max: usize) -> bool {
+    const SEEN: usize = 2_048;
+    // The number of a run of literals takes a byte.
+    let Some(needed) = (plain.len() + 1).checked_sub(len_max) else { return false };
+    let mut seen = [0u8; SEEN];
+    // The last place has three bytes only: it counts as one that repeats.
+    let mut repeated = 1;
+    for word in plain.windows(4) {
+        let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+        let slot = &mut seen
+            [((word << 8).wrapping_mul(0x9e37_79b1) >> (32 - SEEN.trailing_zeros())) as usize % SEEN];
+        repeated += usize::from(*slot);
+        *slot = 1;
+        if repeated >= needed {
+            return false;
+        }
+    }
+    repeated < needed
 }
 
 /// The four bytes at a place.
@@ -260,6 +290,31 @@ mod tests {
         assert_eq!(pack(b"abcdefghijklmnopqrstuvwxyz", 22, &mut out), None);
         assert_eq!(out, b"before");
         assert_eq!(pack(b"", 10, &mut out), None);
+    }
+
+    #[test]
+    fn what_is_hopeless_does_not_pack() {
+        let mut random = Random::new(6);
+        let mut hopeless = 0;
+        for _ in 0..20_000 {
+            let letters = random.between(2, 64);
+            let len = random.below(HOPELESS_LEN_MAX as u64 + 1) as usize;
+            let mut plain: Vec<u8> = (0..len).map(|_| random.below(letters) as u8).collect();
+            if random.below(2) == 0 && len > 8 {
+                let (from, to) = (random.below(len as u64 / 2) as usize, len / 2);
+                let count = random.below((len - to) as u64 + 1) as usize;
+                plain.copy_within(from..from + count.min(len - from), to);
+            }
+            let len_max = len.saturating_sub(random.below(8) as usize);
+            if is_hopeless(&plain, len_max) {
+                hopeless += 1;
+                let mut out = alloc::vec![0; plain.len() * 2 + ROOM_BEYOND];
+                let room = Packed { out: &mut out, len: 1, run: 0, len_max: plain.len() * 2 };
+                let packed = pack_with(&mut [0; 256], &plain, room);
+                assert!(plain.is_empty() || packed.unwrap() > len_max, "{plain:?}, {len_max}");
+            }
+        }
+        assert!(hopeless > 5_000, "{hopeless}");
     }
 
     #[test]

@@ -160,6 +160,18 @@ impl Keyspace {
         }
     }
 
+    /// Makes room for about `keys` keys in a database without any; not in cluster mode, where each slot has a table.
+    pub fn make_room(&mut self, db: u32, keys: usize) {
+        if self.is_clustered() || self.len(db) > 0 {
+            return;
+        }
+        let parts = self.parts(db);
+        let Some(table) = parts.database.tables.first_mut() else { return };
+        let before = table.memory();
+        table.make_room(keys, parts.mark);
+        *parts.used = *parts.used - before as u64 + table.memory() as u64;
+    }
+
     /// Keys in a database.
     pub fn len(&self, db: u32) -> u64 {
         self.databases[db as usize].len()

@@ -47,6 +47,8 @@ pub(crate) const DEPTH_MAX: u32 = 31;
 const SHRINK_BELOW_PERCENT: usize = 30;
 /// Two neighbours with at most so many entries become one: half of what makes the largest split.
 const MERGE_MAX: usize = 400;
+/// 640: up to so many entries of a segment are made room for beforehand; with the eighth more they fill it to 70 %.
+const ROOM_EACH: usize = 640;
 /// How many entries ahead a walk through a segment prefetches.
 pub(crate) const PREFETCH_AHEAD: usize = 16;
 
@@ -281,6 +283,23 @@ impl<E: Node> Table<E> {
             }
             self.grow(hash, key);
         }
+    }
+
+    /// Makes room for about `count` entries in a table that never had one, so that none of them makes a segment grow.
+    pub fn make_room(&mut self, count: usize, mark: bool) {
+        if self.depth > 0 || !self.root.is_none() || count <= ROOM_EACH {
+            return;
+        }
+        let depth = usize::BITS - ((count - 1) / ROOM_EACH).leading_zeros();
+        if depth > DEPTH_MAX {
+            return;
+        }
+        let each = count >> depth;
+        // An eighth more: the hash does not spread them evenly.
+        let buckets = fitting(each + each / 8);
+        self.directory = (0..1usize << depth).map(|_| Segment::new(buckets, depth, mark)).collect();
+        (self.depth, self.deepest) = (depth, 1 << depth);
+        self.bytes += self.segments().map(|(_, segment)| segment.memory()).sum::<usize>() + self.side_bytes();
     }
 
     /// An entry owned `before` bytes and owns `after`.

@@ -76,6 +76,11 @@ impl Head<'_> {
         }
         number(&mut out, b"aof-base", u64::from(self.is_base));
         self.functions.iter().for_each(|code| encoder::function(&mut out, code));
+        // How many keys will follow is known now; a load makes room for them.
+        for db in (0..keyspace.databases()).filter(|db| keyspace.len(*db) > 0) {
+            encoder::select_db(&mut out, db);
+            encoder::resize_db(&mut out, keyspace.len(db), keyspace.figures(db, 0).expires);
+        }
         out
     }
 }

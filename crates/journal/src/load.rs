@@ -31,6 +31,9 @@ pub(crate) enum Step {
 /// 32: keys whose places in the table are asked for before the first of them is put in.
 const BATCH: usize = 32;
 
+/// 8: a key with its value takes more in nearly every file.
+const KEY_BYTES_MIN: u64 = 8;
+
 /// A key on its way into the keyspace.
 struct Arriving {
     db: u32,
@@ -55,6 +58,10 @@ pub(crate) struct Loader {
     /// A key takes the place of one that is there; otherwise that ends the load.
     pub(crate) overwrites: bool,
     limits: Limits,
+    /// Size of the file; 0: not known.
+    pub(crate) total_bytes: u64,
+    /// The database that the next sizes are of.
+    db: u32,
     /// Decoded and not put in yet; empty between two steps.
     arriving: Vec<Arriving>,
     pace: Pace,
@@ -105,6 +112,8 @@ impl Loader {
             keeps_expired,
             overwrites: false,
             limits: settings.limits,
+            total_bytes: 0,
+            db: 0,
             arriving: Vec::new(),
             pace: Pace::default(),
             gone_db: None,
@@ -192,7 +201,8 @@ impl Loader {
             }
             let Some(item) = item else { return Ok(Step::Starved) };
             match item {
-                Item::Header { .. } | Item::ResizeDb { .. } => {}
+                Item::Header { .. } => {}
+                Item::ResizeDb { keys, .. } => self.make_room(keys, keyspace),
                 Item::Aux { key, value } => self.on_note(&key, &value),
                 Item::Function(code) => self.loaded.functions.push(code),
                 Item::ModuleData { module } => {
@@ -210,7 +220,7 @@ impl Loader {
                         keyspace.databases()
                     ));
                 }
-                Item::SelectDb(_) => {}
+                Item::SelectDb(db) => self.db = db,
                 // The originals wrote such by mistake and leave it out, too.
                 Item::Empty { key, .. } => self.loaded.note_empty(&key),
                 Item::Key { db, key, deadline_ms: Some(deadline_ms), .. }
@@ -235,6 +245,13 @@ impl Loader {
             left = left.saturating_sub(1);
         }
         Ok(Step::More)
+    }
+
+    /// The number of keys is believed as far as the file is large enough for them: it may be damaged.
+    fn make_room(&self, keys: u64, keyspace: &mut Keyspace) {
+        if let Ok(keys) = usize::try_from(keys.min(self.total_bytes / KEY_BYTES_MIN)) {
+            keyspace.make_room(self.db, keys);
+        }
     }
 
     /// The notes that matter; others mean nothing for the data.

@@ -6,6 +6,11 @@ use data::Keyspace;
 
 fn grows_and_shrinks(seed: u64, clustered: bool) {
     let mut world = World::new(seed, clustered, scaled(if clustered { 3_000 } else { 12_000 }) as u64);
+    // Every other one begins with room for more, or for less, than will come.
+    if seed % 2 == 1 {
+        world.space.make_room(0, scaled(2_000 * seed as usize));
+        world.check();
+    }
     for round in 0..4 {
         world.run(scaled(12_000), round % 2 == 0);
         world.check();

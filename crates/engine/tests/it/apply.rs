@@ -44,7 +44,7 @@ fn a_cut_transaction_is_dropped() {
 fn what_fails_is_named() {
     let mut world = replica();
     // As the originals: by default it is said aloud, and the stream goes on.
-    assert_eq!(world.apply("set a 1\n lpush a b c\n set b 2").unwrap().bytes_done, 14);
+    assert_eq!(world.apply("set a 1\n lpush a b c\n set b 2").unwrap().bytes_done, 18);
     assert_eq!(world.ask("exists a b"), ":2");
     // What the server does not have is never skipped.
     let error = world.apply("set c 1\n nothing z 1 a\n set d 2").unwrap_err();

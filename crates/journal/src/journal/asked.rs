@@ -133,7 +133,7 @@ impl Journal {
     /// How long a file is that the journal reads.
     pub fn on_file_size(&mut self, file: FileId, bytes: u64) {
         if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
-            boot.total_bytes = bytes;
+            (boot.total_bytes, boot.loader.total_bytes) = (bytes, bytes);
         }
     }
 

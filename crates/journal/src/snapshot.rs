@@ -468,8 +468,8 @@ impl Saver {
             return Written::Ended(Wish::Rewrite, result.map(|()| target.bytes));
         }
         self.last_seconds = turn.now.mono.since(job.begun.mono).as_seconds() as i64;
-        // Whoever waits for a save reads its failure; writes stop for those that nobody waits for.
-        self.last_ok = result.is_ok() || (self.last_ok && target.wish.client().is_some());
+        // Whoever asks for a save, or for the end, reads its failure; writes stop for those that nobody waits for.
+        self.last_ok = result.is_ok() || (self.last_ok && target.wish != Wish::Background);
         match &result {
             Ok(()) => {
                 self.changes = self.changes.saturating_sub(target.changes_before);

@@ -263,7 +263,9 @@ fn names_matching<'a>(pattern: &&'a [u8]) -> Vec<(DirectiveId, Cow<'a, [u8]>)> {
     }
     let names = DirectiveId::all().filter(|id| !id.row().hidden).flat_map(|id| {
         let row = id.row();
-        [Some(row.name), row.alias].into_iter().flatten().map(move |name| (id, name))
+        // `server-cpulist` is `server_cpulist` in the spelling of others, and listed once as in Redis.
+        let is_other = |alias: &&str| alias.replace('-', "_") != row.name;
+        [Some(row.name), row.alias.filter(is_other)].into_iter().flatten().map(move |name| (id, name))
     });
     names
         .filter(|(_, name)| glob::matches_any_case(pattern, name.as_bytes()))

@@ -61,7 +61,9 @@ impl S3 {
             Some(("http", host)) => host,
             Some(("https", host)) if cfg!(feature = "tls") => host,
             Some(("https", _)) => {
-                return Err(format!("{endpoint}: this build has no TLS (cargo build --features tls has it)"));
+                return Err(format!(
+                    "{endpoint}: this build has no TLS (it was made with --no-default-features)"
+                ));
             }
             _ => return Err(format!("AWS_ENDPOINT_URL: '{endpoint}' is no http:// or https:// address")),
         };

@@ -214,11 +214,7 @@ impl Loader {
                     self.left_out.push(format!("The import of slots '{name}' is left out: it did not end"));
                 }
                 Item::SelectDb(db) if db >= keyspace.databases() => {
-                    return Err(format!(
-                        "at byte {} the data has a database {db}, and 'databases' is {}",
-                        self.at(),
-                        keyspace.databases()
-                    ));
+                    return Err(self.no_database(db, keyspace.databases()));
                 }
                 Item::SelectDb(db) => self.db = db,
                 // The originals wrote such by mistake and leave it out, too.
@@ -245,6 +241,10 @@ impl Loader {
             left = left.saturating_sub(1);
         }
         Ok(Step::More)
+    }
+
+    fn no_database(&self, db: u32, databases: u32) -> String {
+        format!("at byte {} the data has a database {db}, and 'databases' is {databases}", self.at())
     }
 
     /// The number of keys is believed as far as the file is large enough for them: it may be damaged.

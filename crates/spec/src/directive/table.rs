@@ -281,10 +281,10 @@ directives! {
     LOG_FORMAT => Directive::not_yet("log-format", Kind::Choice(&["legacy", "logfmt"]), "legacy");
     LOG_TIMESTAMP_FORMAT => Directive::not_yet("log-timestamp-format", Kind::Choice(&["legacy", "iso8601", "milliseconds"]), "legacy");
     AVAILABILITY_ZONE => Directive::not_yet("availability-zone", Kind::Text, "");
-    UNIXSOCKETGROUP => Directive::not_yet("unixsocketgroup", Kind::Text, "").at_start();
-    MPTCP => Directive::not_yet("mptcp", Kind::Bool, "no").at_start();
+    UNIXSOCKETGROUP => Directive::not_yet("unixsocketgroup", Kind::Text, "").at_start().hidden();
+    MPTCP => Directive::not_yet("mptcp", Kind::Bool, "no").at_start().hidden();
     REPL_MPTCP => Directive::not_yet("repl-mptcp", Kind::Bool, "no");
-    HASH_SEED => Directive::not_yet("hash-seed", Kind::Text, "").at_start();
+    HASH_SEED => Directive::not_yet("hash-seed", Kind::Text, "").at_start().hidden();
     IMPORT_MODE => Directive::not_yet("import-mode", Kind::Bool, "no");
     RDB_VERSION_CHECK => Directive::not_yet("rdb-version-check", Kind::Choice(&["strict", "relaxed"]), "strict");
     DUAL_CHANNEL_REPLICATION_ENABLED => Directive::no_effect("dual-channel-replication-enabled", Kind::Bool, "no", NO_DUAL);

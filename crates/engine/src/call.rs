@@ -67,7 +67,7 @@ pub struct Core {
     pub peak_bytes: u64,
     /// The process stands still at this turn's end (DEBUG SLEEP): what is left to do has a later time.
     pub is_stalled: bool,
-    /// A client pins more memory than at the end of the last turn, by a request that is not whole.
+    /// A client pins more memory than at the end of the last turn, by a request that is not whole, or a large one.
     pub has_grown: bool,
 }
 

@@ -102,6 +102,9 @@ const WAITING_BATCHES_MAX: usize = 4;
 /// 16 MiB: a client with so much unread output runs no further request, and is not read.
 pub(crate) const UNREAD_BYTES_MAX: usize = 16 << 20;
 
+/// 256 KiB: a batch of more is looked at before it runs: its client may be over the limit of memory.
+const LARGE_BATCH_BYTES: usize = 256 << 10;
+
 impl Engine {
     /// An engine with an empty keyspace. `clustered` fixes for its life whether keys have slots.
     pub fn new(config: Config, mut random: Random, clustered: bool, now: Now) -> Engine {
@@ -224,6 +227,7 @@ impl Engine {
         }
         connection.session.active = now.mono;
         connection.session.read_bytes = batch.memory_bytes();
+        self.core.has_grown |= batch.memory_bytes() > LARGE_BATCH_BYTES;
         connection.inbox.push(batch);
         let is_full = connection.inbox.waiting() >= WAITING_BATCHES_MAX;
         if is_full && !core::mem::replace(&mut connection.is_paused, true) {

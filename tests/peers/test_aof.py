@@ -350,3 +350,24 @@ def test_checksums_find_damage_anywhere(servers):
     open(path, "wb").write(whole)
     server.start()
     assert digest(server) == before
+
+
+def test_a_load_tells_how_far_it_is(servers):
+    server = servers("redan", *ON, "--key-load-delay", "2000")
+    client = server.client()
+    client.mset({f"key:{index}": "x" * 100 for index in range(1_000)})
+    client.bgrewriteaof()
+    wait_for(lambda: not server.info("persistence")["aof_rewrite_in_progress"], 15, "the base is there")
+    client.set("behind", "the base")
+    server.stop()
+    sizes = [os.path.getsize(os.path.join(folder(server), name)) for name in os.listdir(folder(server)) if "manifest" not in name]
+    server.answers = lambda: True
+    server.start()
+    found = wait_for(lambda: (lambda info: info["loading"] and info["loading_loaded_bytes"] > 10_000 and info)
+                     (server.info("persistence")), 20, "it loads")
+    assert found["loading_total_bytes"] == sum(sizes) and len(sizes) == 2
+    assert 10_000 < found["loading_loaded_bytes"] < sum(sizes)
+    assert abs(found["loading_loaded_perc"] - 100 * found["loading_loaded_bytes"] / sum(sizes)) < 1
+    assert 0 <= found["loading_eta_seconds"] < 60 and found["loading_rdb_used_mem"] > 100_000
+    wait_for(lambda: not server.info("persistence")["loading"], 30, "it is loaded")
+    assert server.client().dbsize() == 1_001

@@ -200,3 +200,73 @@ def test_the_file_of_the_configuration_keeps_the_primary(servers, tmp_path):
     replica.client().execute_command("replicaof", "no", "one")
     replica.client().config_rewrite()
     assert "replicaof" not in config.read_text()
+
+
+def with_log(servers, *options):
+    """As `pair`, with append-only files on both."""
+    return pair(servers, "redan", "redan", "--appendonly", "yes", *options)
+
+
+def log_files(server):
+    folder = os.path.join(server.dir, "appendonlydir")
+    return {name: os.path.join(folder, name) for name in os.listdir(folder)}
+
+
+def is_kept(primary, replica):
+    """The replica's data stays what it was, and the way out is open."""
+    time.sleep(1.5)
+    assert replica.client().dbsize() == 103 and replica.client().get("newest") == "1"
+    assert primary.info("stats")["sync_full"] == 0
+    replica.client().execute_command("replicaof", "no", "one")
+    primary.client().execute_command("replicaof", "127.0.0.1", str(replica.port))
+    wait_for(lambda: in_step(replica, primary), 15, "the other way round")
+    assert primary.client().get("newest") == "1" and primary.client().dbsize() == 103
+
+
+@pytest.mark.parametrize("state", ["empty", "older", "torn"])
+def test_a_log_that_lacks_something_wipes_nobody(servers, state):
+    primary, replica = with_log(servers)
+    client = primary.client()
+    # A base of this moment, and what comes behind it.
+    client.bgrewriteaof()
+    wait_for(lambda: not primary.info("persistence")["aof_rewrite_in_progress"], 15, "the rewrite is done")
+    client.set("late", 2)
+    wait_for(lambda: in_step(primary, replica), 15, "in step")
+    old = {name: open(path, "rb").read() for name, path in log_files(primary).items()}
+    # Two commands of one append.
+    pipe = client.pipeline(transaction=False)
+    pipe.set("newest", 1).set("behind it", 1).execute()
+    wait_for(lambda: in_step(primary, replica), 15, "in step")
+    primary.kill()
+    files = log_files(primary)
+    for name, path in files.items():
+        if state == "empty":
+            os.remove(path)
+        elif state == "older":
+            open(path, "wb").write(old[name])
+        elif name.endswith("incr.aof"):
+            # Within the last command: the one before it has no mark behind it.
+            data = open(path, "rb").read()
+            os.truncate(path, data.rindex(b"behind it") + 3)
+    primary.start()
+    if state == "empty":
+        primary.client().set("other", 1)
+    assert refusal(replica) == ("primary-is-empty" if state == "empty" else "primary-is-older")
+    is_kept(primary, replica)
+
+
+def test_a_torn_log_of_a_replica_still_knows_whom_it_came_from(servers):
+    primary, _ = pair(servers, "redan", "redan")
+    replica = servers("redan", *USUAL, "--appendonly", "yes", "--replicaof", f"127.0.0.1 {primary.port}")
+    wait_for(lambda: in_step(primary, replica), 15, "in step")
+    primary.client().set("newest", 1)
+    wait_for(lambda: in_step(primary, replica), 15, "in step")
+    replica.kill()
+    path = next(path for name, path in log_files(replica).items() if name.endswith("incr.aof"))
+    data = open(path, "rb").read()
+    os.truncate(path, data.rindex(b"newest") + 3)
+    lose_the_data(primary)
+    primary.start()
+    replica.start()
+    assert refusal(replica) == "primary-is-empty"
+    assert replica.client().dbsize() == 101

@@ -8,8 +8,12 @@ use crate::Failure;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::io::Read;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::http::{Request, Response};
+#[cfg(feature = "tls")]
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 /// 16 MiB: a part (5 MiB is the least that stores take, and 10,000 parts the most: files up to 160 GiB).
@@ -67,7 +71,13 @@ impl S3 {
             }
             _ => return Err(format!("AWS_ENDPOINT_URL: '{endpoint}' is no http:// or https:// address")),
         };
-        let config = Agent::config_builder()
+        let config = Agent::config_builder();
+        #[cfg(feature = "tls")]
+        let config = match get(&["AWS_CA_BUNDLE"]) {
+            Some(path) => config.tls_config(trusting(&path)?),
+            None => config,
+        };
+        let config = config
             .http_status_as_error(false)
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE));
@@ -158,6 +168,23 @@ impl S3 {
             _ => self.agent.run(request.body(())?),
         }
     }
+}
+
+/// Trusts the certificates of this file alone.
+#[cfg(feature = "tls")]
+fn trusting(path: &str) -> Result<TlsConfig, Failure> {
+    let trouble = |text: &dyn std::fmt::Display| format!("AWS_CA_BUNDLE: {path}: {text}");
+    let pem = std::fs::read(path).map_err(|error| trouble(&error))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| trouble(&error))? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(trouble(&"there is no certificate in it"));
+    }
+    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
 }
 
 /// A file on its way up.

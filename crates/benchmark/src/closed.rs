@@ -6,6 +6,7 @@
 
 use crate::classic::Scene;
 use crate::link::{self, Link};
+use crate::nodes::Nodes;
 use crate::options::Options;
 use crate::poller::{Bell, Poller, Ready};
 use crate::report::{self, LATENCY_MAX_US, Outcome};
@@ -405,7 +406,7 @@ impl<'a> Worker<'a> {
                 (Some(nodes), Some(node)) => {
                     let address = &nodes.list[node].address;
                     let is_down = error.starts_with(b"CLUSTERDOWN");
-                    let has_moved = error.starts_with(b"MOVED") || error.starts_with(b"ASK");
+                    let has_moved = Nodes::is_elsewhere(error);
                     if !client.template.has_tags() || !(is_down || has_moved) {
                         complain!("Error from server {address}: {text}");
                         return Err(1);

@@ -8,6 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wire::value::Value;
 
+/// 7919: after a change a node's keys go to another of its slots, so far away that it is not the next one on the move.
+const STRIDE: u64 = 7_919;
+
 /// What a server's configuration says about its durability.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -101,6 +104,11 @@ impl Nodes {
         tags[index].clone()
     }
 
+    /// An error that only says that slots are elsewhere, or on their way.
+    pub fn is_elsewhere(error: &[u8]) -> bool {
+        [b"MOVED ".as_slice(), b"ASK ", b"TRYAGAIN "].iter().any(|word| error.starts_with(word))
+    }
+
     /// Asks where the slots are now, unless somebody did since `seen`.
     pub fn refresh(&self, options: &Options, seen: u64) -> Result<(), u8> {
         let mut tags = self.tags.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -121,10 +129,11 @@ impl Nodes {
             }
             _ => return Err(problem("")),
         };
-        for range in ranges.iter().rev() {
-            let Some((slot, id)) = range_of(range) else { return Err(problem("")) };
+        let mut slots: Vec<Vec<u16>> = vec![Vec::new(); self.list.len()];
+        for range in &ranges {
+            let Some((first, last, id)) = range_of(range) else { return Err(problem("")) };
             match self.list.iter().position(|node| node.id == id) {
-                Some(index) => tags[index] = base::crc16::text_of(slot).into_bytes(),
+                Some(index) => slots[index].extend(first..=last),
                 None => {
                     return Err(problem(&format!(
                         ": could not find node with ID {id} in current configuration."
@@ -132,17 +141,23 @@ impl Nodes {
                 }
             }
         }
-        self.version.fetch_add(1, Ordering::AcqRel);
+        let version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
+        for (tag, slots) in tags.iter_mut().zip(&slots).filter(|(_, slots)| !slots.is_empty()) {
+            let slot = slots[(version.wrapping_mul(STRIDE) % slots.len() as u64) as usize];
+            *tag = base::crc16::text_of(slot).into_bytes();
+        }
         Ok(())
     }
 }
 
-/// First slot and the primary's id of one row of CLUSTER SLOTS.
-fn range_of(range: &Value) -> Option<(u16, String)> {
+/// First and last slot and the primary's id of one row of CLUSTER SLOTS.
+fn range_of(range: &Value) -> Option<(u16, u16, String)> {
     let Value::Array(row) = range else { return None };
-    let (Value::Integer(first), Value::Array(node)) = (row.first()?, row.get(2)?) else { return None };
+    let (Value::Integer(first), Value::Integer(last)) = (row.first()?, row.get(1)?) else { return None };
+    let Value::Array(node) = row.get(2)? else { return None };
     let id = String::from_utf8_lossy(node.get(2)?.text()?).into_owned();
-    Some((u16::try_from(*first).ok().filter(|slot| *slot < 16384)?, id))
+    let slot = |number: &i64| u16::try_from(*number).ok().filter(|slot| *slot < 16384);
+    Some((slot(first)?, slot(last)?, id))
 }
 
 /// One line of CLUSTER NODES, if it is a primary's, and its first slot. A node without an address has `asked`.

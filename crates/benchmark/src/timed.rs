@@ -20,6 +20,7 @@ use cli::connection::{encode, reason};
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 /// 10 s: so long answers that are still out are waited for at the end.
@@ -131,12 +132,13 @@ pub fn run(options: &Options) -> Result<(), u8> {
     let start = Instant::now();
     let all = Mutex::new(Tallies::new(kinds.len()));
     let outcome: Result<(), u8> = std::thread::scope(|scope| {
-        let (kinds, bell, all) = (&kinds, &bell, &all);
+        let (kinds, bell, all, nodes) = (&kinds, &bell, &all, nodes.as_ref());
         let threads: Vec<_> = workers
             .into_iter()
             .map(|(index, clients)| {
                 scope.spawn(move || {
                     let mut worker = Worker::new(options, kinds, bell, clients, start, index, threads)?;
+                    worker.nodes = nodes;
                     worker.work()?;
                     all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&worker.tallies);
                     Ok(())
@@ -198,6 +200,9 @@ struct Flight {
 
 struct Client {
     link: Link,
+    /// Its primary in a cluster, and the version of the slots that it knows.
+    node: Option<usize>,
+    slots_seen: u64,
     templates: Vec<Template>,
     out: Vec<u8>,
     written: usize,
@@ -220,6 +225,8 @@ fn client(options: &Options, kinds: &[Kind], nodes: Option<&Nodes>, at: usize) -
     let (out, opening_left) = link::prefix(options, nodes.is_some());
     Ok(Client {
         link,
+        node: nodes.map(|nodes| at % nodes.list.len()),
+        slots_seen: 0,
         templates,
         out,
         written: 0,
@@ -236,6 +243,8 @@ fn failed(error: &std::io::Error) -> u8 {
 
 struct Worker<'a> {
     options: &'a Options,
+    /// The cluster.
+    nodes: Option<&'a Nodes>,
     poller: Poller,
     clients: Vec<Client>,
     tallies: Tallies,
@@ -279,6 +288,7 @@ impl<'a> Worker<'a> {
         let shift = step.unwrap_or(0.0) * index as f64 / threads as f64;
         Ok(Worker {
             options,
+            nodes: None,
             poller,
             clients,
             tallies: Tallies::new(kinds.len()),
@@ -391,6 +401,14 @@ impl<'a> Worker<'a> {
             }
         };
         let client = &mut self.clients[at];
+        if let (Some(nodes), Some(node)) = (self.nodes, client.node) {
+            let version = nodes.version.load(Ordering::Acquire);
+            if client.slots_seen != version {
+                client.slots_seen = version;
+                let tag = nodes.tag(node);
+                client.templates.iter_mut().for_each(|template| template.set_tag(&tag));
+            }
+        }
         let template = &mut client.templates[kind];
         if let Some(keyspace) = self.options.keyspace {
             template.draw(&mut self.random, keyspace);
@@ -429,6 +447,12 @@ impl<'a> Worker<'a> {
         client.opening_left -= opened;
         count -= opened;
         let now = Instant::now();
+        if let Some(nodes) = self.nodes
+            && errors.iter().any(|(_, error)| Nodes::is_elsewhere(error))
+            && client.templates.iter().any(Template::has_tags)
+        {
+            nodes.refresh(self.options, client.slots_seen)?;
+        }
         let mut errors = errors.into_iter().peekable();
         for index in 0..count {
             let Some(flight) = client.flights.pop_front() else { break };

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod bits;
+pub mod clock;
 pub mod collection;
 mod database;
 mod entry;
@@ -39,6 +40,7 @@ pub mod value;
 mod walk;
 mod watch;
 
+pub use clock::{Clocks, LastUse};
 pub use collection::{Collection, Mut};
 pub use expire::Expired;
 pub use garbage::{Detached, GarbageFigures};

@@ -13,6 +13,7 @@
 //!
 //! Invariant: without a snapshot under way every segment has the keyspace's mark, and no value is watched.
 
+use crate::clock::{Clocks, LastUse};
 use crate::database::Database;
 use crate::entry::{Payload, RawEntry};
 use crate::garbage::Garbage;
@@ -34,6 +35,8 @@ pub struct Encode {
     pub whole: EncodeWhole,
     /// A large value, part by part; without it such values are encoded whole.
     pub large: Option<EncodeLarge>,
+    /// What the keys' access clocks mean, and the moment that they are looked at from, in milliseconds since 1970.
+    pub clocks: (Clocks, u64),
 }
 
 /// How a large value is encoded.
@@ -52,6 +55,8 @@ pub struct SnapshotOut {
     pub bytes: Vec<u8>,
     /// The database that the last encoded key belongs to: the encoder writes a SELECT when it changes.
     pub last_db: Option<u32>,
+    /// What the clock of the key says that is being encoded.
+    pub last_use: Option<LastUse>,
 }
 
 /// How much one step of the walker may do.
@@ -95,6 +100,7 @@ struct Large {
     /// Database and deadline at the moment.
     name: u32,
     deadline: Option<u64>,
+    last_use: Option<LastUse>,
     shape: Shape,
 }
 
@@ -174,6 +180,8 @@ impl Snapshot {
     fn put_whole(&mut self, name: u32, entry: RawEntry) {
         self.keys += 1;
         let out = if self.is_within { &mut self.aside } else { &mut self.out };
+        let (clocks, now_ms) = self.encode.clocks;
+        out.last_use = clocks.say(entry.clock(), now_ms);
         (self.encode.whole)(out, name, entry.key(), entry.value(), entry.deadline());
     }
 
@@ -183,8 +191,11 @@ impl Snapshot {
         let Some(shape) = entry.watched_mut().and_then(|value| value.watch(encode.part)) else {
             return false;
         };
+        let (clocks, now_ms) = self.encode.clocks;
         let (key, deadline) = (entry.key().into(), entry.deadline());
-        self.larges.push_back(place(Large { db: 0, table: 0, key, value: None, name, deadline, shape }));
+        let last_use = clocks.say(entry.clock(), now_ms);
+        let large = Large { db: 0, table: 0, key, value: None, name, deadline, last_use, shape };
+        self.larges.push_back(place(large));
         self.keys += 1;
         true
     }
@@ -237,6 +248,7 @@ impl Snapshot {
         let large = self.larges.remove(at).expect("it was found here");
         let out = if self.is_within && !is_first { &mut self.aside } else { &mut self.out };
         if let (Some(encode), false) = (self.encode.large, is_first) {
+            out.last_use = large.last_use;
             (encode.head)(out, large.name, &large.key, large.shape, large.deadline);
         }
         self.is_broken |= watched.walk(&mut out.bytes, usize::MAX) != Walked::Whole;
@@ -260,6 +272,7 @@ impl Snapshot {
     fn walk_large(&mut self, ground: &mut Ground<'_>, bytes: usize) -> bool {
         let Some(large) = self.larges.front_mut() else { return false };
         if let (Some(encode), false) = (self.encode.large, self.is_within) {
+            self.out.last_use = large.last_use;
             (encode.head)(&mut self.out, large.name, &large.key, large.shape, large.deadline);
             self.is_within = true;
         }

@@ -1,18 +1,10 @@
-//! Access: what the 24 bits of a key's access clock mean: the time of its last use, or how often it is used.
+//! Access: how the access clocks of keys go on when they are used. What they mean says `data::clock`.
 //!
-//! Without an LFU policy the clock is the second of the last use. With one, as in the original, 16 bits are the minute
-//! in which the counter was last looked at and 8 bits a logarithmic counter: the more it shows the rarer a use raises
-//! it, and it falls by one for each `lfu-decay-time` minutes without a use.
-//!
-//! Invariant: a change of the policy does not touch the keys, so a clock may have been set under the other meaning; every
-//! value of 24 bits is a legal clock in both.
+//! Under an LFU policy the counter is raised the more rarely the more it shows, as in the original.
 
 use base::Random;
-
-/// 24 bits: what an entry's access clock holds.
-pub const CLOCK_MAX: u32 = (1 << 24) - 1;
-/// 5: the counter of a new key, so that it is not the first to go. As the original.
-const FIRST: u32 = 5;
+use data::clock::{FIRST, counted};
+pub use data::clock::{idle_seconds, seconds};
 
 /// How uses are noted.
 #[derive(Debug)]
@@ -54,41 +46,19 @@ impl Access {
 
     /// The counter at `now_ms`.
     pub fn frequency(&self, clock: u32, now_ms: u64) -> u32 {
-        let count = clock & 0xff;
-        let minutes = u64::from(minute(now_ms).wrapping_sub(clock >> 8) & 0xffff);
-        let fallen = minutes.checked_div(self.decay_minutes).unwrap_or(0);
-        count.saturating_sub(u32::try_from(fallen).unwrap_or(u32::MAX))
+        data::clock::frequency(clock, now_ms, self.decay_minutes)
     }
 
     /// The clock of a key whose counter is set (RESTORE).
     pub fn with_frequency(&self, frequency: u32, now_ms: u64) -> u32 {
-        counted(now_ms, frequency.min(255))
+        counted(now_ms, frequency)
     }
-}
-
-/// Seconds since the last use of a key whose clock is a time.
-#[inline]
-pub fn idle_seconds(clock: u32, now_ms: u64) -> u32 {
-    seconds(now_ms).wrapping_sub(clock) & CLOCK_MAX
-}
-
-/// The clock of a last use at `now_ms`.
-#[inline]
-pub fn seconds(now_ms: u64) -> u32 {
-    (now_ms / 1_000) as u32 & CLOCK_MAX
-}
-
-fn minute(now_ms: u64) -> u32 {
-    (now_ms / 60_000) as u32 & 0xffff
-}
-
-fn counted(now_ms: u64, count: u32) -> u32 {
-    minute(now_ms) << 8 | count
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data::clock::CLOCK_MAX;
 
     const MINUTE: u64 = 60_000;
 

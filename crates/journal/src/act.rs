@@ -114,6 +114,9 @@ pub struct Loaded {
     pub second: Option<(Id, u64)>,
     /// Whom the data came from, where the file says so.
     pub bond: Option<crate::Bond>,
+    /// About so many bytes more than up to `position` are in the data: a log without a mark at its end. Nobody can go on
+    /// from there.
+    pub unmarked_bytes: u64,
     /// Libraries of functions. They are not run here; what is saved or synchronised later has them again.
     pub functions: Vec<Vec<u8>>,
 }

@@ -192,6 +192,16 @@ impl Boot {
 pub(crate) fn restore(loaded: &Loaded, leads: bool, feed: &mut Feed, turn: &mut Turn<'_>) {
     let Some((replid, offset)) = loaded.position else { return };
     let data_end = loaded.data_offset.unwrap_or(offset);
+    if loaded.unmarked_bytes > 0 {
+        // Nobody can go on from here, but who has more than `offset` is known.
+        (feed.end, feed.data_end) = (offset + loaded.unmarked_bytes, data_end);
+        feed.second = Some((replid, offset + 1));
+        let text = format!(
+            "The file holds the history {replid} up to offset {offset} at least: it has no mark at its end"
+        );
+        turn.out.log(Level::Notice, text);
+        return;
+    }
     if leads {
         (feed.end, feed.data_end) = (offset, data_end);
         feed.second = Some((replid, offset + 1));

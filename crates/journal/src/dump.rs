@@ -2,13 +2,13 @@
 //!
 //! The notes are those of Redis 7.0, so that any server of its family goes on where the file ends, and one of our own.
 
-use crate::Bond;
+use crate::{Bond, Settings};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::crc64::Crc64;
 use base::{Id, Now};
-use data::{Encode, EncodeLarge, Keyspace, Part, Shape, SnapshotOut, ValueRef};
+use data::{Encode, EncodeLarge, Keyspace, LastUse, Part, Shape, SnapshotOut, ValueRef};
 use wire::rdb::encoder::{self, Packing};
 
 /// Our own note: the offset of the end of the last real write in the data. The originals skip notes that they do not know.
@@ -85,12 +85,14 @@ impl Head<'_> {
     }
 }
 
-/// How keys are written: packed where that makes them smaller (`rdbcompression`), or as they are.
-pub(crate) fn encode(is_packed: bool) -> Encode {
-    if is_packed {
-        Encode { whole: packed, large: Some(EncodeLarge { head: packed_head, part: packed_part }) }
+/// How keys are written: packed where that makes them smaller (`rdbcompression`), or as they are; under an LRU or LFU
+/// policy with what their clocks say now.
+pub(crate) fn encode(settings: &Settings, now: Now) -> Encode {
+    let clocks = (settings.clocks, now.unix.as_ms());
+    if settings.compression {
+        Encode { whole: packed, large: Some(EncodeLarge { head: packed_head, part: packed_part }), clocks }
     } else {
-        Encode { whole: plain, large: Some(EncodeLarge { head: plain_head, part: plain_part }) }
+        Encode { whole: plain, large: Some(EncodeLarge { head: plain_head, part: plain_part }), clocks }
     }
 }
 
@@ -140,6 +142,11 @@ fn before_key(out: &mut SnapshotOut, db: u32, deadline_ms: Option<u64>) {
     }
     if let Some(deadline_ms) = deadline_ms {
         encoder::deadline(bytes, deadline_ms);
+    }
+    match out.last_use {
+        Some(LastUse::Idle(seconds)) => encoder::idle(bytes, u64::from(seconds)),
+        Some(LastUse::Count(count)) => encoder::frequency(bytes, count),
+        None => {}
     }
 }
 

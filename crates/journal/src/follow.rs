@@ -54,7 +54,7 @@ pub(crate) enum Event {
     /// What came in beside the own data takes its place.
     Swap(Box<Keyspace>),
     /// The primary's data is in. This history at this offset begins.
-    Synced(Id, u64, Loaded),
+    Synced(Id, u64, Box<Loaded>),
     /// Commands.
     Stream(ConnId, Batch),
     /// The link, or the attempt to get one, ended, and with it what was loaded.
@@ -587,7 +587,7 @@ impl Follow {
                     }
                     let mut framer = Box::new(Framer::new(Mode::Stream));
                     events.extend(transfer.aside.take().map(|aside| Event::Swap(aside.keyspace)));
-                    events.push(Event::Synced(replid, offset, loaded));
+                    events.push(Event::Synced(replid, offset, Box::new(loaded)));
                     let result = reframe(conn, &mut framer, &rest, turn, events);
                     self.link(conn, Some(framer), turn);
                     if let Err(fault) = result {

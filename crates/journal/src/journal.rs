@@ -580,13 +580,13 @@ impl Journal {
         if self.saver.is_running() || (self.is_loading() && self.opening.is_none()) {
             return;
         }
-        let head = dump::Head {
+        let mut head = dump::Head {
             is_base: false,
             stream_db: if self.follow.is_some() { self.stream_db } else { self.selected.unwrap_or(0) },
             position: self.feed.backlog.is_some().then_some((self.feed.replid, self.feed.end)),
             data_offset: self.feed.data_end,
             second: self.feed.second,
-            bond: self.bond_now(turn.now).filter(|_| self.saver.has_wish()),
+            bond: self.bond_now(turn.now),
             functions: &self.functions,
         };
         let knows_selected = self.selected.is_some() && self.saver.has_wish();
@@ -594,11 +594,12 @@ impl Journal {
             self.saver.begin_save(&head, &self.settings, turn);
         } else if self.aof.can_walk(turn.now.mono) {
             let walk = self.aof.begin_walk(self.feed.end, &self.settings.aof, turn);
-            self.saver.begin_base(walk, &self.functions, &self.settings, turn);
+            self.saver.begin_base(walk, head, &self.settings, turn);
         } else if self.links.transfer_at(&self.settings) <= turn.now.mono {
             let mark = *Id::random(&mut self.random).as_bytes();
             let count = self.links.begin_transfer(&self.feed, &mark, &self.settings, turn.now, turn.out);
             turn.out.log(Level::Notice, format!("Starting a full synchronization of {count} replicas"));
+            head.bond = None;
             self.saver.begin_links(mark, &head, &self.settings, turn);
         } else {
             return;
@@ -684,8 +685,8 @@ impl Journal {
                     self.saver.changes += loaded.keys.max(1);
                     self.stream_db = loaded.stream_db;
                     self.functions = loaded.functions.clone();
-                    self.loaded = loaded.clone();
-                    turn.acts.push(Act::LoadEnded(Source::Primary, Ok(loaded)));
+                    self.loaded = (*loaded).clone();
+                    turn.acts.push(Act::LoadEnded(Source::Primary, Ok(*loaded)));
                     turn.acts.push(Act::PrimaryLinkUp);
                 }
                 Event::Stream(conn, batch) => {

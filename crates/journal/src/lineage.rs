@@ -88,6 +88,8 @@ pub(crate) struct Portrait {
     /// Keys of the file that it has loaded; none where the version does not say.
     loaded: Option<u64>,
     has_log: bool,
+    /// It counts the keys that came from a log, too.
+    counts_log: bool,
 }
 
 impl Portrait {
@@ -107,6 +109,7 @@ impl Portrait {
                 "master_repl_offset" => portrait.offset = number()?,
                 "uptime_in_seconds" => portrait.uptime_seconds = number(),
                 "rdb_last_load_keys_loaded" => portrait.loaded = number(),
+                "redan_version" => portrait.counts_log = true,
                 "aof_enabled" => portrait.has_log = value == "1",
                 _ => portrait.keys = portrait.keys.saturating_add(keys_of_database(name, value)),
             }
@@ -137,7 +140,7 @@ impl Portrait {
     /// already.
     fn has_loaded_nothing(&self) -> bool {
         match self.loaded {
-            Some(0) if !self.has_log => true,
+            Some(0) if !self.has_log || self.counts_log => true,
             Some(0) | None => self.keys == 0,
             Some(_) => false,
         }
@@ -177,6 +180,9 @@ mod tests {
         assert_eq!(lack([OTHER, NONE], [0, -1], 50, loaded_nothing), Some(Lack::Empty));
         let written_since = format!("{loaded_nothing}\r\ndb0:keys=3,expires=0,avg_ttl=0");
         assert_eq!(lack([OTHER, NONE], [900, -1], 50, &written_since), Some(Lack::Empty));
+        let log = "aof_enabled:1\r\nrdb_last_load_keys_loaded:0\r\ndb3:keys=7,expires=0,avg_ttl=0";
+        let counts = format!("redan_version:1.0.0\r\n{log}");
+        assert_eq!(lack([OTHER, NONE], [0, -1], 50, &counts), Some(Lack::Empty));
         // An older version does not say what it has loaded.
         assert_eq!(lack([OTHER, NONE], [0, -1], 50, ""), Some(Lack::Empty));
         assert_eq!(lack([OTHER, NONE], [0, -1], 50, "db0:keys=3,expires=0,avg_ttl=0"), None);

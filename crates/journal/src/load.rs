@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::{Id, Now, Time};
-use data::{Entry, KeyHash, Keyspace, Limits};
+use data::{Clocks, Entry, KeyHash, Keyspace, Limits};
 use wire::rdb::{Decoder, Item, Value};
 
 /// How far a step came.
@@ -41,6 +41,8 @@ struct Arriving {
     hash: KeyHash,
     value: Value,
     deadline_ms: Option<u64>,
+    /// Its access clock.
+    clock: u32,
     /// Where it ends in the file.
     ends_at: u64,
 }
@@ -58,6 +60,7 @@ pub(crate) struct Loader {
     /// A key takes the place of one that is there; otherwise that ends the load.
     pub(crate) overwrites: bool,
     limits: Limits,
+    clocks: Clocks,
     /// Size of the file; 0: not known.
     pub(crate) total_bytes: u64,
     /// The database that the next sizes are of.
@@ -112,6 +115,7 @@ impl Loader {
             keeps_expired,
             overwrites: false,
             limits: settings.limits,
+            clocks: settings.clocks,
             total_bytes: 0,
             db: 0,
             arriving: Vec::new(),
@@ -225,11 +229,12 @@ impl Loader {
                     self.loaded.expired += 1;
                     self.note_gone(db, &key, gone);
                 }
-                Item::Key { db, key, value, deadline_ms, .. } => {
+                Item::Key { db, key, value, deadline_ms, idle, freq } => {
+                    let clock = self.clocks.arriving(idle, freq, now_ms);
                     left = left.saturating_sub(codec::cost(&value));
                     let (hash, ends_at) = (keyspace.hash(&key), self.at());
                     keyspace.prefetch_bucket(db, hash);
-                    self.arriving.push(Arriving { db, key, hash, value, deadline_ms, ends_at });
+                    self.arriving.push(Arriving { db, key, hash, value, deadline_ms, clock, ends_at });
                     if self.arriving.len() == BATCH {
                         self.arrive(keyspace)?;
                     }
@@ -293,7 +298,7 @@ impl Loader {
     }
 
     fn insert(&self, keyspace: &mut Keyspace, arriving: Arriving) -> Result<(), String> {
-        let Arriving { db, key, hash, value, deadline_ms, .. } = arriving;
+        let Arriving { db, key, hash, value, deadline_ms, clock, .. } = arriving;
         let (key, hash_key) = (&*key, keyspace.hash_key());
         if self.overwrites
             && let Entry::Occupied(entry) = keyspace.entry(db, key, hash)
@@ -305,7 +310,7 @@ impl Loader {
         };
         let value = codec::held(value, hash_key, &self.limits);
         let value = value.map_err(|flaw| format!("the key '{}': {flaw}", String::from_utf8_lossy(key)))?;
-        entry.insert(value, deadline_ms);
+        entry.insert(value, deadline_ms).as_ref().touch(clock);
         Ok(())
     }
 }

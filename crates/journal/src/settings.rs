@@ -6,7 +6,7 @@ use crate::AofSettings;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Span;
-use data::Limits;
+use data::{Clocks, Limits};
 use spec::Config;
 use spec::config::SavePoint;
 use spec::directive::id;
@@ -73,6 +73,8 @@ pub struct Settings {
     pub key_save_delay: i64,
     /// `loading-process-events-interval-bytes`: a load lets others have their turn after so many bytes.
     pub load_turn_bytes: usize,
+    /// What keys' access clocks mean, by `maxmemory-policy`.
+    pub clocks: Clocks,
     /// How collections are laid out that are loaded.
     pub limits: Limits,
     /// `shutdown-timeout`: wait so long for lagging replicas.
@@ -125,6 +127,11 @@ impl Settings {
             key_save_delay: config.integer(id::RDB_KEY_SAVE_DELAY),
             load_turn_bytes: usize::try_from(config.bytes(id::LOADING_PROCESS_EVENTS_INTERVAL_BYTES))
                 .unwrap_or(usize::MAX),
+            clocks: match config.choice(id::MAXMEMORY_POLICY).rsplit('-').next() {
+                Some("lru") => Clocks::Times,
+                Some("lfu") => Clocks::Counters(config.count(id::LFU_DECAY_TIME)),
+                _ => Clocks::Unused,
+            },
             limits: codec::limits(config),
             shutdown_timeout: seconds(id::SHUTDOWN_TIMEOUT),
             aof: AofSettings::read(config),

@@ -233,7 +233,7 @@ impl Saver {
                 changes_before: self.changes,
                 bytes: 0,
             }),
-            dump::encode(settings.compression),
+            dump::encode(settings, turn.now),
             dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace)),
             turn,
         );
@@ -244,7 +244,7 @@ impl Saver {
     pub(crate) fn begin_base(
         &mut self,
         walk: Walk,
-        functions: &[Vec<u8>],
+        head: dump::Head<'_>,
         settings: &Settings,
         turn: &mut Turn<'_>,
     ) {
@@ -252,11 +252,10 @@ impl Saver {
         let path = format!("temp-rewriteaof-bg-{}.aof", turn.numbers.process());
         turn.out.put(Output::Disk(DiskOp::Create { file, path }));
         let (encode, sum) = if walk.is_rdb {
-            let head = dump::Head { is_base: true, functions, ..dump::Head::default() };
-            let head = head.write(turn.now, turn.keyspace);
-            (dump::encode(settings.compression), dump::Sum::new(settings.checksum, head))
+            let head = dump::Head { is_base: true, ..head }.write(turn.now, turn.keyspace);
+            (dump::encode(settings, turn.now), dump::Sum::new(settings.checksum, head))
         } else {
-            (crate::aof::encode(), dump::Sum::none(walk.noted_seconds, functions))
+            (crate::aof::encode(), dump::Sum::none(walk.noted_seconds, head.functions))
         };
         let target = Target::File(FileJob {
             file,
@@ -300,7 +299,7 @@ impl Saver {
         turn: &mut Turn<'_>,
     ) {
         let sum = dump::Sum::new(settings.checksum, head.write(turn.now, turn.keyspace));
-        self.begin(Target::Links { mark }, dump::encode(settings.compression), sum, turn);
+        self.begin(Target::Links { mark }, dump::encode(settings, turn.now), sum, turn);
     }
 
     fn begin(&mut self, target: Target, encode: Encode, sum: dump::Sum, turn: &mut Turn<'_>) {

@@ -20,6 +20,9 @@ use wire::Batch;
 /// 8 MiB: so much of a snapshot may wait to be decoded before the primary's connection is not read any more.
 const QUEUE_BYTES_MAX: usize = 8 << 20;
 
+/// 32 MiB: where a payload's length is not known, its number of keys is believed as if it had this one.
+const UNKNOWN_BYTES: u64 = 32 << 20;
+
 /// How a payload ends.
 #[derive(Debug)]
 pub(crate) enum Frame {
@@ -77,11 +80,16 @@ impl Transfer {
         // Where there is nothing, nothing can be lost on the way.
         let has_data = !turn.keyspace.is_empty();
         let swaps = settings.diskless_load == DisklessLoad::Swap;
+        let mut loader = Loader::new(true, settings);
+        loader.total_bytes = match frame {
+            Frame::Length(bytes) => bytes,
+            Frame::Mark(_) => UNKNOWN_BYTES,
+        };
         Transfer {
             replid,
             offset,
             frame,
-            loader: Loader::new(true, settings),
+            loader,
             spool: (has_data && !swaps).then(|| Box::new(Spool::new(turn))),
             aside: (has_data && swaps).then(|| Aside {
                 keyspace: Box::new(turn.keyspace.beside()),
@@ -171,6 +179,8 @@ impl Transfer {
         let spool = self.spool.as_mut().filter(|spool| spool.owns(file))?;
         match spool.on_read(result.take()?) {
             Ok((bytes, is_last)) => {
+                // All of it is in the file, with what has come behind it.
+                self.loader.total_bytes = self.loader.total_bytes.max(self.received);
                 self.enqueue(bytes);
                 let behind = self.spool.take_if(|_| is_last).map(|spool| spool.close(turn));
                 behind.into_iter().flatten().for_each(|bytes| self.enqueue(bytes));

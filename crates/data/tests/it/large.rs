@@ -4,9 +4,9 @@ use base::Random;
 use data::list::{Chunk, End};
 use data::stream::{StreamId, Trim};
 use data::{
-    Encode, EncodeLarge, Entry, Growth, Hash, HashKey, HashLimits, Keyspace, Limits, List, OccupiedEntry,
-    Part, Progress, Set, SetLimits, Shape, SnapshotBudget, SnapshotOut, SortedSet, SortedSetLimits, Stream,
-    Value, ValueRef,
+    Clocks, Encode, EncodeLarge, Entry, Growth, Hash, HashKey, HashLimits, Keyspace, Limits, List,
+    OccupiedEntry, Part, Progress, Set, SetLimits, Shape, SnapshotBudget, SnapshotOut, SortedSet,
+    SortedSetLimits, Stream, Value, ValueRef,
 };
 use std::collections::BTreeMap;
 
@@ -118,7 +118,7 @@ fn head(out: &mut SnapshotOut, db: u32, key: &[u8], shape: Shape, deadline: Opti
     begin(out, db, key, deadline, tag, count);
 }
 
-const ENCODE: Encode = Encode { whole, large: Some(EncodeLarge { head, part }) };
+const ENCODE: Encode = Encode { whole, large: Some(EncodeLarge { head, part }), clocks: (Clocks::Unused, 0) };
 
 /// What a snapshot has written.
 fn read(bytes: &[u8]) -> State {

@@ -1,7 +1,7 @@
 //! A snapshot holds exactly what was there when it began, whatever happens meanwhile.
 
 use crate::world::{Held, State, World, held, scaled};
-use data::{Encode, Progress, SnapshotBudget, SnapshotOut, ValueRef};
+use data::{Clocks, Encode, Progress, SnapshotBudget, SnapshotOut, ValueRef};
 use std::cell::RefCell;
 
 thread_local! {
@@ -18,7 +18,7 @@ fn encode(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadl
     assert!(before.is_none(), "{key:?} was encoded twice");
 }
 
-const ENCODE: Encode = Encode { whole: encode, large: None };
+const ENCODE: Encode = Encode { whole: encode, large: None, clocks: (Clocks::Unused, 0) };
 
 fn snapshot_among_changes(seed: u64, clustered: bool) {
     let mut world = World::new(seed, clustered, scaled(8_000) as u64);

@@ -9,7 +9,7 @@
 //! A file of commands is given to the engine in batches, as the stream of a primary is. A file that begins as RDB does is
 //! loaded as such, and what stands behind its end are commands.
 
-use super::place::Tracker;
+use super::place::{Known, Tracker};
 use super::{AofSettings, MANIFEST_BYTES_MAX, MANIFEST_READ_BYTES};
 use crate::functions;
 use crate::load::{Loader, Step as LoadStep};
@@ -28,6 +28,9 @@ use wire::{Batch, Framer, Mode};
 const READ_BYTES: usize = 256 << 10;
 /// 64 KiB of commands: one slice, about a millisecond.
 const SLICE_BYTES: usize = 64 << 10;
+
+/// 1,000: so many files are measured beforehand.
+const MEASURED_MAX: usize = 1_000;
 
 /// What was loaded: the manifest as it is on disk, and the bytes of all files but the last increment, and of that.
 pub(crate) struct Restored {
@@ -71,7 +74,6 @@ enum Reader {
 pub(crate) struct Replay {
     /// The file that is being read.
     pub(crate) file: Option<FileId>,
-    pub(crate) read_bytes: u64,
     /// The server runs already (DEBUG LOADAOF).
     pub(crate) is_reload: bool,
     settings: AofSettings,
@@ -80,6 +82,12 @@ pub(crate) struct Replay {
     left: VecDeque<Part>,
     part: Option<Part>,
     part_bytes: u64,
+    /// The files' sizes, in their order; the first is that of the file at hand. Each is measured through a file of its own.
+    sizes: VecDeque<(FileId, u64)>,
+    /// Of all files.
+    total_bytes: u64,
+    /// What the base's writer had in its memory.
+    used_bytes: u64,
     earlier_bytes: u64,
     reader: Reader,
     scanner: Scanner,
@@ -108,7 +116,6 @@ impl Replay {
     pub(crate) fn new(settings: &AofSettings, is_reload: bool, turn: &mut Turn<'_>) -> Replay {
         let mut replay = Replay {
             file: None,
-            read_bytes: 0,
             is_reload,
             settings: settings.clone(),
             step: Step::Manifest { bytes: Vec::new() },
@@ -116,6 +123,9 @@ impl Replay {
             left: VecDeque::new(),
             part: None,
             part_bytes: 0,
+            sizes: VecDeque::new(),
+            total_bytes: 0,
+            used_bytes: 0,
             earlier_bytes: 0,
             reader: Reader::Unknown(Vec::new()),
             scanner: Scanner::default(),
@@ -166,7 +176,25 @@ impl Replay {
         self.due
     }
 
+    /// Bytes of all files, bytes that are loaded, and what the data took in the memory of the base's writer.
+    pub(crate) fn progress(&self) -> [u64; 3] {
+        let in_part = match &self.reader {
+            Reader::Unknown(_) => 0,
+            Reader::Rdb(loader) => loader.at(),
+            Reader::Commands => self.scanner.offset(),
+        };
+        [self.total_bytes, self.earlier_bytes + in_part.min(self.part_bytes), self.used_bytes]
+    }
+
     // ----- inputs
+
+    /// How long a file is.
+    pub(crate) fn on_size(&mut self, file: FileId, bytes: u64) {
+        if let Some((_, size)) = self.sizes.iter_mut().find(|(measured, _)| *measured == file) {
+            *size = bytes;
+            self.total_bytes += bytes;
+        }
+    }
 
     pub(crate) fn on_read(&mut self, result: Result<Vec<u8>, DiskError>, turn: &mut Turn<'_>) {
         let is_missing = matches!(&result, Err(error) if error.fault == DiskFault::Missing);
@@ -184,7 +212,7 @@ impl Replay {
                 let parsed = Manifest::parse(bytes);
                 self.close(turn);
                 match parsed {
-                    Ok(manifest) => self.begin(manifest),
+                    Ok(manifest) => self.begin(manifest, turn),
                     Err(error) => {
                         let line = if error.line > 0 {
                             format!(" at line {}: '{}'", error.line, error.text)
@@ -216,7 +244,6 @@ impl Replay {
             }
             (Step::Reading, Ok(bytes)) if bytes.is_empty() => self.is_ended = true,
             (Step::Reading, Ok(bytes)) => {
-                self.read_bytes += bytes.len() as u64;
                 self.part_bytes += bytes.len() as u64;
                 self.waiting = Some(bytes);
             }
@@ -274,7 +301,7 @@ impl Replay {
                 );
                 turn.out.log(Level::Notice, text);
                 let manifest = core::mem::take(&mut self.manifest);
-                self.begin(manifest);
+                self.begin(manifest, turn);
             }
             _ => self.step = Step::Over,
         }
@@ -295,8 +322,15 @@ impl Replay {
         functions::change(&mut self.loaded.functions, words);
     }
 
-    fn begin(&mut self, manifest: Manifest) {
+    fn begin(&mut self, manifest: Manifest, turn: &mut Turn<'_>) {
         self.left = manifest.loaded().cloned().collect();
+        for part in self.left.iter().take(MEASURED_MAX) {
+            let (file, path) = (turn.numbers.file(), self.settings.path(&part.name));
+            turn.out.put(Output::Disk(DiskOp::Open { file, path }));
+            turn.out.put(Output::Disk(DiskOp::Measure { file }));
+            turn.out.put(Output::Disk(DiskOp::Close { file }));
+            self.sizes.push_back((file, 0));
+        }
         self.loaded.found = !self.left.is_empty();
         self.manifest = manifest;
         self.part = None;
@@ -337,18 +371,36 @@ impl Replay {
             turn.out.log(Level::Notice, format!("DB loaded from append only file: {seconds:.3} seconds"));
         }
         let last_bytes = self.manifest.increments.last().map(|_| self.part_bytes);
-        let place = self.place.place();
-        self.loaded.stream_db = self.place.stream_db;
-        self.loaded.position = place.as_ref().map(|place| (place.replid, place.offset));
-        self.loaded.data_offset = place.as_ref().map(|place| place.data_end);
-        self.loaded.second = place.as_ref().and_then(|place| place.second);
-        self.loaded.bond = place.and_then(|place| place.bond);
+        self.settle_place();
+        if self.loaded.keys == 0 {
+            // Whoever asks for that wants to know whether there was anything.
+            let databases = 0..turn.keyspace.databases();
+            self.loaded.keys = databases.map(|db| turn.keyspace.len(db)).sum();
+        }
         Restored {
             manifest: core::mem::take(&mut self.manifest),
             earlier_bytes: self.earlier_bytes + if last_bytes.is_some() { 0 } else { self.part_bytes },
             last_bytes,
             loaded: self.loaded.clone(),
         }
+    }
+
+    fn settle_place(&mut self) {
+        let loaded = &mut self.loaded;
+        loaded.stream_db = self.place.stream_db;
+        let place = match self.place.known() {
+            Known::Nothing => return,
+            Known::Exactly(place) => {
+                loaded.second = place.second;
+                place
+            }
+            Known::AtLeast(place, more) => {
+                loaded.unmarked_bytes = more;
+                place
+            }
+        };
+        loaded.position = Some((place.replid, place.offset));
+        (loaded.data_offset, loaded.bond) = (Some(place.data_end), place.bond);
     }
 
     fn next_part(&mut self, turn: &mut Turn<'_>) {
@@ -364,6 +416,9 @@ impl Replay {
             return;
         };
         self.earlier_bytes += core::mem::take(&mut self.part_bytes);
+        if self.part.is_some() {
+            self.sizes.pop_front();
+        }
         self.open(self.settings.path(&part.name), READ_BYTES, turn);
         self.part = Some(part);
         self.part_begun = turn.now;
@@ -409,6 +464,7 @@ impl Replay {
                 if held.starts_with(b"REDIS") || held.starts_with(b"VALKE") {
                     // An expired key is data here: its DEL may stand in an increment.
                     let mut loader = Loader::new(true, settings);
+                    loader.total_bytes = self.sizes.front().map_or(0, |(_, bytes)| *bytes);
                     loader.push(&held);
                     self.reader = Reader::Rdb(Box::new(loader));
                 } else {
@@ -429,10 +485,16 @@ impl Replay {
         self.due = if matches!(step, Ok(LoadStep::Early)) { loader.due() } else { Time::START };
         match step {
             Ok(LoadStep::Starved) => self.has_more = false,
-            Ok(LoadStep::More | LoadStep::Ready | LoadStep::Early) => {}
+            Ok(LoadStep::Ready) => {
+                let writer = loader.writer();
+                self.used_bytes = writer.used_bytes;
+                writer.lines(turn.now).into_iter().for_each(|line| turn.out.log(Level::Notice, line));
+            }
+            Ok(LoadStep::More | LoadStep::Early) => {}
             Ok(LoadStep::Done) => {
                 self.loaded.keys += loader.loaded.keys;
                 self.loaded.functions.append(&mut loader.loaded.functions);
+                self.place.on_base(&loader.loaded);
                 let rest = loader.rest().to_vec();
                 let seen =
                     self.part_bytes - rest.len() as u64 - self.waiting.as_ref().map_or(0, Vec::len) as u64;

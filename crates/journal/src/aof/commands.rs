@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use data::stream::{Group, StreamId};
-use data::{Encode, Hash, SnapshotOut, Stream, ValueRef};
+use data::{Clocks, Encode, Hash, SnapshotOut, Stream, ValueRef};
 use wire::request::{open_request, request_arg};
 
 /// 64: the original's `AOF_REWRITE_ITEMS_PER_CMD`.
@@ -14,7 +14,7 @@ const PER_COMMAND: usize = 64;
 
 /// How keys are written.
 pub(crate) fn encode() -> Encode {
-    Encode { whole: write, large: None }
+    Encode { whole: write, large: None, clocks: (Clocks::Unused, 0) }
 }
 
 fn write(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline_ms: Option<u64>) {

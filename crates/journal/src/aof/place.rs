@@ -9,11 +9,13 @@
 //!
 //! The originals pass over lines that begin with `#`; each is shorter than the 127 bytes that they read at once.
 //!
-//! Invariant: a place is believed only where nothing but notes stands behind a `P` or `=`. What another server has appended,
-//! or what is missing at a torn end, leaves commands behind the last of them: then the place is not known, and that costs a
-//! full synchronisation, no more.
+//! A base of RDB says the same in its head, of its own moment.
+//!
+//! Invariant: a place is exact only where nothing but notes stands behind a `P` or `=`. What another server has appended,
+//! or what is missing at a torn end, leaves commands behind the last of them: then all up to there is held, and nobody
+//! knows how much more. Nobody can go on from such a place; but who has more than that is known.
 
-use crate::Bond;
+use crate::{Bond, Loaded};
 use alloc::format;
 use alloc::vec::Vec;
 use base::Id;
@@ -103,13 +105,24 @@ fn is_old(noted: Option<&Bond>, now: Option<&Bond>) -> bool {
     }
 }
 
+/// What files know of their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Nothing,
+    Exactly(Place),
+    /// All up to the place is held, and about so many bytes more, of which nobody knows where they belong.
+    AtLeast(Place, u64),
+}
+
 /// Reads the notes again.
 #[derive(Debug, Default)]
 pub(crate) struct Tracker {
     history: Option<(Id, Option<(Id, u64)>)>,
     bond: Option<Bond>,
-    /// Offset, and end of the last write.
+    /// Offset, and end of the last write, as far as the commands were counted.
     at: Option<(u64, u64)>,
+    /// The last place that was noted.
+    marked: Option<Place>,
     is_open: bool,
     /// The database that is selected.
     pub(crate) stream_db: u32,
@@ -133,8 +146,7 @@ impl Tracker {
     /// A line that begins with `#`.
     pub(crate) fn on_note(&mut self, note: &[u8]) {
         if note == b"#=" {
-            self.is_open = false;
-            return;
+            return self.mark();
         }
         let Some((kind, text)) = note.strip_prefix(b"#REDAN-").and_then(|rest| rest.split_at_checked(2))
         else {
@@ -145,7 +157,7 @@ impl Tracker {
         match kind {
             b"P:" => {
                 self.at = number().zip(number());
-                self.is_open = false;
+                self.mark();
             }
             b"B:" => self.bond = Bond::parse(text),
             b"H:" => {
@@ -162,11 +174,38 @@ impl Tracker {
         }
     }
 
-    /// The place at the end of what was read.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let ((replid, second), (offset, data_end)) = (self.history?, self.at?);
+    /// A base begins the files, and says where.
+    pub(crate) fn on_base(&mut self, loaded: &Loaded) {
+        let Some((replid, offset)) = loaded.position else { return };
+        self.history = Some((replid, loaded.second));
+        self.at = Some((offset, loaded.data_offset.unwrap_or(offset)));
+        self.bond.clone_from(&loaded.bond);
+        self.stream_db = loaded.stream_db;
+        self.mark();
+    }
+
+    fn mark(&mut self) {
+        self.is_open = false;
         let bond = self.bond.clone();
-        (!self.is_open).then_some(Place { replid, second, offset, data_end, bond })
+        let place = self.history.zip(self.at).map(|((replid, second), (offset, data_end))| Place {
+            replid,
+            second,
+            offset,
+            data_end,
+            bond,
+        });
+        self.marked = place.or(self.marked.take());
+    }
+
+    /// What is known of the place at the end of what was read.
+    pub(crate) fn known(&self) -> Known {
+        let Some(place) = self.marked.clone() else { return Known::Nothing };
+        if !self.is_open && self.at.is_some() {
+            return Known::Exactly(place);
+        }
+        // Some byte at least: else it would not be open.
+        let more = self.at.map_or(0, |(offset, _)| offset.saturating_sub(place.offset)).max(1);
+        Known::AtLeast(place, more)
     }
 }
 
@@ -207,23 +246,26 @@ mod tests {
         let set = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n".as_slice();
         let select = b"*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n".as_slice();
         noted.note(Some(&place(100)), &mut out);
-        assert_eq!(read(&out).place(), Some(place(100)));
+        assert_eq!(read(&out).known(), Known::Exactly(place(100)));
         for command in [select, set] {
             out.extend_from_slice(command);
             noted.moved(command.len());
         }
-        assert_eq!(read(&out).place(), None, "no mark behind the commands");
-        let end = 100 + (set.len() + select.len()) as u64;
+        let more = (set.len() + select.len()) as u64;
+        assert_eq!(read(&out).known(), Known::AtLeast(place(100), more), "no mark behind the commands");
+        let end = 100 + more;
         noted.note(Some(&place(end)), &mut out);
         assert!(out.ends_with(b"\r\n#=\r\n") && noted.is_at(Some(&place(end))));
         let tracker = read(&out);
-        assert_eq!((tracker.place(), tracker.stream_db), (Some(place(end)), 7));
+        assert_eq!((tracker.known(), tracker.stream_db), (Known::Exactly(place(end)), 7));
         // A PING came in between.
         noted.note(Some(&Place { data_end: end, ..place(end + 14) }), &mut out);
-        assert_eq!(read(&out).place(), Some(Place { data_end: end, ..place(end + 14) }));
+        let last = Place { data_end: end, ..place(end + 14) };
+        assert_eq!(read(&out).known(), Known::Exactly(last.clone()));
         // Another server has appended.
         out.extend_from_slice(set);
-        assert_eq!(read(&out).place(), None);
+        assert_eq!(read(&out).known(), Known::AtLeast(last, set.len() as u64));
+        assert_eq!(read(set).known(), Known::Nothing);
         assert!(out.split(|byte| *byte == b'\n').all(|line| line.len() < 127));
     }
 }

@@ -61,8 +61,14 @@ impl Journal {
     /// What a full synchronisation must not cost; none where there is nothing, or nobody minds.
     pub(super) fn stake(&self, is_empty: bool) -> Option<Stake> {
         let is_guarded = self.settings.full_sync_guard && !self.is_guarded_elsewhere;
-        let bond = self.bond.as_ref().filter(|_| is_guarded && !is_empty && self.feed.backlog.is_some())?;
-        Some(Stake { replid: self.feed.replid, end: self.feed.end, seen: bond.seen })
+        let bond = self.bond.as_ref().filter(|_| is_guarded && !is_empty)?;
+        let (replid, end) = match (&self.feed.backlog, self.feed.second) {
+            (Some(_), _) => (self.feed.replid, self.feed.end),
+            // Our log had no mark at its end: this much is known.
+            (None, Some((replid, first))) => (replid, first.saturating_sub(1)),
+            (None, None) => return None,
+        };
+        Some(Stake { replid, end, seen: bond.seen })
     }
 
     /// The data is that of the primary from here on.
@@ -132,6 +138,9 @@ impl Journal {
 
     /// How long a file is that the journal reads.
     pub fn on_file_size(&mut self, file: FileId, bytes: u64) {
+        if let Some(replay) = &mut self.replay {
+            replay.on_size(file, bytes);
+        }
         if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
             (boot.total_bytes, boot.loader.total_bytes) = (bytes, bytes);
         }
@@ -143,7 +152,7 @@ impl Journal {
         let backlog = self.feed.backlog.as_ref();
         let mut saving = self.saver.facts(&self.settings, now);
         (saving.loaded_keys, saving.loaded_expired) = (self.loaded.keys, self.loaded.expired);
-        let replayed = self.replay.as_ref().map(|replay| ([0, replay.read_bytes, 0], false));
+        let replayed = self.replay.as_ref().map(|replay| (replay.progress(), false));
         let replayed = replayed.or(self.opening.as_ref().map(|_| ([0; 3], false)));
         let loading = match (&self.boot, self.follow.as_ref().and_then(Follow::loading)) {
             (Some(boot), _) => {

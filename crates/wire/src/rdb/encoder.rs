@@ -75,6 +75,17 @@ pub fn deadline(out: &mut Vec<u8>, deadline_ms: u64) {
     out.extend_from_slice(&deadline_ms.to_le_bytes());
 }
 
+/// For how many seconds the key that follows was not used.
+pub fn idle(out: &mut Vec<u8>, seconds: u64) {
+    out.push(opcode::IDLE);
+    length(out, seconds);
+}
+
+/// How often the key that follows is used, as LFU counts it.
+pub fn frequency(out: &mut Vec<u8>, count: u8) {
+    out.extend_from_slice(&[opcode::FREQ, count]);
+}
+
 /// A key with its value, as they were decoded.
 pub fn entry(out: &mut Vec<u8>, key: &[u8], value: &Value, packing: Packing) {
     out.push(value.kind());

@@ -1,8 +1,8 @@
 //! Connecting: connections that the machine opens, without waiting; names are resolved on a helper thread.
 
 use crate::connections::State;
-use crate::disk::Mailbox;
 use crate::listen::inet;
+use crate::mailbox::Mailbox;
 use crate::reactor::Reactor;
 use crate::syscalls::{self, READABLE, WRITABLE};
 use machine::{Address, ConnId, Input, Level, Peer, Pool};

@@ -3,13 +3,14 @@
 use crate::clock::meter;
 use crate::config::{HostConfig, HostError};
 use crate::connect::Dialing;
-use crate::disk::{Disks, Mailbox};
+use crate::disk::Disks;
 use crate::facts::Facts;
 use crate::listen::Listeners;
+use crate::mailbox::Mailbox;
 use crate::reactor::{Parts, READY_MAX, Reactor};
 use crate::settings::Service;
 use crate::signals::Signals;
-use crate::syscalls::{Epoll, Syscalls};
+use crate::syscalls::{self, Epoll, Syscalls};
 use base::Time;
 use machine::{Address, Level, Machine, Outbox};
 use std::fs;
@@ -69,6 +70,7 @@ impl Host {
     /// The first turn comes at once, with the host's figures and a `Tick`.
     pub fn run<M: Machine>(self, machine: &mut M) -> u8 {
         let mut reactor = self.reactor;
+        syscalls::fine_timers();
         let mut out = Outbox::new(meter);
         out.wake_at = Time::START;
         let mut now = reactor.clock.now();

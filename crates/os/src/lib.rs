@@ -30,7 +30,9 @@ mod facts;
 mod faults;
 mod gates;
 mod host;
+mod jobs;
 mod listen;
+mod mailbox;
 mod outputs;
 mod reactor;
 mod settings;
@@ -45,3 +47,8 @@ pub use host::Host;
 pub use listen::bind_addresses;
 pub use log::{LogConfig, LogTarget, Syslog};
 pub use settings::{OWN_CONNECTIONS, OWN_FILES};
+
+/// What a lock guards; a thread that panicked with it leaves nothing half done in these.
+fn locked<T>(of: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -15,11 +15,12 @@
 use crate::clock::Clock;
 use crate::connect::{Dialing, Resolved};
 use crate::connections::{Connections, Flushed, ROOM_BYTES_MAX, ROOM_BYTES_MIN, State, id_of, retried};
-use crate::disk::{Disks, Mailbox};
+use crate::disk::Disks;
 use crate::facts::Facts;
 use crate::gates::Gates;
 use crate::listen::Listeners;
 use crate::log::LogConfig;
+use crate::mailbox::Mailbox;
 use crate::settings::Service;
 use crate::signals::{Asked, Signals};
 use crate::syscalls::{BROKEN, EDGE, Epoll, PEER_ENDED, READABLE, Syscalls, WRITABLE};
@@ -168,10 +169,14 @@ impl Reactor {
 
     /// Waits for something to happen; leaves the inputs of the turn in `inputs` and returns its time.
     pub(crate) fn gather(&mut self, now: Time, out: &mut Outbox) -> Now {
-        let timeout = self.timeout(now, out);
+        let mut timeout = self.timeout(now, out);
+        if timeout > Span::ZERO && !self.disk_mailbox.may_sleep() {
+            timeout = Span::ZERO;
+        }
         watchdog::rest();
         let events = self.sys.epoll_wait(&mut self.epoll, timeout);
         watchdog::begin();
+        self.disk_mailbox.on_awake();
         let events = events.expect("waiting on a valid epoll instance only ever is interrupted");
         let now = self.clock.now();
         let pool = &mut out.pool;
@@ -183,6 +188,7 @@ impl Reactor {
                 self.on_connection(id_of(event.token), event.flags, pool);
             }
         }
+        self.on_disk_done(pool);
         self.tell_unsent();
         self.read_ready(pool);
         self.tell_unframed();
@@ -194,15 +200,17 @@ impl Reactor {
 
     /// After the machine's exit: waits a moment for sockets and gates, and sends on.
     pub(crate) fn wait_to_flush(&mut self, pool: &mut Pool) {
-        let events = self.sys.epoll_wait(&mut self.epoll, Span::ms(10)).unwrap_or(0);
+        let wait = if self.disk_mailbox.may_sleep() { Span::ms(10) } else { Span::ZERO };
+        let events = self.sys.epoll_wait(&mut self.epoll, wait).unwrap_or(0);
         for index in 0..events {
             let event = self.epoll.event(index);
             if event.token == DISK_TOKEN {
-                self.on_disk_done(pool);
+                self.disk_mailbox.clear_wake();
             } else if event.token as u32 != SPECIAL && event.flags & (WRITABLE | BROKEN) != 0 {
                 self.on_connection(id_of(event.token), event.flags, pool);
             }
         }
+        self.on_disk_done(pool);
     }
 
     /// How long the loop may sleep: not at all while anything is left to do.
@@ -227,10 +235,10 @@ impl Reactor {
 
     fn on_special(&mut self, token: u64, now: Time, pool: &mut Pool) {
         match token {
-            DISK_TOKEN => self.on_disk_done(pool),
+            DISK_TOKEN => self.disk_mailbox.clear_wake(),
             RESOLVED_TOKEN => {
                 let mut resolved = Vec::new();
-                self.resolved_mailbox.take(&mut resolved);
+                self.resolved_mailbox.take_woken(&mut resolved);
                 for resolved in resolved {
                     self.on_resolved(resolved, pool);
                 }

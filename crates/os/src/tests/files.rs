@@ -1,8 +1,9 @@
 //! Files through the lanes: order, durability steps, failures that stay.
 
 use super::Scratch;
-use crate::disk::{Disks, Mailbox};
+use crate::disk::Disks;
 use crate::faults::Faults;
+use crate::mailbox::Mailbox;
 use crate::syscalls::Syscalls;
 use machine::{Disk, DiskFault, DiskOp, FileId, Input, WriteId};
 use std::path::Path;

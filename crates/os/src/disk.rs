@@ -9,7 +9,8 @@
 //!        <--completion, wake-- each
 //! ```
 //!
-//! A lane is a thread, started by its first operation, so a small file never waits behind a snapshot. All
+//! A lane is a thread (the log's are three) with a queue (`jobs.rs`), started by its first operation, so a small file never waits
+//! behind a snapshot. All
 //! operations on one `FileId` are in one lane, in order. One exception: what is only to reach the kernel's memory, at the
 //! end of a log whose lanes are idle, is written by the loop itself.
 //!

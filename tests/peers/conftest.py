@@ -18,6 +18,8 @@ REDAN = os.environ.get("REDAN", os.path.join(ROOT, "target/release/redan"))
 REDIS = shutil.which("redis-server")
 # How often the tests that kill things do so: few in CI, 20 by hand (ROUNDS=20).
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
+# So long a server may take to answer; more where the machine is busy with other things (START_SECONDS=300).
+START_SECONDS = float(os.environ.get("START_SECONDS", "30"))
 
 
 # The client library's own pauses grow to seconds, also while a server only starts: tests wait for conditions themselves.
@@ -90,7 +92,7 @@ class Server:
                      *self.options, *more]
         self.log = open(os.path.join(self.dir, "log"), "ab")
         self.process = subprocess.Popen(arguments, stdout=self.log, stderr=self.log)
-        wait_for(self.answers, 30, f"{self.command} answers; see {self.dir}/log")
+        wait_for(self.answers, START_SECONDS, f"{self.command} answers; see {self.dir}/log")
 
     def answers(self):
         try:

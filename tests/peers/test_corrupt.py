@@ -73,7 +73,7 @@ def damage(folder, chance):
     return path
 
 
-PLACE = re.compile(r"(byte|offset|line) \d+|ok_up_to=\d+|No such file|data starts with|RDB version|empty AOF manifest|0x +[0-9a-f]+")
+PLACE = re.compile(r"(byte|offset|line) \d+|ok_up_to=\d+|No such file|0x +[0-9a-f]+")
 SERVES = "Ready to accept connections"
 
 

@@ -86,6 +86,26 @@ class Confirming(Writer):
         return max((count for at, count in self.history if at <= cut), default=0)
 
 
+class Reader:
+    """Somebody who reads what a writer counts, and keeps when it saw what."""
+
+    def __init__(self, writer, port):
+        self.writer, self.history = writer, [(0, 0)]
+        self.thread = threading.Thread(target=self.read, args=(Conn(port),))
+        self.thread.start()
+
+    def read(self, conn):
+        while True:
+            kind, value = conn.ask("GET", f"n{self.writer.name}")[1]
+            if kind != b"$":
+                return
+            if value and int(value) > self.history[-1][1]:
+                self.history.append((time.time(), int(value)))
+
+    def seen(self, cut):
+        return max(count for at, count in self.history if at <= cut)
+
+
 def rewrite(port, ended, chance, words):
     conn = Conn(port)
     while not ended.wait(chance.uniform(0.02, 0.3)):
@@ -112,6 +132,8 @@ def test_a_loss_of_power_costs_nothing_that_was_confirmed(tmp_path, kind):
     other.start()
     for writer in writers:
         writer.start(node.port, 6)
+    # Under `always` nobody sees what a loss of power takes back.
+    readers = [Reader(writer, node.port) for writer in writers if kind == "always"]
     time.sleep(SECONDS)
     wait_for(lambda: all(writer.history for writer in writers), 60, "all have something confirmed")
     node.kill()
@@ -120,6 +142,8 @@ def test_a_loss_of_power_costs_nothing_that_was_confirmed(tmp_path, kind):
     for writer in writers:
         writer.join()
         assert not writer.refused, writer.refused
+    for reader in readers:
+        reader.thread.join()
     record = power.Record(trace, folder)
     asked = [writer.asked for writer in writers]
     port, most = free_ports(1), 0
@@ -132,9 +156,13 @@ def test_a_loss_of_power_costs_nothing_that_was_confirmed(tmp_path, kind):
             writer.asked = limit
             least = writer.least(cut)
             most = max(most, least)
-            writer.check(node.port, least)
+            found = writer.check(node.port, least)
+            for reader in readers:
+                assert reader.writer is not writer or found >= reader.seen(cut), (found, reader.seen(cut))
         node.end()
-    print(f"{kind}: {CUTS} cuts through {record.end - record.begin:.1f} s, {len(record.names)} names, up to {most} steps confirmed")
+    looks = sum(len(reader.history) for reader in readers)
+    print(f"{kind}: {CUTS} cuts through {record.end - record.begin:.1f} s, {len(record.names)} names, up to {most} steps confirmed, "
+          f"{looks} looks")
     assert most > 0
 
 

@@ -162,11 +162,18 @@ impl Keyspace {
 
     /// Makes room for about `keys` keys in a database without any; not in cluster mode, where each slot has a table.
     pub fn make_room(&mut self, db: u32, keys: usize) {
-        if self.is_clustered() || self.len(db) > 0 {
+        if !self.is_clustered() && self.len(db) == 0 {
+            self.make_room_in_slot(db, 0, keys);
+        }
+    }
+
+    /// Makes room for about `keys` keys in a slot's table that has none.
+    pub fn make_room_in_slot(&mut self, db: u32, slot: u16, keys: usize) {
+        let parts = self.parts(db);
+        let Some(table) = parts.database.tables.get_mut(usize::from(slot)) else { return };
+        if table.len() > 0 {
             return;
         }
-        let parts = self.parts(db);
-        let Some(table) = parts.database.tables.first_mut() else { return };
         let before = table.memory();
         table.make_room(keys, parts.mark);
         *parts.used = *parts.used - before as u64 + table.memory() as u64;

@@ -287,7 +287,12 @@ impl<E: Node> Table<E> {
 
     /// Makes room for about `count` entries in a table that never had one, so that none of them makes a segment grow.
     pub fn make_room(&mut self, count: usize, mark: bool) {
-        if self.depth > 0 || !self.root.is_none() || count <= ROOM_EACH {
+        if self.depth > 0 || !self.root.is_none() || count < 2 {
+            return;
+        }
+        if count <= ROOM_EACH {
+            self.root = Segment::new(fitting(count + count / 8), 0, mark);
+            self.bytes += self.root.memory();
             return;
         }
         let depth = usize::BITS - ((count - 1) / ROOM_EACH).leading_zeros();

@@ -17,6 +17,8 @@ pub(crate) const DATA_OFFSET: &[u8] = b"redan-data-offset";
 pub(crate) const SECOND: &[u8] = b"redan-second-history";
 /// The same: whom the data came from. In files alone: it is nobody else's business.
 pub(crate) const BOND: &[u8] = b"redan-primary";
+/// The same: among how many slots of a cluster the keys are.
+pub(crate) const SLOTS: &[u8] = b"redan-slots";
 /// The version that clients are told, too.
 const VERSION: &[u8] = b"7.2.4";
 
@@ -75,6 +77,10 @@ impl Head<'_> {
             }
         }
         number(&mut out, b"aof-base", u64::from(self.is_base));
+        if keyspace.is_clustered() {
+            let slots = (0..=u16::MAX >> 2).filter(|slot| keyspace.slot_len(*slot) > 0).count();
+            number(&mut out, SLOTS, slots as u64);
+        }
         self.functions.iter().for_each(|code| encoder::function(&mut out, code));
         // How many keys will follow is known now; a load makes room for them.
         for db in (0..keyspace.databases()).filter(|db| keyspace.len(*db) > 0) {

@@ -34,6 +34,9 @@ const BATCH: usize = 32;
 /// 8: a key with its value takes more in nearly every file.
 const KEY_BYTES_MIN: u64 = 8;
 
+/// 16,384: slots of a cluster.
+const SLOTS_MAX: u64 = 16_384;
+
 /// A key on its way into the keyspace.
 struct Arriving {
     db: u32,
@@ -65,6 +68,11 @@ pub(crate) struct Loader {
     pub(crate) total_bytes: u64,
     /// The database that the next sizes are of.
     db: u32,
+    /// Among how many slots the keys are, where the writer says so, and how many are in each of them on the average.
+    slots: u64,
+    slot_keys: usize,
+    /// For so many keys room may still be made in slots: the file may be damaged.
+    slot_room: usize,
     /// Decoded and not put in yet; empty between two steps.
     arriving: Vec<Arriving>,
     pace: Pace,
@@ -118,6 +126,9 @@ impl Loader {
             clocks: settings.clocks,
             total_bytes: 0,
             db: 0,
+            slots: 0,
+            slot_keys: 0,
+            slot_room: 0,
             arriving: Vec::new(),
             pace: Pace::default(),
             gone_db: None,
@@ -253,9 +264,13 @@ impl Loader {
     }
 
     /// The number of keys is believed as far as the file is large enough for them: it may be damaged.
-    fn make_room(&self, keys: u64, keyspace: &mut Keyspace) {
+    fn make_room(&mut self, keys: u64, keyspace: &mut Keyspace) {
         if let Ok(keys) = usize::try_from(keys.min(self.total_bytes / KEY_BYTES_MIN)) {
             keyspace.make_room(self.db, keys);
+            // A slot gets its room with its first key.
+            let slots = usize::try_from(self.slots).unwrap_or(usize::MAX);
+            self.slot_keys = if keyspace.is_clustered() { keys.checked_div(slots).unwrap_or(0) } else { 0 };
+            self.slot_room = keys;
         }
     }
 
@@ -269,6 +284,7 @@ impl Loader {
                 self.loaded.stream_db = number().and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
             }
             b"redis-ver" | b"valkey-ver" => self.writer.version = value.to_vec(),
+            crate::dump::SLOTS => self.slots = number().unwrap_or(0).clamp(1, SLOTS_MAX),
             b"ctime" => self.writer.created_seconds = number(),
             b"used-mem" => self.writer.used_bytes = number().unwrap_or(0),
             crate::dump::DATA_OFFSET => self.loaded.data_offset = number(),
@@ -297,13 +313,20 @@ impl Loader {
         result
     }
 
-    fn insert(&self, keyspace: &mut Keyspace, arriving: Arriving) -> Result<(), String> {
+    fn insert(&mut self, keyspace: &mut Keyspace, arriving: Arriving) -> Result<(), String> {
         let Arriving { db, key, hash, value, deadline_ms, clock, .. } = arriving;
         let (key, hash_key) = (&*key, keyspace.hash_key());
         if self.overwrites
             && let Entry::Occupied(entry) = keyspace.entry(db, key, hash)
         {
             entry.remove();
+        }
+        if self.slot_keys > 0
+            && self.slot_room >= self.slot_keys
+            && keyspace.slot_len_in(db, hash.slot()) == 0
+        {
+            keyspace.make_room_in_slot(db, hash.slot(), self.slot_keys);
+            self.slot_room -= self.slot_keys;
         }
         let Entry::Vacant(entry) = keyspace.entry(db, key, hash) else {
             return Err(format!("the key '{}' comes twice in database {db}", String::from_utf8_lossy(key)));

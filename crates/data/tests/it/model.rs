@@ -9,6 +9,8 @@ fn grows_and_shrinks(seed: u64, clustered: bool) {
     // Every other one begins with room for more, or for less, than will come.
     if seed % 2 == 1 {
         world.space.make_room(0, scaled(2_000 * seed as usize));
+        let slots = if clustered { 16_384 } else { 0 };
+        (0..slots).step_by(97).for_each(|slot| world.space.make_room_in_slot(0, slot, 30 * seed as usize));
         world.check();
     }
     for round in 0..4 {

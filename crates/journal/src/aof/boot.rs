@@ -217,7 +217,7 @@ impl Replay {
                         let line = if error.line > 0 {
                             format!(" at line {}: '{}'", error.line, error.text)
                         } else {
-                            String::new()
+                            String::from(" (it ends at byte 0)")
                         };
                         self.failure = Some(format!("Fatal error reading the AOF manifest: {error}{line}"));
                     }

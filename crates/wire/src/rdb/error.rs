@@ -124,16 +124,17 @@ impl Display for RdbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RdbError::BadMagic { found } => {
-                write!(f, "the data starts with \"{}\", not with REDIS and a version", found.escape_ascii())
+                let found = found.escape_ascii();
+                write!(f, "the data starts with \"{found}\" at byte 0, not with REDIS and a version")
             }
             RdbError::Version { version, valkey: false } => write!(
                 f,
-                "RDB version {version} is not understood, only 1 to {VERSION_READ_MAX}: \
+                "RDB version {version} at byte 5 is not understood, only 1 to {VERSION_READ_MAX}: \
                  write the file with an older server or synchronise from one"
             ),
             RdbError::Version { version, valkey: true } => write!(
                 f,
-                "RDB version {version} of Valkey is not understood, only {VALKEY_VERSION_READ}: \
+                "RDB version {version} of Valkey at byte 6 is not understood, only {VALKEY_VERSION_READ}: \
                  write the file with an older server or synchronise from one"
             ),
             RdbError::UnknownType { byte, name, key, at } => write!(

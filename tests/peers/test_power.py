@@ -15,7 +15,7 @@ import time
 
 import power
 import pytest
-from conftest import REDAN, free_ports, wait_for
+from conftest import REDAN, START_SECONDS, free_ports, wait_for
 from exchange import Conn, encode
 from prefix import Writer
 
@@ -41,7 +41,7 @@ class Node:
         words = [REDAN, "server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, "--save", "", *options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(power.command(trace, *words, more=more) if trace else words, stdout=log, stderr=log)
-        wait_for(self.answers, 60, f"it answers; see {self.log}")
+        wait_for(self.answers, max(60, START_SECONDS), f"it answers; see {self.log}")
 
     def answers(self):
         assert self.process.poll() is None, open(self.log).read()[-2000:]

@@ -191,6 +191,16 @@ pub struct Persistence {
     pub aof: Aof,
 }
 
+impl Persistence {
+    /// How much of a load is done.
+    pub(super) fn loaded_percent(&self) -> f64 {
+        match self.load_total_bytes {
+            0 => 0.0,
+            total => self.load_done_bytes as f64 * 100.0 / total as f64,
+        }
+    }
+}
+
 /// The append-only file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aof {

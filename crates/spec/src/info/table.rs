@@ -378,7 +378,7 @@ pub static FIELDS: &[Field] = &[
     row(
         Section::Persistence,
         "loading_loaded_perc",
-        Show::Value(|facts| loading(facts, |load| share(load.load_done_bytes, load.load_total_bytes))),
+        Show::Value(|facts| loading(facts, |load| Shown::Fixed(load.loaded_percent(), 2))),
     ),
     row(
         Section::Persistence,
@@ -716,11 +716,6 @@ fn of_aof(facts: &Facts, value: fn(&super::facts::Aof) -> u64) -> Shown<'static>
 
 fn status(failed: bool) -> Shown<'static> {
     Shown::Text(if failed { b"err" } else { b"ok" })
-}
-
-/// As `percent`, without its sign.
-fn share(part: u64, whole: u64) -> Shown<'static> {
-    Shown::Fixed(if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }, 2)
 }
 
 fn percent(part: u64, whole: u64) -> Shown<'static> {

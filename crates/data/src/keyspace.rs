@@ -463,29 +463,23 @@ impl Keyspace {
 
     /// Encoded bytes that were not taken yet (writes add to them, too: see copy before write).
     pub fn snapshot_pending_bytes(&self) -> usize {
-        let bytes = |snapshot: &Snapshot| snapshot.out.bytes.len() + snapshot.aside.bytes.len();
-        self.snapshot.as_deref().map_or(0, bytes)
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes().0)
     }
 
     /// Those of them that can be taken now.
     pub fn snapshot_ready_bytes(&self) -> usize {
-        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.out.bytes.len())
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes().1)
     }
 
-    /// Moves the encoded bytes to the end of `out`. It answers `Done` once when all is encoded and taken; then the
-    /// snapshot is over.
+    /// Moves encoded bytes to the end of `out`: what a step has written, or a piece of what writes have added. It answers `Done`
+    /// once when all is encoded and taken; then the snapshot is over.
     pub fn snapshot_take(&mut self, out: &mut Vec<u8>) -> Progress {
         let Some(snapshot) = &mut self.snapshot else { return Progress::Idle };
-        if out.is_empty() {
-            core::mem::swap(out, &mut snapshot.out.bytes);
-        } else {
-            out.append(&mut snapshot.out.bytes);
+        if !snapshot.take(out) || !snapshot.is_done {
+            return Progress::Walking;
         }
-        let progress = self.snapshot_progress();
-        if progress == Progress::Done {
-            self.snapshot = None;
-        }
-        progress
+        self.snapshot = None;
+        Progress::Done
     }
 
     /// Gives the snapshot up; its bytes are dropped.
@@ -554,10 +548,17 @@ impl Keyspace {
         }
     }
 
-    /// A value is about to be known by another name: a snapshot under way writes it to its end.
-    pub(crate) fn before_leave(&mut self, db: u32, slot: u16, key: &[u8], value: &mut Value) {
+    /// A value is about to be known by another name; `has_come` follows.
+    pub(crate) fn sets_out(&mut self, db: u32, slot: u16, key: &[u8], value: &mut Value) {
         if let Some(snapshot) = &mut self.snapshot {
-            snapshot.finish_value(db, usize::from(slot), key, value);
+            snapshot.sets_out(db, usize::from(slot), key, value);
+        }
+    }
+
+    /// A value was put in.
+    pub(crate) fn has_come(&mut self, db: u32, slot: u16, entry: RawEntry) {
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.arrives(db, usize::from(slot), entry);
         }
     }
 

@@ -25,6 +25,7 @@ pub mod list;
 pub mod listpack;
 pub mod memory;
 mod node;
+mod pieces;
 pub mod place;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod processor;
@@ -36,6 +37,7 @@ pub mod snapshot;
 pub mod sorted_set;
 pub mod stream;
 mod table;
+mod touched;
 pub mod value;
 mod walk;
 mod watch;

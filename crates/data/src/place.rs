@@ -191,6 +191,9 @@ impl<'a> OccupiedEntry<'a> {
     pub fn set_value(&mut self, value: Value) {
         let mut value = value;
         self.change(|entry| entry.replace(entry.deadline(), Payload::value(&mut value)));
+        if self.space.has_snapshot() {
+            self.space.has_come(self.db, self.hash.slot(), self.place.entry());
+        }
     }
 
     /// Appends to a string; returns its new length. The encoding becomes raw.
@@ -284,14 +287,15 @@ impl<'a> OccupiedEntry<'a> {
         }
     }
 
-    /// Removes the key and gives its value and deadline (RENAME, GETDEL).
+    /// Removes the key and gives its value and deadline (RENAME, MOVE). A value that may be large comes back under another name
+    /// before anything else happens.
     pub fn take(mut self) -> (Value, Option<u64>) {
         let entry = self.unlink();
         let (deadline, has_snapshot) = (entry.deadline(), self.space.has_snapshot());
         let key: Box<[u8]> = if has_snapshot { entry.key().into() } else { Box::default() };
         let mut value = entry.into_value();
         if has_snapshot {
-            self.space.before_leave(self.db, self.hash.slot(), &key, &mut value);
+            self.space.sets_out(self.db, self.hash.slot(), &key, &mut value);
         }
         (value, deadline)
     }
@@ -361,6 +365,10 @@ impl<'a> VacantEntry<'a> {
     /// Puts an owned value there.
     pub fn insert(self, value: Value, deadline_ms: Option<u64>) -> OccupiedEntry<'a> {
         let mut value = value;
-        self.put(Payload::value(&mut value), deadline_ms)
+        let entry = self.put(Payload::value(&mut value), deadline_ms);
+        if entry.space.has_snapshot() {
+            entry.space.has_come(entry.db, entry.hash.slot(), entry.place.entry());
+        }
+        entry
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! A large collection is not encoded at once: its moment is marked (`watch`), and it waits in a queue. The walker writes the
 //! first of the queue, a slice at a time, and meanwhile what is copied before write goes beside (`aside`). A large value that
-//! leaves the keyspace is handed to the queue; one that gets another name is written to its end before.
+//! leaves the keyspace is handed to the queue; of one that gets another name the queue learns where it is.
 //!
 //! Invariant: without a snapshot under way every segment has the keyspace's mark, and no value is watched.
 
@@ -17,6 +17,7 @@ use crate::clock::{Clocks, LastUse};
 use crate::database::Database;
 use crate::entry::{Payload, RawEntry};
 use crate::garbage::Garbage;
+use crate::pieces::{PIECE_BYTES, Pieces};
 use crate::segment::{Segment, Word};
 use crate::table::{HashKey, Table, visit_prefetched, visit_prefetched_values};
 use crate::value::{Value, ValueRef};
@@ -91,26 +92,58 @@ struct Left {
 /// A large value of which something is left to write.
 #[derive(Debug)]
 struct Large {
-    /// Where it lies: the place of its database, and its table there.
-    db: u32,
-    table: usize,
+    home: Home,
+    /// Its key, database and deadline at the moment.
     key: Box<[u8]>,
-    /// The value, where it has left the keyspace.
-    value: Option<Value>,
-    /// Database and deadline at the moment.
     name: u32,
     deadline: Option<u64>,
     last_use: Option<LastUse>,
     shape: Shape,
 }
 
+/// Where a large value lies.
+#[derive(Debug)]
+enum Home {
+    /// In the keyspace: the place of its database, its table there, and the key that it has now, where that is another.
+    Key(u32, usize, Option<Box<[u8]>>),
+    /// It has left the keyspace.
+    Here(Value),
+    /// It was taken out, and comes back under another name.
+    OnTheWay,
+}
+
 impl Large {
     fn watched<'a>(&'a mut self, databases: &'a mut [Database], key: HashKey) -> Option<&'a mut dyn Watched> {
-        if let Some(value) = &mut self.value {
-            return value.watched_mut();
+        match &mut self.home {
+            Home::Here(value) => value.watched_mut(),
+            Home::Key(db, table, renamed) => {
+                let name = renamed.as_deref().unwrap_or(&self.key);
+                let table = databases.get(*db as usize)?.tables.get(*table)?;
+                table.find(key.hash(name), name)?.entry().watched_mut()
+            }
+            Home::OnTheWay => None,
         }
-        let table = databases.get(self.db as usize)?.tables.get(self.table)?;
-        table.find(key.hash(&self.key), &self.key)?.entry().watched_mut()
+    }
+
+    /// The key that it has now, where it lies in this table.
+    fn key_in(&self, db: u32, table: usize) -> Option<&[u8]> {
+        match &self.home {
+            Home::Key(in_db, in_table, renamed) if (*in_db, *in_table) == (db, table) => {
+                Some(renamed.as_deref().unwrap_or(&self.key))
+            }
+            Home::Key(..) | Home::Here(_) | Home::OnTheWay => None,
+        }
+    }
+
+    fn is_at(&self, db: u32, table: usize, key: &[u8]) -> bool {
+        self.key_in(db, table) == Some(key)
+    }
+
+    fn into_value(self) -> Option<Value> {
+        match self.home {
+            Home::Here(value) => Some(value),
+            Home::Key(..) | Home::OnTheWay => None,
+        }
     }
 }
 
@@ -118,9 +151,12 @@ impl Large {
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     encode: Encode,
+    /// What is to be taken before `out`.
+    full: Pieces,
     pub out: SnapshotOut,
-    /// What is encoded while a large value is being written to `out`.
-    pub aside: SnapshotOut,
+    /// What is encoded while a large value is being written to `out`, and what is to be taken before it.
+    aside_full: Pieces,
+    aside: SnapshotOut,
     larges: VecDeque<Large>,
     /// The head of the first of `larges` is written.
     is_within: bool,
@@ -153,7 +189,9 @@ impl Snapshot {
     pub fn new(encode: Encode, databases: u32, stamp: u8) -> Snapshot {
         Snapshot {
             encode,
+            full: Pieces::default(),
             out: SnapshotOut::default(),
+            aside_full: Pieces::default(),
             aside: SnapshotOut::default(),
             larges: VecDeque::new(),
             is_within: false,
@@ -172,8 +210,17 @@ impl Snapshot {
     /// Encodes an entry that is about to change, and that the walker has not come to.
     pub fn save(&mut self, db: u32, table: usize, entry: RawEntry) {
         let name = self.names[db as usize];
-        if !self.enqueue(name, entry, |large| Large { db, table, ..large }) {
-            self.put_whole(name, entry);
+        if self.enqueue(name, entry, |_| Home::Key(db, table, None)) {
+            return;
+        }
+        self.put_whole(name, entry);
+        // While the walker waits, this goes on and on.
+        let (full, out) = match self.is_within {
+            true => (&mut self.aside_full, &mut self.aside),
+            false => (&mut self.full, &mut self.out),
+        };
+        if out.bytes.len() >= PIECE_BYTES {
+            full.put(core::mem::take(&mut out.bytes));
         }
     }
 
@@ -185,17 +232,38 @@ impl Snapshot {
         (self.encode.whole)(out, name, entry.key(), entry.value(), entry.deadline());
     }
 
+    /// Encoded bytes that are not taken, and those of them that can be.
+    pub fn bytes(&self) -> (usize, usize) {
+        let ready = self.full.len() + self.out.bytes.len();
+        (ready + self.aside_full.len() + self.aside.bytes.len(), ready)
+    }
+
+    /// Moves encoded bytes to the end of `out`, a piece at a time; true when there are no more.
+    pub fn take(&mut self, out: &mut Vec<u8>) -> bool {
+        let mut bytes = self.full.take_first().unwrap_or_else(|| core::mem::take(&mut self.out.bytes));
+        if out.is_empty() {
+            *out = bytes;
+        } else {
+            out.append(&mut bytes);
+        }
+        self.bytes().1 == 0
+    }
+
     /// Marks the moment of a large value and puts it into the queue; false for others.
-    fn enqueue(&mut self, name: u32, entry: RawEntry, place: impl FnOnce(Large) -> Large) -> bool {
+    fn enqueue(
+        &mut self,
+        name: u32,
+        entry: RawEntry,
+        home: impl FnOnce(RawEntry) -> Home,
+    ) -> bool {
         let Some(encode) = self.encode.large else { return false };
         let Some(shape) = entry.watched_mut().and_then(|value| value.watch(encode.part)) else {
             return false;
         };
         let (clocks, now_ms) = self.encode.clocks;
-        let (key, deadline) = (entry.key().into(), entry.deadline());
         let last_use = clocks.say(entry.clock(), now_ms);
-        let large = Large { db: 0, table: 0, key, value: None, name, deadline, last_use, shape };
-        self.larges.push_back(place(large));
+        let (key, deadline, home) = (entry.key().into(), entry.deadline(), home(entry));
+        self.larges.push_back(Large { home, key, name, deadline, last_use, shape });
         self.keys += 1;
         true
     }
@@ -204,7 +272,8 @@ impl Snapshot {
     pub fn swap(&mut self, one: u32, other: u32) {
         self.names.swap(one as usize, other as usize);
         for large in &mut self.larges {
-            large.db = match large.db {
+            let Home::Key(db, ..) = &mut large.home else { continue };
+            *db = match *db {
                 db if db == one => other,
                 db if db == other => one,
                 db => db,
@@ -214,11 +283,12 @@ impl Snapshot {
 
     /// Takes over a table that is detached: number `number` of its database.
     pub fn adopt(&mut self, db: u32, number: usize, mut table: Table, key: HashKey) {
-        let is_there = |large: &&mut Large| large.value.is_none() && large.db == db && large.table == number;
-        for large in self.larges.iter_mut().filter(is_there) {
-            let hash = key.hash(&large.key);
-            if let Some(place) = table.find(hash, &large.key) {
-                large.value = take_value(&mut table, place.entry());
+        for large in &mut self.larges {
+            let Some(name) = large.key_in(db, number) else { continue };
+            if let Some(place) = table.find(key.hash(name), name)
+                && let Some(value) = take_value(&mut table, place.entry())
+            {
+                large.home = Home::Here(value);
             }
         }
         self.left.push_back(Left { db: self.names[db as usize], table, place: 0 });
@@ -231,39 +301,47 @@ impl Snapshot {
             return Some(value);
         }
         match self.larges.iter_mut().find(|large| large.is_at(db, table, key)) {
-            Some(large) => large.value = Some(value),
+            Some(large) => large.home = Home::Here(value),
             None => self.is_broken = true,
         }
         None
     }
 
-    /// As `adopt_value`, for a value that goes on elsewhere: all of it is written now.
-    pub fn finish_value(&mut self, db: u32, table: usize, key: &[u8], value: &mut Value) {
-        let Some(watched) = value.watched_mut().filter(|watched| watched.is_watched()) else { return };
-        let Some(at) = self.larges.iter().position(|large| large.is_at(db, table, key)) else {
-            self.is_broken = true;
-            return watched.unwatch();
-        };
-        let is_first = at == 0 && self.is_within;
-        let large = self.larges.remove(at).expect("it was found here");
-        let out = if self.is_within && !is_first { &mut self.aside } else { &mut self.out };
-        if let (Some(encode), false) = (self.encode.large, is_first) {
-            out.last_use = large.last_use;
-            (encode.head)(out, large.name, &large.key, large.shape, large.deadline);
+    /// A value was taken out of the keyspace, and comes back under another name.
+    pub fn sets_out(&mut self, db: u32, table: usize, key: &[u8], value: &mut Value) {
+        if !value.watched_mut().is_some_and(|watched| watched.is_watched()) {
+            return;
         }
-        self.is_broken |= watched.walk(&mut out.bytes, usize::MAX) != Walked::Whole;
-        watched.unwatch();
-        if is_first {
-            self.end_large();
+        match self.larges.iter_mut().find(|large| large.is_at(db, table, key)) {
+            Some(large) => large.home = Home::OnTheWay,
+            None => self.is_broken = true,
+        }
+    }
+
+    /// A value has come into the keyspace: perhaps that which has set out.
+    pub fn arrives(&mut self, db: u32, table: usize, entry: RawEntry) {
+        if !entry.watched_mut().is_some_and(|watched| watched.is_watched()) {
+            return;
+        }
+        match self.larges.iter_mut().find(|large| matches!(large.home, Home::OnTheWay)) {
+            Some(large) => large.home = Home::Key(db, table, Some(entry.key().into())),
+            None => self.is_broken = true,
         }
     }
 
     /// The first large value is written: what was put aside meanwhile follows.
     fn end_large(&mut self) {
         self.is_within = false;
+        if !self.aside_full.is_empty() {
+            self.full.put(core::mem::take(&mut self.out.bytes));
+            self.full.append(core::mem::take(&mut self.aside_full));
+        }
         if !self.aside.bytes.is_empty() {
-            self.out.last_db = self.aside.last_db;
             self.out.bytes.append(&mut self.aside.bytes);
+        }
+        // What was put aside began with no database selected, and has selected its own.
+        if self.aside.last_db.is_some() {
+            self.out.last_db = self.aside.last_db;
         }
         self.aside = SnapshotOut::default();
     }
@@ -289,7 +367,7 @@ impl Snapshot {
         if walked != Walked::On {
             self.is_broken |= walked == Walked::Broken;
             let large = self.larges.pop_front().expect("the first one was written");
-            large.value.into_iter().for_each(|value| ground.garbage.add_value(value));
+            large.into_value().into_iter().for_each(|value| ground.garbage.add_value(value));
             self.end_large();
         }
         true
@@ -301,13 +379,17 @@ impl Snapshot {
             if let Some(watched) = large.watched(ground.databases, ground.key) {
                 watched.unwatch();
             }
-            large.value.into_iter().for_each(|value| ground.garbage.add_value(value));
+            large.into_value().into_iter().for_each(|value| ground.garbage.add_value(value));
         }
         self.left.into_iter().for_each(|left| ground.garbage.add(left.table));
     }
 
     /// Walks on until the budget is used up. Detached tables that are done with go to the garbage.
     pub fn step(&mut self, ground: &mut Ground<'_>, budget: SnapshotBudget) {
+        if !self.full.is_empty() {
+            // First this is to be taken.
+            return;
+        }
         let bytes_max = self.out.bytes.len().saturating_add(budget.bytes);
         let mut entries = budget.entries.max(1);
         while entries > 0 && self.out.bytes.len() < bytes_max {
@@ -339,18 +421,17 @@ impl Snapshot {
         };
         let (mut encoded, mut is_over) = (0, true);
         if segment.mark() != ground.mark {
+            let first = self.larges.len();
             let mut owned = Vec::new();
-            (encoded, is_over) = self.encode_segment(left.db, segment, budget, |entry| owned.push(entry));
-            for entry in owned {
-                let value = take_value(&mut left.table, entry);
-                let key = entry.key();
-                self.larges
-                    .iter_mut()
-                    .rev()
-                    .find(|large| *large.key == *key && large.value.is_none())
-                    .into_iter()
-                    .zip(value)
-                    .for_each(|(large, value)| large.value = Some(value));
+            let home = |entry| {
+                owned.push(entry);
+                Home::OnTheWay
+            };
+            (encoded, is_over) = self.encode_segment(left.db, segment, budget, home);
+            for (large, entry) in self.larges.range_mut(first..).zip(owned) {
+                if let Some(value) = take_value(&mut left.table, entry) {
+                    large.home = Home::Here(value);
+                }
             }
         }
         if is_over {
@@ -379,9 +460,8 @@ impl Snapshot {
         let segment = database.tables[at].segment(hash);
         let (mut encoded, mut is_over) = (0, true);
         if segment.mark() != ground.mark {
-            let first = self.larges.len();
-            (encoded, is_over) = self.encode_segment(self.db as u32, segment, budget, |_| ());
-            self.larges.range_mut(first..).for_each(|large| (large.db, large.table) = (place as u32, at));
+            let home = |_| Home::Key(place as u32, at, None);
+            (encoded, is_over) = self.encode_segment(self.db as u32, segment, budget, home);
         }
         if is_over {
             let width = 1 << (32 - segment.depth());
@@ -391,7 +471,7 @@ impl Snapshot {
         Some(encoded)
     }
 
-    /// Encodes what has no stamp of a segment, and takes the stamps off; `large` sees the large values, which are enqueued.
+    /// Encodes what has no stamp of a segment, and takes the stamps off. Large values are enqueued; `home` says where they lie.
     /// Returns how many entries that were, and whether the segment is done with: when the budget is used up, all before
     /// get the stamp.
     fn encode_segment(
@@ -399,7 +479,7 @@ impl Snapshot {
         db: u32,
         segment: Segment,
         budget: SnapshotBudget,
-        mut large: impl FnMut(RawEntry),
+        mut home: impl FnMut(RawEntry) -> Home,
     ) -> (usize, bool) {
         let (mut encoded, mut at, mut stopped_at) = (0, 0, None);
         let len = |snapshot: &Snapshot| snapshot.out.bytes.len() + snapshot.aside.bytes.len();
@@ -420,9 +500,7 @@ impl Snapshot {
                 }
             }
             encoded += 1;
-            if self.enqueue(db, entry, |large| large) {
-                large(entry);
-            } else {
+            if !self.enqueue(db, entry, &mut home) {
                 self.put_whole(db, entry);
             }
             if encoded >= budget.entries || len(self) >= bytes_max {
@@ -447,12 +525,6 @@ impl Snapshot {
                 });
             }
         }
-    }
-}
-
-impl Large {
-    fn is_at(&self, db: u32, table: usize, key: &[u8]) -> bool {
-        self.value.is_none() && self.db == db && self.table == table && *self.key == *key
     }
 }
 

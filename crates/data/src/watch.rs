@@ -13,11 +13,13 @@
 
 use crate::list::Chunk;
 use crate::node::Node;
+use crate::pieces::Pieces;
+use crate::segment::tag_of;
 use crate::stream::{Stream, StreamId};
 use crate::table::{HashKey, Table, visit_prefetched};
+use crate::touched::Touched;
 use crate::value::StrRef;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
@@ -101,26 +103,24 @@ impl<T> Clone for Slot<T> {
     }
 }
 
-/// The watch of elements that have hashes.
+/// The watch of elements that are known by 64 bits each.
 #[derive(Debug)]
 pub(crate) struct Elements {
     pub encode: EncodePart,
-    /// Hashes of elements that are not the walker's any more, though it would come to them.
-    touched: BTreeSet<u64>,
+    /// Elements that are not the walker's any more, though it would come to them.
+    touched: Touched,
     /// Encoded elements that were changed before the walker came.
-    beside: Vec<u8>,
+    beside: Pieces,
     /// Elements that are not written yet.
     left: usize,
     /// How far a walk through a table is: hash prefix in 32 bits (2^32: the end).
     at: u64,
-    /// What was written last by a walk in order.
-    pub last: Option<(f64, Box<[u8]>)>,
 }
 
 impl Elements {
     pub fn new(encode: EncodePart, len: usize) -> Box<Elements> {
-        let touched = BTreeSet::new();
-        Box::new(Elements { encode, touched, beside: Vec::new(), left: len, at: 0, last: None })
+        let (touched, beside) = (Touched::new(len), Pieces::default());
+        Box::new(Elements { encode, touched, beside, left: len, at: 0 })
     }
 
     /// An element of a table is about to be changed, or to come (then there is no `old`).
@@ -132,35 +132,33 @@ impl Elements {
     }
 
     /// As `before`, where the caller knows that `old` was not walked yet.
-    pub fn touch(&mut self, hash: u64, old: Option<Part<'_>>) {
-        if self.touched.insert(hash)
+    pub fn touch(&mut self, bits: u64, old: Option<Part<'_>>) {
+        if self.touched.insert(bits)
             && let Some(old) = old
         {
-            (self.encode)(&mut self.beside, old);
+            (self.encode)(self.beside.end(), old);
             self.left = self.left.wrapping_sub(1);
         }
     }
 
     /// True when this element is not the walker's.
-    pub fn is_touched(&self, hash: impl FnOnce() -> u64) -> bool {
-        !self.touched.is_empty() && self.touched.contains(&hash())
+    pub fn is_touched(&self, bits: u64) -> bool {
+        self.touched.contains(bits)
     }
 
     /// Writes an element of the moment.
+    #[inline]
     pub fn put(&mut self, out: &mut Vec<u8>, part: Part<'_>) {
         (self.encode)(out, part);
         self.left = self.left.wrapping_sub(1);
     }
 
-    /// Writes what was saved beside.
-    pub fn put_beside(&mut self, out: &mut Vec<u8>) {
-        if !self.beside.is_empty() {
-            out.append(&mut self.beside);
-            self.beside = Vec::new();
-        }
+    /// Writes what was saved beside until `out` has `until` bytes; true when that is all.
+    pub fn put_beside(&mut self, out: &mut Vec<u8>, until: usize) -> bool {
+        self.beside.move_to(out, until)
     }
 
-    /// The end, where the walker has been everywhere.
+    /// The end, where the walker has been everywhere, and all that was beside is written.
     pub fn end(&self) -> Walked {
         if self.left == 0 { Walked::Whole } else { Walked::Broken }
     }
@@ -173,8 +171,11 @@ impl Elements {
         (out, bytes): (&mut Vec<u8>, usize),
         part: impl Fn(E) -> Option<Part<'static>>,
     ) -> Walked {
-        self.put_beside(out);
         let until = out.len().saturating_add(bytes);
+        if !self.put_beside(out, until) {
+            return Walked::On;
+        }
+        let mut touched = Vec::new();
         while self.at >> 32 == 0 && table.len() > 0 {
             if out.len() >= until {
                 return Walked::On;
@@ -184,12 +185,15 @@ impl Elements {
             let start = self.at & !(width - 1);
             let end = start + width;
             let last = (end << 32).wrapping_sub(1);
-            let touched: Vec<u64> = self.touched.range(self.at << 32..=last).copied().collect();
+            touched.clear();
+            self.touched.take(self.at << 32..=last, &mut touched);
+            touched.sort_unstable();
+            let tags = Tags::of(&touched);
             // A segment that was merged with one that was walked begins before the walker's place.
-            let is_whole = start == self.at && touched.is_empty();
+            let is_new = start == self.at;
             visit_prefetched(segment, |word| {
                 let node = word.node::<E>();
-                if !is_whole {
+                if !is_new || tags.may_have(word.tag()) {
                     let hash = key.hash(node.key());
                     if hash >> 32 < self.at || touched.binary_search(&hash).is_ok() {
                         return;
@@ -199,11 +203,36 @@ impl Elements {
                     self.put(out, part);
                 }
             });
-            for hash in &touched {
-                self.touched.remove(hash);
-            }
             self.at = end;
         }
         self.end()
+    }
+}
+
+/// Which tags the touched elements of a segment may have: most others need not be hashed.
+struct Tags([u64; Tags::WORDS]);
+
+impl Tags {
+    /// 2,048 bits: twice the elements of the largest segment.
+    const WORDS: usize = 32;
+
+    fn of(hashes: &[u64]) -> Tags {
+        let mut tags = Tags([0; Tags::WORDS]);
+        for hash in hashes {
+            let (word, bit) = Tags::place(tag_of(*hash));
+            tags.0[word] |= bit;
+        }
+        tags
+    }
+
+    #[inline]
+    fn place(tag: u16) -> (usize, u64) {
+        (usize::from(tag >> 6) % Tags::WORDS, 1 << (tag & 63))
+    }
+
+    #[inline]
+    fn may_have(&self, tag: u16) -> bool {
+        let (word, bit) = Tags::place(tag);
+        self.0[word] & bit != 0
     }
 }

@@ -4,12 +4,12 @@
 
 use super::member::Member;
 use super::tree::{Item, Tree};
+use super::watch::Watch;
 use crate::node::Node as _;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
 use crate::value::StrRef;
-use crate::watch::{Elements, EncodePart, Part, Slot, Walked};
-use alloc::boxed::Box;
+use crate::watch::{EncodePart, Slot, Walked};
 use alloc::vec::Vec;
 use base::Random;
 use core::ops::Range;
@@ -24,7 +24,7 @@ pub(super) struct Large {
     key: HashKey,
     /// Places of the table that are still to be freed; the table's own number until freeing starts.
     left: Option<usize>,
-    watch: Slot<Elements>,
+    pub(super) watch: Slot<Watch>,
 }
 
 // SAFETY: the table and the tree share entries that belong to this value alone; nothing in them is tied to a thread.
@@ -67,14 +67,14 @@ impl Large {
                 let node = place.word().node::<Member>();
                 let before = node.score();
                 if let Some(score) = choose(Some(before)).filter(|score| *score != before) {
-                    self.before(hash, Some((before, node)));
+                    self.before(before, node);
                     self.rescore(node, before, score);
                 }
             }
             None => {
                 if let Some(score) = choose(None) {
-                    self.before(hash, None);
                     let node = Member::new(member, score);
+                    self.before_new(node);
                     self.table.insert(hash, node, self.key, false);
                     self.tree.insert(Item { score, member: node });
                 }
@@ -92,7 +92,7 @@ impl Large {
         let hash = self.key.hash(member);
         let Some(place) = self.table.find(hash, member) else { return false };
         let node = place.word().node::<Member>();
-        self.before(hash, Some((node.score(), node)));
+        self.before(node.score(), node);
         self.tree.remove(Item { score: node.score(), member: node });
         self.table.remove(hash, place).free();
         true
@@ -115,7 +115,7 @@ impl Large {
             }
             let Some(item) = at.checked_sub(AHEAD).and_then(|at| items.get(at)) else { continue };
             let (member, hash) = (item.member.key(), before);
-            self.before(hash, Some((item.score, item.member)));
+            self.before(item.score, item.member);
             let place = self.table.find(hash, member).expect("what the tree has is in the table");
             self.table.remove(hash, place).free();
         }
@@ -193,22 +193,25 @@ impl Large {
             || self.left.as_mut().is_some_and(|left| self.table.free_slice(left, budget))
     }
 
-    /// A member is about to be changed or to go, with its score, or to come: a snapshot under way saves it.
+    /// A member is about to be changed or to go, with its score: a snapshot under way saves it.
     #[inline]
-    fn before(&mut self, hash: u64, old: Option<(f64, Member)>) {
+    fn before(&mut self, score: f64, member: Member) {
         if let Some(watch) = &mut self.watch.0 {
-            // What was walked is passed by, too, where it comes to lie before the walker again.
-            let is_walked = |(score, member): &(f64, Member)| {
-                watch.last.as_ref().is_some_and(|last| !is_below(*score, member.key(), last))
-            };
-            let old = old.filter(|old| !is_walked(old));
-            watch.touch(hash, old.map(|(score, member)| Part::Scored(member.key(), score)));
+            watch.before(score, member);
+        }
+    }
+
+    /// A member is about to come.
+    #[inline]
+    fn before_new(&mut self, member: Member) {
+        if let Some(watch) = &mut self.watch.0 {
+            watch.before_new(member);
         }
     }
 
     /// See `watch::Watched`.
     pub fn watch(&mut self, encode: EncodePart) {
-        self.watch = Slot(Some(Elements::new(encode, self.len())));
+        self.watch = Slot(Some(Watch::new(encode, self.len())));
     }
 
     pub fn is_watched(&self) -> bool {
@@ -222,28 +225,7 @@ impl Large {
     /// Walks from the highest rank down.
     pub fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
         let Some(mut watch) = self.watch.0.take() else { return Walked::Broken };
-        watch.put_beside(out);
-        let left = match &watch.last {
-            None => self.len(),
-            Some(last) => self.tree.partition_point(|item| is_below(item.score, item.member.key(), last)),
-        };
-        let (until, mut last) = (out.len().saturating_add(bytes), None);
-        let mut walk = self.range(0..left).rev();
-        for _ in 0..left.min(bytes.max(1)) {
-            let Some((StrRef::Bytes(member), score)) = walk.next() else { break };
-            if !watch.is_touched(|| self.key.hash(member)) {
-                watch.put(out, Part::Scored(member, score));
-            }
-            last = Some((score, member));
-            if out.len() >= until {
-                break;
-            }
-        }
-        let is_over = walk.len() == 0;
-        if let Some((score, member)) = last {
-            watch.last = Some((score, member.into()));
-        }
-        let walked = if is_over { watch.end() } else { Walked::On };
+        let walked = watch.walk(&self.tree, (out, bytes));
         self.watch = Slot(Some(watch));
         walked
     }
@@ -258,11 +240,6 @@ impl Large {
             }
         }
     }
-}
-
-/// True when a member with its score stands before another one.
-fn is_below(score: f64, member: &[u8], (other_score, other): &(f64, Box<[u8]>)) -> bool {
-    if score == *other_score { member < &**other } else { score < *other_score }
 }
 
 /// Members collected without an order: what a union or a load makes.
@@ -315,7 +292,7 @@ impl Heap {
 /// The members of some ranks in order, from both ends.
 #[derive(Clone, Debug)]
 pub(super) struct Walk<'a> {
-    tree: &'a Tree,
+    pub(super) tree: &'a Tree,
     /// The leaf that was visited last, and the rank of its first item.
     leaf: &'a [Item],
     leaf_start: usize,

@@ -12,6 +12,7 @@ mod large;
 mod member;
 mod small;
 mod tree;
+mod watch;
 
 use crate::collection::Collection;
 use crate::flat::{Body, Exact, Form, Opened};

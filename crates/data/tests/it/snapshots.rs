@@ -28,7 +28,7 @@ fn snapshot_among_changes(seed: u64, clustered: bool) {
         SEEN.with_borrow_mut(State::clear);
         let expected = world.model.clone();
         world.space.snapshot_begin(ENCODE);
-        let grow = world.random.chance(1, 2);
+        let (grow, mut bytes) = (world.random.chance(1, 2), Vec::new());
         loop {
             let changes = world.random.below(400) as usize;
             world.run(changes, grow);
@@ -59,16 +59,16 @@ fn snapshot_among_changes(seed: u64, clustered: bool) {
                     .collect();
             }
             let entries = 1 + world.random.below(800) as usize;
-            if world.space.snapshot_step(SnapshotBudget { entries, bytes: 1 << 20 }) == Progress::Done {
+            world.space.snapshot_step(SnapshotBudget { entries, bytes: 1 << 20 });
+            let keys = world.space.snapshot_keys();
+            if world.space.snapshot_take(&mut bytes) == Progress::Done {
+                assert_eq!(keys, expected.len() as u64);
                 break;
             }
         }
         SEEN.with_borrow(|seen| {
             assert!(*seen == expected, "seed {seed}: {} of {}", seen.len(), expected.len())
         });
-        assert_eq!(world.space.snapshot_keys(), expected.len() as u64);
-        let mut bytes = Vec::new();
-        assert_eq!(world.space.snapshot_take(&mut bytes), Progress::Done);
         assert_eq!(bytes.len(), expected.keys().map(|name| name.1.len()).sum::<usize>());
         assert_eq!(world.space.snapshot_progress(), Progress::Idle);
         while world.space.free_slice(1_000) {}
@@ -101,6 +101,9 @@ fn an_aborted_snapshot_leaves_no_trace() {
     SEEN.with_borrow_mut(State::clear);
     let expected = world.model.clone();
     world.space.snapshot_begin(ENCODE);
-    while world.space.snapshot_step(SnapshotBudget { entries: 1_000, bytes: 1 << 20 }) == Progress::Walking {}
+    let mut bytes = Vec::new();
+    while world.space.snapshot_step(SnapshotBudget { entries: 1_000, bytes: 1 << 20 }) == Progress::Walking {
+        world.space.snapshot_take(&mut bytes);
+    }
     SEEN.with_borrow(|seen| assert!(*seen == expected));
 }

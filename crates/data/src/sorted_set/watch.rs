@@ -1,0 +1,100 @@
+//! The members of a sorted set at the moment of a snapshot, while the set is changed.
+//!
+//! The walker goes in the set's order, from the highest rank down: whoever loads the file finds each member's place at once. A
+//! member is known by where it lies, which needs no look at it. (One that comes where another lay before is a new one, as that
+//! was: it is passed by all the same.)
+
+use super::member::Member;
+use super::tree::Tree;
+use crate::node::Node as _;
+use crate::touched::Filter;
+use crate::watch::{Elements, EncodePart, Part, Walked};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Members that are brought into the cache before they are written.
+const AHEAD: usize = 8;
+
+/// What a snapshot under way has left to write.
+#[derive(Debug)]
+pub(super) struct Watch {
+    elements: Box<Elements>,
+    /// Says for most members at once that they are untouched.
+    filter: Filter,
+    /// What was walked last.
+    last: Option<(f64, Box<[u8]>)>,
+}
+
+/// What a member is known by: its address, spread over 64 bits.
+#[inline]
+fn bits_of(member: Member) -> u64 {
+    // 2^64 divided by the golden ratio (Knuth's multiplicative hashing).
+    (member.address().as_ptr().addr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Watch {
+    pub fn new(encode: EncodePart, len: usize) -> Box<Watch> {
+        Box::new(Watch { elements: Elements::new(encode, len), filter: Filter::new(len), last: None })
+    }
+
+    /// A member is about to be changed or to go, with its score.
+    #[cold]
+    pub fn before(&mut self, score: f64, member: Member) {
+        let is_walked = self.last.as_ref().is_some_and(|last| !is_below(score, member.key(), last));
+        let bits = bits_of(member);
+        self.filter.note(bits);
+        // What was walked is passed by, too, where it comes to lie before the walker again.
+        self.elements.touch(bits, (!is_walked).then(|| Part::Scored(member.key(), score)));
+    }
+
+    /// A member is about to come.
+    #[cold]
+    pub fn before_new(&mut self, member: Member) {
+        let bits = bits_of(member);
+        self.filter.note(bits);
+        self.elements.touch(bits, None);
+    }
+
+    /// Writes about `bytes` bytes more.
+    pub fn walk(&mut self, tree: &Tree, (out, bytes): (&mut Vec<u8>, usize)) -> Walked {
+        let until = out.len().saturating_add(bytes);
+        if !self.elements.put_beside(out, until) {
+            return Walked::On;
+        }
+        let mut left = match &self.last {
+            None => tree.len(),
+            Some(last) => tree.partition_point(|item| is_below(item.score, item.member.key(), last)),
+        };
+        let mut last = None;
+        // What is passed by counts, too.
+        let mut steps = bytes.max(1);
+        while left > 0 && out.len() < until && steps > 0 {
+            let (leaf, at) = tree.leaf_at(left - 1);
+            let part = &leaf[..=at];
+            part.iter().rev().take(AHEAD).for_each(|item| item.member.prefetch());
+            for (at, item) in part.iter().enumerate().rev() {
+                if let Some(ahead) = at.checked_sub(AHEAD).and_then(|at| part.get(at)) {
+                    ahead.member.prefetch();
+                }
+                let bits = bits_of(item.member);
+                if !self.filter.may_have(bits) || !self.elements.is_touched(bits) {
+                    self.elements.put(out, Part::Scored(item.member.key(), item.score));
+                }
+                (left, last) = (left - 1, Some(*item));
+                if out.len() >= until {
+                    break;
+                }
+            }
+            steps = steps.saturating_sub(part.len());
+        }
+        if let Some(item) = last {
+            self.last = Some((item.score, item.member.key().into()));
+        }
+        if left > 0 { Walked::On } else { self.elements.end() }
+    }
+}
+
+/// True when a member with its score stands before another one.
+fn is_below(score: f64, member: &[u8], (other_score, other): &(f64, Box<[u8]>)) -> bool {
+    if score == *other_score { member < &**other } else { score < *other_score }
+}

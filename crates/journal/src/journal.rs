@@ -545,6 +545,8 @@ impl Journal {
         self.see_to_flush(turn);
         self.note_place(turn.now);
         self.begin_snapshots(turn);
+        self.saver.sharing.join(&self.feed, &mut self.links, &self.settings, turn);
+        self.saver.sharing.step(&mut self.links, turn);
         self.seal_aof(turn);
         if self.saver.step(&mut self.links, &self.settings, turn) {
             turn.out.again = true;
@@ -591,7 +593,8 @@ impl Journal {
         };
         let knows_selected = self.selected.is_some() && self.saver.has_wish();
         if self.saver.has_wish() {
-            self.saver.begin_save(&head, &self.settings, turn);
+            let mark = *Id::random(&mut self.random).as_bytes();
+            self.saver.begin_save(mark, &head, &self.settings, turn);
         } else if self.aof.can_walk(turn.now.mono) {
             let walk = self.aof.begin_walk(self.feed.end, &self.settings.aof, turn);
             self.saver.begin_base(walk, head, &self.settings, turn);

@@ -36,6 +36,7 @@ mod load;
 mod pace;
 mod report;
 pub mod settings;
+mod sharing;
 mod snapshot;
 mod spool;
 mod transfer;

@@ -4,6 +4,7 @@
 //!   PSYNC --history and backlog fit--------------------------> Online
 //!     |                                                          ^
 //!     +--no--> Waiting --snapshot begins--> Transfer --all sent--> Loaded? --first ACK--+
+//!                  +--a save is under way--> Shared ----^
 //! ```
 //!
 //! A link reads the stream by a cursor. What it has not read is pinned in the backlog, and what it pins counts as its
@@ -22,7 +23,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use base::{Now, Span, Time};
+use base::{Id, Now, Span, Time};
 use machine::{Address, ConnId, Level, Outbox, Peer};
 use wire::batch::Args;
 
@@ -56,6 +57,8 @@ enum State {
     Waiting { since: Time },
     /// Gets a snapshot.
     Transfer,
+    /// Gets the file of a save.
+    Shared,
     /// Gets a snapshot that was collected, as its length had to be told first.
     Handing,
     /// Has the whole snapshot; loads it.
@@ -108,6 +111,31 @@ impl Link {
     fn send(&mut self, bytes: Vec<u8>, out: &mut Outbox) {
         self.note_sent(bytes.len() as u64);
         out.send(self.conn, bytes);
+    }
+
+    /// A snapshot at this position follows, and its end by this mark, for whoever knows that.
+    fn announce(&mut self, (replid, offset): (Id, u64), mark: &[u8; 40], out: &mut Outbox) {
+        let mut bytes = core::mem::take(&mut self.answer);
+        if !self.is_plain_sync {
+            bytes.extend_from_slice(format!("+FULLRESYNC {replid} {offset}\r\n").as_bytes());
+        }
+        if self.greeting.knows_eof {
+            bytes.extend_from_slice(b"$EOF:");
+            bytes.extend_from_slice(mark);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        if !bytes.is_empty() {
+            self.send(bytes, out);
+        }
+        self.cursor = offset;
+    }
+
+    /// The snapshot is out; the stream follows at the first ACK.
+    fn end_with(&mut self, mark: &[u8; 40], now: Now, out: &mut Outbox) {
+        (self.acked_at, self.progress_at) = (now.mono, now.mono);
+        self.send(mark.to_vec(), out);
+        self.state = State::Sent { at: now.mono };
+        self.note_rdb_only(out);
     }
 
     fn collected_bytes(&self) -> u64 {
@@ -220,7 +248,7 @@ impl Links {
         let cursors = self.links.iter().filter_map(|link| match link.state {
             State::Waiting { .. } => None,
             State::Online => Some(link.cursor.saturating_sub(link.queued)),
-            State::Transfer | State::Handing | State::Sent { .. } => Some(link.cursor),
+            State::Transfer | State::Shared | State::Handing | State::Sent { .. } => Some(link.cursor),
         });
         cursors.min().unwrap_or(u64::MAX)
     }
@@ -309,7 +337,11 @@ impl Links {
         if let Some(link) = self.find(conn) {
             match &mut link.state {
                 State::Sent { at } => *at = now.mono,
-                State::Waiting { .. } | State::Transfer | State::Handing | State::Online => {
+                State::Waiting { .. }
+                | State::Transfer
+                | State::Shared
+                | State::Handing
+                | State::Online => {
                     link.acked_at = now.mono;
                 }
             }
@@ -431,9 +463,11 @@ impl Links {
         if settings.full_syncs_max == 0 {
             return usize::MAX;
         }
-        let is_under_way =
-            |link: &&Link| matches!(link.state, State::Transfer | State::Handing | State::Sent { .. });
-        let running = self.links.iter().filter(is_under_way).count();
+        let running = self
+            .links
+            .iter()
+            .filter(|link| !matches!(link.state, State::Waiting { .. } | State::Online))
+            .count();
         (settings.full_syncs_max as usize).saturating_sub(running)
     }
 
@@ -456,22 +490,72 @@ impl Links {
             if count == free {
                 break;
             }
-            let mut bytes = core::mem::take(&mut link.answer);
-            if !link.is_plain_sync {
-                bytes.extend_from_slice(format!("+FULLRESYNC {} {}\r\n", feed.replid, feed.end).as_bytes());
-            }
-            if link.greeting.knows_eof {
-                bytes.extend_from_slice(b"$EOF:");
-                bytes.extend_from_slice(mark);
-                bytes.extend_from_slice(b"\r\n");
-            }
-            if !bytes.is_empty() {
-                link.send(bytes, out);
-            }
-            (link.state, link.cursor, link.progress_at) = (State::Transfer, feed.end, now.mono);
+            link.announce((feed.replid, feed.end), mark, out);
+            (link.state, link.progress_at) = (State::Transfer, now.mono);
             count += 1;
         }
         count
+    }
+
+    /// Replicas that wait, and can go on where a save under way began, get its file: the links get the announcement.
+    pub(crate) fn begin_sharing(
+        &mut self,
+        position: (Id, u64),
+        mark: &[u8; 40],
+        settings: &Settings,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Vec<ConnId> {
+        let free = self.free_syncs(settings);
+        // Others would have to know the length first, or which database the stream has selected.
+        let can_share = |link: &&mut Link| {
+            let is_waiting = matches!(link.state, State::Waiting { .. });
+            is_waiting && !link.is_plain_sync && link.greeting.knows_eof && link.greeting.knows_psync2
+        };
+        let mut begun = Vec::new();
+        for link in self.links.iter_mut().filter(can_share).take(free) {
+            link.announce(position, mark, out);
+            (link.state, link.progress_at) = (State::Shared, now.mono);
+            let text = "gets the file of the save that is under way";
+            out.log(Level::Notice, format!("Replica {} {text}", link.name()));
+            begun.push(link.conn);
+        }
+        begun
+    }
+
+    /// True when a link that gets a save's file can take more; `None` when there is no such link any more.
+    pub(crate) fn has_room_for_shared(&self, conn: ConnId) -> Option<bool> {
+        let link = self.links.iter().find(|link| link.conn == conn && link.state == State::Shared)?;
+        Some(link.queued < TRANSFER_WINDOW_BYTES)
+    }
+
+    /// Nothing is there for it yet: that is no fault of the link.
+    pub(crate) fn note_progress(&mut self, conn: ConnId, now: Now) {
+        if let Some(link) = self.find(conn) {
+            link.progress_at = now.mono;
+        }
+    }
+
+    /// A part of a save's file.
+    pub(crate) fn send_shared(&mut self, conn: ConnId, bytes: Vec<u8>, out: &mut Outbox) {
+        if let Some(link) = self.find(conn).filter(|link| link.state == State::Shared) {
+            link.send(bytes, out);
+        }
+    }
+
+    /// All of a save's file is out.
+    pub(crate) fn end_sharing(&mut self, conn: ConnId, mark: &[u8; 40], now: Now, out: &mut Outbox) {
+        if let Some(link) = self.find(conn) {
+            link.end_with(mark, now, out);
+        }
+    }
+
+    /// What a link gets can not be finished: it must ask again.
+    pub(crate) fn cut(&mut self, conn: ConnId, out: &mut Outbox) {
+        if self.find(conn).is_some() {
+            self.links.retain(|link| link.conn != conn);
+            out.close_now(conn);
+        }
     }
 
     /// Links that still receive the snapshot.
@@ -511,12 +595,10 @@ impl Links {
     /// whole now, with its length, and the stream behind it.
     pub(crate) fn end_transfer(&mut self, mark: &[u8; 40], now: Now, out: &mut Outbox) {
         for link in self.links.iter_mut().filter(|link| link.state == State::Transfer) {
-            (link.acked_at, link.progress_at) = (now.mono, now.mono);
             if link.greeting.knows_eof {
-                link.send(mark.to_vec(), out);
-                link.state = State::Sent { at: now.mono };
-                link.note_rdb_only(out);
+                link.end_with(mark, now, out);
             } else {
+                (link.acked_at, link.progress_at) = (now.mono, now.mono);
                 link.send(format!("${}\r\n", link.collected_bytes()).into_bytes(), out);
                 link.state = State::Handing;
             }
@@ -556,7 +638,7 @@ impl Links {
                     link.send(b"\n".to_vec(), out);
                     None
                 }
-                State::Transfer | State::Handing => {
+                State::Transfer | State::Shared | State::Handing => {
                     over(link.progress_at, settings.timeout).then_some("full sync")
                 }
                 State::Sent { at } => over(at, settings.timeout.times(LOAD_TIMEOUTS)).then_some("loading"),
@@ -659,7 +741,7 @@ impl Links {
             port: link.greeting.port,
             state: match link.state {
                 State::Waiting { .. } => "wait_bgsave",
-                State::Transfer | State::Handing => "send_bulk",
+                State::Transfer | State::Shared | State::Handing => "send_bulk",
                 State::Sent { .. } | State::Online => "online",
             },
             acked: link.acked,

@@ -14,6 +14,7 @@
 use crate::aof::Walk;
 use crate::link::Links;
 use crate::pace::Pace;
+use crate::sharing::Sharing;
 use crate::{Act, SavingFacts, Settings, Turn, dump};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -142,6 +143,7 @@ pub(crate) struct Saver {
     last_seconds: i64,
     saves: u64,
     base_aborted: bool,
+    pub(crate) sharing: Sharing,
 }
 
 /// What the end of a disk operation means.
@@ -166,6 +168,7 @@ impl Saver {
             last_seconds: -1,
             saves: 0,
             base_aborted: false,
+            sharing: Sharing::default(),
         }
     }
 
@@ -215,12 +218,21 @@ impl Saver {
 
     // ----- jobs
 
-    /// Starts the save that was wished for.
-    pub(crate) fn begin_save(&mut self, head: &dump::Head<'_>, settings: &Settings, turn: &mut Turn<'_>) {
+    /// Starts the save that was wished for. `mark`: how replicas that get its file find the end.
+    pub(crate) fn begin_save(
+        &mut self,
+        mark: [u8; 40],
+        head: &dump::Head<'_>,
+        settings: &Settings,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(wish) = self.wish.take() else { return };
         let file = turn.numbers.file();
         let path = format!("temp-{}.rdb", turn.numbers.process());
-        turn.out.put(Output::Disk(DiskOp::Create { file, path }));
+        turn.out.put(Output::Disk(DiskOp::Create { file, path: path.clone() }));
+        if matches!(wish, Wish::Background | Wish::Client(_)) {
+            self.sharing.begin((file, path), head, mark);
+        }
         turn.out.log(Level::Notice, "Background saving started");
         self.last_try = turn.now.mono;
         self.begin(
@@ -333,6 +345,7 @@ impl Saver {
 
     /// Walks on as far as the target keeps up and one slice goes. True when more could be done at once.
     pub(crate) fn step(&mut self, links: &mut Links, settings: &Settings, turn: &mut Turn<'_>) -> bool {
+        self.commit_if_written(turn);
         let Some(job) = &mut self.job else { return false };
         let can_take = match &job.target {
             Target::File(file) => {
@@ -426,7 +439,8 @@ impl Saver {
         let is_commit = target.commit == Some(disk.write);
         let index = target.pending.iter().position(|(write, _)| *write == disk.write);
         if let Some(index) = index {
-            target.pending.remove(index);
+            let (_, bytes) = target.pending.remove(index);
+            self.sharing.written(target.file, bytes);
         } else if !is_commit {
             return Written::NotOurs;
         }
@@ -447,6 +461,10 @@ impl Saver {
     fn commit_if_written(&mut self, turn: &mut Turn<'_>) {
         let Some(Job { target: Target::File(target), is_walked, .. }) = &mut self.job else { return };
         if *is_walked && target.pending.is_empty() && target.commit.is_none() {
+            self.sharing.whole(target.file);
+            if !self.sharing.all_open(target.file) {
+                return;
+            }
             let write = turn.numbers.write();
             target.commit = Some(write);
             turn.out.put(Output::Disk(DiskOp::Commit {
@@ -463,6 +481,9 @@ impl Saver {
             turn.keyspace.snapshot_abort();
         }
         let Target::File(target) = job.target else { unreachable!("a transfer ends in `put`") };
+        if result.is_err() {
+            self.sharing.failed(target.file);
+        }
         if target.wish == Wish::Rewrite {
             return Written::Ended(Wish::Rewrite, result.map(|()| target.bytes));
         }
@@ -493,6 +514,7 @@ impl Saver {
         let Some(job) = &self.job else { return };
         match &job.target {
             Target::File(target) => {
+                self.sharing.failed(target.file);
                 let conn = target.wish.client();
                 if target.commit.is_none() {
                     turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
@@ -521,6 +543,7 @@ impl Saver {
     pub(crate) fn give_up_background(&mut self, turn: &mut Turn<'_>) {
         let Some(Job { target: Target::File(target), .. }) = &self.job else { return };
         if matches!(target.wish, Wish::Background | Wish::Flushed(None)) && target.commit.is_none() {
+            self.sharing.failed(target.file);
             turn.out.put(Output::Disk(DiskOp::Abandon { file: target.file }));
             turn.out.log(Level::Notice, "Background saving given up: all keys were removed");
             self.abort_walk(turn);

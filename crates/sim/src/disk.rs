@@ -133,6 +133,12 @@ impl Disk {
             Some(open) if open.is_log && open.is_damaged => Some(failed(write, DiskFault::Full)),
             Some(open) => {
                 open.content.extend_from_slice(bytes);
+                let path = open.path.clone();
+                // Whoever reads the same file sees it grow.
+                let is_reader = |open: &&mut Open| !open.is_written && !open.is_log && open.path == path;
+                for reader in self.open.values_mut().filter(is_reader) {
+                    reader.content.extend_from_slice(bytes);
+                }
                 done(write)
             }
             None => Some(failed(write, DiskFault::Other)),

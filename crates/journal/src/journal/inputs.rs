@@ -115,8 +115,12 @@ impl Journal {
             self.aof.on_file_read(result, turn);
             return;
         }
+        let mut result = Some(result);
+        if self.saver.sharing.on_read(file, &mut result, &mut self.links, turn) {
+            return;
+        }
         let mut events = Vec::new();
-        if let Some(follow) = &mut self.follow {
+        if let (Some(follow), Some(result)) = (&mut self.follow, result) {
             follow.on_file_read(file, result, turn, &mut events);
             turn.out.again |= follow.has_work();
         }

@@ -208,6 +208,52 @@ fn several_replicas_share_a_snapshot() {
     assert!(world.nodes[0].has_logged("Starting a full synchronization of 3 replicas"));
 }
 
+/// A save takes its time.
+fn slow_settings() -> Settings {
+    Settings { key_save_delay: 500, ..settings() }
+}
+
+/// How often a replica got the file of a save.
+fn shared(world: &World) -> usize {
+    let lines = world.nodes[0].log.iter();
+    lines.filter(|text| text.contains("gets the file of the save")).count()
+}
+
+#[test]
+fn replicas_get_the_file_of_a_save_under_way() {
+    for seed in 0..6 {
+        let mut world = pair(seed, 4, slow_settings());
+        some_writes(&mut world, 0, 3_000);
+        world.nodes[0].journal.save(None).unwrap();
+        world.step();
+        for node in 2..4 {
+            some_writes(&mut world, 0, 30);
+            world.follow(node, 0);
+            (0..seed).for_each(|_| world.step());
+        }
+        world.until("all", |world| (1..4).all(|node| in_step(world, node, 0)));
+        (1..4).for_each(|node| assert_equal(&world, 0, node));
+        assert_eq!(shared(&world), 2, "seed {seed}");
+        world.until("saved", |world| world.nodes[0].saves == [Ok(())]);
+        assert_eq!(world.nodes[0].files.keys().collect::<Vec<_>>(), ["dump.rdb"]);
+    }
+}
+
+#[test]
+fn replicas_of_a_save_that_fails_ask_again() {
+    let mut world = pair(3, 3, slow_settings());
+    some_writes(&mut world, 0, 3_000);
+    world.is_full = true;
+    world.nodes[0].journal.save(None).unwrap();
+    world.step();
+    world.follow(2, 0);
+    world.until("all", |world| in_step(world, 2, 0));
+    assert_equal(&world, 0, 2);
+    assert_eq!(shared(&world), 1);
+    world.until("failed", |world| !world.nodes[0].saves.is_empty());
+    assert!(world.nodes[0].saves[0].is_err());
+}
+
 #[test]
 fn wait_counts_the_replicas_that_have_the_write() {
     let mut world = pair(9, 3, settings());

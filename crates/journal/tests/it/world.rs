@@ -315,6 +315,9 @@ impl Node {
             DiskOp::Commit { file, write, path } => {
                 let (old, _) = this.open.remove(&file).unwrap();
                 let bytes = this.files.remove(&old).unwrap();
+                // Who has it open goes on reading.
+                let readers = this.open.values_mut().filter(|(name, _)| *name == old);
+                readers.for_each(|(name, _)| *name = path.clone());
                 this.files.insert(path, bytes);
                 this.answers.push_back(done(write));
             }

@@ -89,9 +89,10 @@ impl Sharing {
         }
     }
 
-    /// A save was given up, or has failed: those that get its file ask again.
+    /// A save was given up, or has failed: those that get its file ask again. What is all written can still be read, by whoever
+    /// has it open.
     pub(crate) fn failed(&mut self, file: FileId) {
-        if let Some(save) = self.save(file) {
+        if let Some(save) = self.save(file).filter(|save| save.state == State::Going) {
             save.state = State::Failed;
         }
     }

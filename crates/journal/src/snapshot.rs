@@ -230,7 +230,8 @@ impl Saver {
         let file = turn.numbers.file();
         let path = format!("temp-{}.rdb", turn.numbers.process());
         turn.out.put(Output::Disk(DiskOp::Create { file, path: path.clone() }));
-        if matches!(wish, Wish::Background | Wish::Client(_)) {
+        // One that follows a failure may well fail, too: replicas do not wait for that.
+        if self.last_ok && matches!(wish, Wish::Background | Wish::Client(_)) {
             self.sharing.begin((file, path), head, mark);
         }
         turn.out.log(Level::Notice, "Background saving started");

@@ -250,12 +250,7 @@ impl Snapshot {
     }
 
     /// Marks the moment of a large value and puts it into the queue; false for others.
-    fn enqueue(
-        &mut self,
-        name: u32,
-        entry: RawEntry,
-        home: impl FnOnce(RawEntry) -> Home,
-    ) -> bool {
+    fn enqueue(&mut self, name: u32, entry: RawEntry, home: impl FnOnce(RawEntry) -> Home) -> bool {
         let Some(encode) = self.encode.large else { return false };
         let Some(shape) = entry.watched_mut().and_then(|value| value.watch(encode.part)) else {
             return false;

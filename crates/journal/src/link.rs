@@ -337,11 +337,7 @@ impl Links {
         if let Some(link) = self.find(conn) {
             match &mut link.state {
                 State::Sent { at } => *at = now.mono,
-                State::Waiting { .. }
-                | State::Transfer
-                | State::Shared
-                | State::Handing
-                | State::Online => {
+                State::Waiting { .. } | State::Transfer | State::Shared | State::Handing | State::Online => {
                     link.acked_at = now.mono;
                 }
             }

@@ -22,6 +22,9 @@ pub struct KeyHash {
 }
 
 impl KeyHash {
+    /// The hash of no key, where there is none.
+    pub const NONE: KeyHash = KeyHash { bits: 0, slot: 0 };
+
     #[inline]
     pub(crate) fn new(bits: u64, slot: u16) -> KeyHash {
         KeyHash { bits, slot }

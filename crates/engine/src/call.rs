@@ -197,7 +197,7 @@ pub struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// The call of one request.
-    #[inline]
+    #[inline(always)]
     pub fn call<'c>(
         &'c mut self,
         session: &'c mut Session,

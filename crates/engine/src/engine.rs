@@ -9,7 +9,7 @@ use crate::session::{Connection, Session, Sessions};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::table::Table;
-use crate::turn::Planned;
+use crate::turn::{Planned, Segment};
 use crate::watch::Watch;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -30,6 +30,8 @@ pub struct Engine {
     pub(crate) table: Box<Table>,
     /// The look-ahead of `run`, kept for its memory.
     pub(crate) plan: Vec<Planned>,
+    /// Whose requests they are.
+    pub(crate) segments: Vec<Segment>,
     /// The primary's stream as a connection: its transaction, its database.
     pub(crate) stream: Box<Connection>,
     /// FUNCTION commands of the stream: the journal keeps the libraries, nobody runs them.
@@ -149,6 +151,7 @@ impl Engine {
             watch: Watch::default(),
             table,
             plan: Vec::new(),
+            segments: Vec::new(),
             stream: Box::new(Connection::new(session)),
             crowd_look_at: now.mono,
             next_expiry: now.mono,

@@ -85,9 +85,14 @@ impl Feed {
     #[inline]
     pub(crate) fn end_unit(&mut self) {
         self.unit.is_open = false;
-        if self.unit.effects < 2 || self.unit.is_loose {
-            return;
+        if self.unit.effects >= 2 && !self.unit.is_loose {
+            self.frame_unit();
         }
+    }
+
+    /// Puts MULTI and EXEC around the open unit.
+    #[inline(never)]
+    fn frame_unit(&mut self) {
         const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
         let at = self.unit.first.min(self.bytes.len());
         let tail = self.bytes.len();

@@ -57,6 +57,7 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// A view of database `db`.
+    #[inline(always)]
     pub fn new(
         shared: &'a mut Shared,
         watch: &'a mut Watch,
@@ -68,7 +69,7 @@ impl<'a> Keys<'a> {
         let (hashed, hash) = match first {
             Some((key, hash)) => (ptr::from_ref(key), hash),
             // Never read: no argument starts at the null pointer.
-            None => (ptr::slice_from_raw_parts(ptr::null(), 0), shared.keyspace.hash(b"")),
+            None => (ptr::slice_from_raw_parts(ptr::null(), 0), KeyHash::NONE),
         };
         let clock = Some(shared.access.first(now_ms));
         Keys { shared, watch, db, now_ms, expiry, expired: None, hits: 0, misses: 0, clock, hashed, hash }

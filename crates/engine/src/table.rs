@@ -8,7 +8,6 @@ use crate::{commands, slow, turn};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 use spec::command::{Arity, Begin};
@@ -107,19 +106,30 @@ pub enum Found {
 pub struct Table {
     rows: Vec<Row>,
     /// Open addressing with linear probing; `FREE` marks a free place.
-    places: Box<[(u64, RowIndex)]>,
+    places: Box<[Place; PLACES]>,
     /// Rows `0..top` are commands; their subcommands follow.
     top: RowIndex,
+}
+
+/// A place of the index: a folded name, and what every request asks of its row.
+#[derive(Clone, Copy)]
+struct Place {
+    word: u64,
+    row: RowIndex,
+    has_subcommands: bool,
+    has_key_first: bool,
 }
 
 /// Places of the index: over four times the commands that Redis has.
 const PLACES: usize = 1024;
 const FREE: RowIndex = RowIndex::MAX;
 
+/// The bit that makes a letter a small one, in each of eight bytes.
+const LOWER: u64 = 0x2020_2020_2020_2020;
+
 /// The name in lower case as one word, for up to eight bytes; a mixture of all bytes for longer names.
 #[inline]
 fn fold(name: &[u8]) -> u64 {
-    const LOWER: u64 = 0x2020_2020_2020_2020;
     let len = name.len();
     if len >= 8 {
         let head = u64::from_le_bytes(name[..8].try_into().expect("eight bytes")) | LOWER;
@@ -182,15 +192,22 @@ impl Table {
                 row.called = (!to.is_empty()).then(|| to.as_slice().into());
             }
         }
-        let mut places = vec![(0, FREE); PLACES].into_boxed_slice();
+        let free = Place { word: 0, row: FREE, has_subcommands: false, has_key_first: false };
+        let mut places = Box::new([free; PLACES]);
         for index in 0..top {
             let Some(called) = &rows[usize::from(index)].called else { continue };
             let folded = fold(called);
             let mut place = place_of(folded);
-            while places[place].1 != FREE {
+            while places[place].row != FREE {
                 place = (place + 1) % PLACES;
             }
-            places[place] = (folded, index);
+            let row = &rows[usize::from(index)];
+            places[place] = Place {
+                word: folded,
+                row: index,
+                has_subcommands: !row.subcommands.is_empty(),
+                has_key_first: row.has_key_first,
+            };
         }
         Table { rows, places, top }
     }
@@ -221,27 +238,48 @@ impl Table {
     /// The command that is called `name`, in any case.
     #[inline]
     pub fn named(&self, name: &[u8]) -> Option<RowIndex> {
-        let folded = fold(name);
-        let mut place = place_of(folded);
+        let is_called = |index: RowIndex| {
+            let text = self.rows[usize::from(index)].called.as_deref().unwrap_or_default();
+            text.len() == name.len() && (name.len() <= 8 || text.eq_ignore_ascii_case(name))
+        };
+        self.folded(fold(name), is_called).map(|place| place.row)
+    }
+
+    /// The place of a folded name.
+    #[inline(always)]
+    fn folded(&self, folded: u64, is_called: impl Fn(RowIndex) -> bool) -> Option<&Place> {
+        let mut at = place_of(folded);
         loop {
-            let (word, index) = self.places[place];
-            if index == FREE {
+            let place = &self.places[at % PLACES];
+            if place.row == FREE {
                 return None;
             }
-            let is_same = || {
-                let text = self.rows[usize::from(index)].called.as_deref().unwrap_or_default();
-                text.len() == name.len() && (name.len() <= 8 || text.eq_ignore_ascii_case(name))
-            };
-            if word == folded && is_same() {
-                return Some(index);
+            if place.word == folded && is_called(place.row) {
+                return Some(place);
             }
-            place = (place + 1) % PLACES;
+            at += 1;
         }
     }
 
-    /// What the request `args` calls.
-    #[inline]
-    pub fn find(&self, args: Args<'_>) -> Found {
+    /// What the request `args` calls, and whether its argument 1 is a key.
+    #[inline(always)]
+    pub fn find(&self, args: Args<'_>) -> (Found, bool) {
+        // A short name is its folded word: that of a longer one has the top bit.
+        if let Some((word, len)) = args.short_name()
+            && word >> 63 == 0
+            && let Some(place) = self.folded(word | LOWER >> (64 - 8 * len), |_| true)
+            && !place.has_subcommands
+        {
+            return (Found::Row(place.row), place.has_key_first);
+        }
+        let found = self.find_any(args);
+        let has_key_first = matches!(found, Found::Row(index) if self.row(index).has_key_first);
+        (found, has_key_first)
+    }
+
+    /// As `find`, of any name.
+    #[inline(never)]
+    fn find_any(&self, args: Args<'_>) -> Found {
         let Some(name) = args.get(0) else { return Found::Nothing };
         let Some(index) = self.named(name) else { return Found::Nothing };
         let row = self.row(index);

@@ -48,7 +48,7 @@ pub struct Planned {
 }
 
 /// Requests of one session in a group.
-struct Segment {
+pub(crate) struct Segment {
     place: u32,
     count: usize,
 }
@@ -66,9 +66,22 @@ enum Left {
 impl Engine {
     /// Executes what is queued, in fair rotation, within the turn's budget.
     pub fn run(&mut self, now: Now, outside: &mut dyn Outside, out: &mut Outbox) -> Ran {
+        let mut segments = core::mem::take(&mut self.segments);
+        let ran = self.run_groups(&mut segments, now, outside, out);
+        self.segments = segments;
+        ran
+    }
+
+    #[inline]
+    fn run_groups(
+        &mut self,
+        segments: &mut Vec<Segment>,
+        now: Now,
+        outside: &mut dyn Outside,
+        out: &mut Outbox,
+    ) -> Ran {
         let mut requests = 0;
         let mut reply_bytes = 0;
-        let mut segments: Vec<Segment> = Vec::new();
         if core::mem::take(&mut self.core.has_grown) {
             // What has come in meanwhile counts before anybody asks who is there.
             self.thin_out(now, out);
@@ -82,7 +95,7 @@ impl Engine {
             if requests >= TURN_REQUESTS_MAX || reply_bytes >= TURN_REPLY_BYTES_MAX {
                 return Ran::Budget;
             }
-            self.look_ahead(&mut segments);
+            self.look_ahead(segments);
             self.core.stats.start(out.ticks());
             let mut planned = 0;
             let mut waiting = segments.drain(..);
@@ -153,8 +166,8 @@ impl Engine {
             let first = connection.inbox.next;
             let count = connection.inbox.remaining().min(AHEAD - self.plan.len());
             let db = connection.session.db;
-            for index in first..first + count {
-                self.plan.push(Planned::new(&self.table, keyspace, db, batch.request(index)));
+            for args in batch.requests_from(first).take(count) {
+                self.plan.push(Planned::new(&self.table, keyspace, db, args));
             }
             segments.push(Segment { place, count });
         }
@@ -192,12 +205,11 @@ impl Engine {
         if let Some(batch) = &inbox.batch {
             // A large request may be in it: each is looked at.
             let is_open = is_open && batch.memory_bytes() <= stage.core.settings.slow.request_bytes;
-            for index in plan {
+            for (index, args) in plan.zip(batch.requests_from(inbox.next)) {
                 if let Some(ahead) = self.plan.get(index + ENTRIES_AHEAD) {
                     ahead.prefetch_entry(&stage.shared.keyspace);
                 }
                 let planned = &self.plan[index];
-                let args = batch.request(inbox.next);
                 if stage.shared.standing.holds_writes && stage.must_wait(session, planned, args) {
                     session.is_held = true;
                     stage.core.held.push(session.conn);
@@ -281,14 +293,11 @@ fn needed(shared: &crate::Shared, session: &Session) -> u64 {
 
 impl Planned {
     /// Finds a request's command, hashes its first key and asks the processor for its bucket.
-    #[inline]
+    #[inline(always)]
     pub fn new(table: &Table, keyspace: &Keyspace, db: u32, args: Args<'_>) -> Planned {
-        let found = table.find(args);
+        let (found, has_key_first) = table.find(args);
         let mut hash = None;
-        if let Found::Row(index) = found
-            && table.row(index).has_key_first
-            && let Some(key) = args.get(1)
-        {
+        if has_key_first && let Some(key) = args.get(1) {
             let key_hash = keyspace.hash(key);
             keyspace.prefetch_bucket(db, key_hash);
             hash = Some(key_hash);

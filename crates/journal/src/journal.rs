@@ -582,6 +582,12 @@ impl Journal {
         if self.saver.is_running() || (self.is_loading() && self.opening.is_none()) {
             return;
         }
+        let is_due = self.saver.has_wish()
+            || self.aof.can_walk(turn.now.mono)
+            || self.links.transfer_at(&self.settings) <= turn.now.mono;
+        if !is_due {
+            return;
+        }
         let mut head = dump::Head {
             is_base: false,
             stream_db: if self.follow.is_some() { self.stream_db } else { self.selected.unwrap_or(0) },

@@ -436,6 +436,9 @@ impl Links {
 
     /// When the next full synchronisation may begin: `NEVER` when nobody waits for one.
     pub(crate) fn transfer_at(&self, settings: &Settings) -> Time {
+        if self.links.is_empty() {
+            return Time::NEVER;
+        }
         let waiting = || {
             self.links.iter().filter_map(|link| match link.state {
                 State::Waiting { since } => Some(since),

@@ -77,6 +77,8 @@ impl Outbox {
 pub struct Pool {
     buffers: Vec<Vec<u8>>,
     batches: Vec<Batch>,
+    /// The list that brings a turn's batches.
+    list: Vec<(ConnId, Batch)>,
 }
 
 impl Pool {
@@ -113,6 +115,21 @@ impl Pool {
     #[inline]
     pub fn batch(&mut self) -> Batch {
         self.batches.pop().unwrap_or_default()
+    }
+
+    /// An empty list of batches.
+    #[inline]
+    pub fn list(&mut self) -> Vec<(ConnId, Batch)> {
+        core::mem::take(&mut self.list)
+    }
+
+    /// Takes the list back once its batches are handed on.
+    #[inline]
+    pub fn recycle_list(&mut self, mut list: Vec<(ConnId, Batch)>) {
+        if list.capacity() <= Pool::KEPT_MAX {
+            list.clear();
+            self.list = list;
+        }
     }
 
     /// Takes a batch back once all its requests are done.

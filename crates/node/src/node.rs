@@ -50,10 +50,11 @@ impl Node {
                 self.engine.on_opened(now, conn, listener, peer, out);
             }
             Input::Connected { conn, result } => self.on_connected(now, conn, result, out),
-            Input::Batches(batches) => {
-                for (conn, batch) in batches {
+            Input::Batches(mut batches) => {
+                for (conn, batch) in batches.drain(..) {
                     self.on_batch(now, conn, batch, out);
                 }
+                out.pool.recycle_list(batches);
             }
             Input::Closed { conn } => self.on_closed(now, conn, out),
             Input::Unsent(connections) => {
@@ -167,7 +168,9 @@ impl Node {
 
     /// Runs requests, and after each one that changed the node itself carries the consequences out.
     fn work(&mut self, now: Now, out: &mut Outbox) {
-        self.settle(now, out);
+        if !self.is_settled() {
+            self.settle(now, out);
+        }
         for _ in 0..ROUNDS_MAX {
             if !self.may_run(now) {
                 return;
@@ -215,7 +218,9 @@ impl Machine for Node {
             journal.note_requests(ran);
             journal.seal(turn);
         });
-        self.settle(now, out);
+        if !self.is_settled() {
+            self.settle(now, out);
+        }
         self.observe(now, out);
         self.note_standing(now);
         self.tell_role(out);

@@ -29,7 +29,30 @@ impl Node {
     }
 
     /// Carries out everything that the parts have decided, and what follows from it.
+    #[inline]
     pub(crate) fn settle(&mut self, now: Now, out: &mut Outbox) {
+        if self.is_settled() {
+            self.note_standing(now);
+        } else {
+            self.settle_parts(now, out);
+        }
+    }
+
+    /// True when nothing waits to be carried out: so it is nearly always, and it is asked several times a turn.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        let rest = &self.rest;
+        rest.cluster_acts.is_empty()
+            && rest.journal_acts.is_empty()
+            && rest.turned_away.is_empty()
+            && !rest.settings_changed
+            && rest.stopping.is_none()
+            && rest.handover.is_none()
+            && rest.reload.is_none()
+            && rest.journal.holds_stream() == self.engine.is_paused()
+    }
+
+    fn settle_parts(&mut self, now: Now, out: &mut Outbox) {
         for _ in 0..ROUNDS_MAX {
             self.apply_settings(out);
             self.hold_stream(now, out);

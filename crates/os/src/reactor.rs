@@ -312,6 +312,7 @@ impl Reactor {
     fn read_ready(&mut self, pool: &mut Pool) {
         let count = self.ready.len().min(READY_MAX);
         if self.batches.is_empty() && count > 0 {
+            self.batches = pool.list();
             self.batches.reserve(count);
         }
         for _ in 0..count {

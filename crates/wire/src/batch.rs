@@ -183,6 +183,19 @@ impl Batch {
         Args { bytes: &self.bytes, ranges: &self.args[start..end] }
     }
 
+    /// The requests from number `first` on.
+    #[inline(always)]
+    pub fn requests_from(&self, first: usize) -> impl Iterator<Item = Args<'_>> {
+        let before = first.checked_sub(1).and_then(|index| self.requests.get(index));
+        let mut start = before.map_or(0, |request| request.args_end as usize);
+        self.requests.get(first..).unwrap_or_default().iter().map(move |request| {
+            let end = request.args_end as usize;
+            let ranges = &self.args[start..end];
+            start = end;
+            Args { bytes: &self.bytes, ranges }
+        })
+    }
+
     /// The bytes of request number `index` as they came, for a stream that is passed on unchanged.
     ///
     /// # Panics
@@ -249,6 +262,24 @@ impl<'a> Args<'a> {
     pub fn at(&self, index: usize) -> &'a [u8] {
         let (start, end) = self.ranges[index];
         &self.bytes[start as usize..end as usize]
+    }
+
+    /// The command's name as a little-endian word, zeros behind its end, where it has one to eight bytes.
+    #[inline(always)]
+    pub fn short_name(&self) -> Option<(u64, usize)> {
+        let &(start, end) = self.ranges.first()?;
+        let (start, end) = (start as usize, end as usize);
+        let len = end.wrapping_sub(start);
+        if !(1..=8).contains(&len) {
+            return None;
+        }
+        // Nearly always more follows: one load, and what is not the name is cut off.
+        if let Some(word) = self.bytes.get(start..start + 8).and_then(|bytes| bytes.try_into().ok()) {
+            return Some((u64::from_le_bytes(word) & (u64::MAX >> (64 - 8 * len)), len));
+        }
+        let mut word = [0; 8];
+        word[..len].copy_from_slice(self.bytes.get(start..end)?);
+        Some((u64::from_le_bytes(word), len))
     }
 
     /// Argument number `index`, if there is one.

@@ -388,7 +388,7 @@ fn document_args(reply: &mut Reply<'_>, args: &[syntax::Arg]) {
 
 /// The keys of the request that COMMAND GETKEYS is given, each with its access.
 fn keys_of<'a>(call: &Call<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], spec::Access)>, Refusal> {
-    let Found::Row(index) = call.table.find(args) else { return Err(Refusal::InvalidCommand) };
+    let Found::Row(index) = call.table.find(args).0 else { return Err(Refusal::InvalidCommand) };
     let spec = call.table.row(index).spec();
     // The channels of sharded publish and subscribe are routed like keys, and are none.
     let has_keys = spec.keys.specs().any(|keys| !keys.access.has(spec::Access::NOT_KEY));

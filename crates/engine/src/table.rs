@@ -350,6 +350,36 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_found_as_its_name_is() {
+        let table = Table::new();
+        let mut names: Vec<Vec<u8>> = table
+            .commands()
+            .map(|index| table.row(index).spec().name.to_ascii_uppercase().into_bytes())
+            .collect();
+        // Names of eight bytes that are the folded words of longer ones.
+        names.extend(table.places.iter().map(|place| place.word.to_le_bytes().to_vec()));
+        names.extend([Vec::new(), b"get\0".to_vec(), b"gets".to_vec(), b"ge".to_vec(), [0xff; 8].to_vec()]);
+        for name in names {
+            // The name as the last bytes of the buffer, and with others behind it.
+            for behind in [&b""[..], b"0123456789"] {
+                let mut batch = wire::Batch::default();
+                batch.push_arg(&name);
+                if !behind.is_empty() {
+                    batch.push_arg(behind);
+                }
+                batch.end_request();
+                let args = batch.requests_from(0).next().expect("a request");
+                let is_container =
+                    table.named(&name).is_some_and(|index| !table.row(index).subcommands.is_empty());
+                if !is_container {
+                    let found = table.named(&name).map_or(Found::Nothing, Found::Row);
+                    assert_eq!(table.find(args).0, found, "{}", name.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn strange_names_are_not_found() {
         let table = Table::new();
         assert_eq!(table.named(&[0; 100]), None);

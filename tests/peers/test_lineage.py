@@ -259,8 +259,11 @@ def test_a_torn_log_of_a_replica_still_knows_whom_it_came_from(servers):
     primary, _ = pair(servers, "redan", "redan")
     replica = servers("redan", *USUAL, "--appendonly", "yes", "--replicaof", f"127.0.0.1 {primary.port}")
     wait_for(lambda: in_step(primary, replica), 15, "in step")
+    # Its log begins with what it got.
+    wait_for(lambda: not replica.info("persistence")["aof_rewrite_in_progress"], 15, "the log stands")
     primary.client().set("newest", 1)
     wait_for(lambda: in_step(primary, replica), 15, "in step")
+    wait_for(lambda: any(b"newest" in open(path, "rb").read() for path in log_files(replica).values()), 15, "it is filed")
     replica.kill()
     path = next(path for name, path in log_files(replica).items() if name.endswith("incr.aof"))
     data = open(path, "rb").read()

@@ -93,9 +93,6 @@ def prepare_valkey(run_dir, server):
                 os.symlink(program, tree / folder / program.name)
         else:
             subprocess.run([server, "links", tree / folder], check=True, stdout=subprocess.DEVNULL)
-            # A switch of Valkey's own tests.
-            config = tree / "tests" / "assets" / "default.conf"
-            config.write_text(config.read_text().replace("enable-debug-assert yes\n", ""))
     return tree
 
 

@@ -79,7 +79,8 @@ class Client:
         )
         listener.settimeout(30)
         self.link, _ = listener.accept()
-        listener.close()
+        # It stays open: a test looks for a port that is in use.
+        self.listener = listener
         self.pending = b""
         self.raw = b""
 
@@ -108,6 +109,7 @@ class Client:
 
     def end(self):
         self.link.close()
+        self.listener.close()
         end_group(self.process, self.tree)
 
 

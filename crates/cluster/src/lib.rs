@@ -37,6 +37,7 @@ mod save;
 mod send;
 mod slots;
 mod state;
+mod traffic;
 mod view;
 mod vote;
 
@@ -56,8 +57,9 @@ use manual::Manual;
 use probation::Probation;
 use save::Saving;
 use state::State;
+use traffic::Traffic;
 use view::{Node, View};
-use wire::bus::{Flags, Kind};
+use wire::bus::Flags;
 
 /// Slots of a cluster.
 pub const SLOTS: usize = 16_384;
@@ -81,8 +83,8 @@ pub struct Cluster {
     probation: Option<Probation>,
     saving: Saving,
     /// Frames sent and received, by kind.
-    sent: [u64; Kind::COUNT],
-    received: [u64; Kind::COUNT],
+    sent: Traffic,
+    received: Traffic,
     /// Links that were closed because they were over their limit.
     links_over_limit: u64,
     /// Nodes that gossip may not bring back, and until when.
@@ -193,8 +195,8 @@ impl Cluster {
             manual: Manual::default(),
             probation: must_prove.then(Probation::new),
             saving: Saving::default(),
-            sent: [0; Kind::COUNT],
-            received: [0; Kind::COUNT],
+            sent: Traffic::default(),
+            received: Traffic::default(),
             links_over_limit: 0,
             banned: BTreeMap::new(),
             followed: None,

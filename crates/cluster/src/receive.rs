@@ -33,7 +33,7 @@ impl Cluster {
                 return;
             }
         };
-        self.received[frame.body.kind() as usize] += 1;
+        self.received.count(frame.body.kind(), bytes.len());
         if self.tampering.drops == Some(frame.body.kind()) {
             turn.log(Level::Warning, "Packet that matches debug drop filter");
             if self.tampering.closes {
@@ -79,7 +79,7 @@ impl Cluster {
                 return;
             }
         };
-        self.received[light.body.kind() as usize] += 1;
+        self.received.count(light.body.kind(), bytes.len());
         let Some(link) = self.links.get(&conn) else { return };
         // A node that was met speaks before it is known: what it says counts as soon as it is, not from its next ping on.
         let Some(sender) = link.node.or_else(|| self.view.find(link.speaker?)) else { return };

@@ -91,8 +91,9 @@ impl Cluster {
         if !stands || self.saving.is_broken {
             return false;
         }
-        self.sent[kind as usize] += 1;
-        turn.acts.push(Act::Send { conn, bytes: bytes.into(), after: self.saving.promise });
+        let bytes = bytes.into();
+        self.sent.count(kind, bytes.len());
+        turn.acts.push(Act::Send { conn, bytes, after: self.saving.promise });
         true
     }
 

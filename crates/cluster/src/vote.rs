@@ -44,7 +44,7 @@ impl Cluster {
         // Over the link that we opened, as the originals do; without one, back over the one that the request came by.
         let conn = self.standing_link(sender).unwrap_or(conn);
         if !self.saving.is_broken {
-            self.sent[Kind::AuthAck as usize] += 1;
+            self.sent.count(Kind::AuthAck, bytes.len());
             turn.acts.push(Act::Send { conn, bytes: bytes.into(), after: Some(write) });
         }
     }

@@ -78,6 +78,11 @@ pub fn verdict(call: &mut Call<'_>) -> Verdict {
     }
 }
 
+/// Commands that Redis answers in an open transaction, and that break it in Valkey.
+fn is_refused_by_valkey(row: &Row) -> bool {
+    matches!(&*row.full_name, "multi" | "watch" | "client|reply")
+}
+
 /// Commands that run at once although a transaction is open.
 fn runs_in_multi(row: &Row) -> bool {
     // LATENCY RESET and its like are other commands.
@@ -105,6 +110,10 @@ fn runs_subscribed(row: &Row) -> bool {
 fn refusal(call: &mut Call<'_>) -> Option<Refusal> {
     let row = call.table.row(call.row);
     let spec = row.spec();
+    let lacks_auth = !call.session.is_authenticated && !spec.flags.has(Flags::NO_AUTH);
+    if lacks_auth && call.core.settings.is_valkey {
+        return Some(Refusal::NoAuth);
+    }
     if let Some(refusal) = shape(row, call.args, call.session, call.core.settings.debug) {
         return Some(refusal);
     }
@@ -113,13 +122,19 @@ fn refusal(call: &mut Call<'_>) -> Option<Refusal> {
     if is_exec && let Some(multi) = &call.session.multi {
         flags = flags.and(multi.flags);
     }
-    if !call.session.is_authenticated && !spec.flags.has(Flags::NO_AUTH) {
+    if lacks_auth {
         return Some(Refusal::NoAuth);
     }
     // A transaction is one step, and a move is none: it waits for another server.
     let is_move = spec.name == "migrate";
-    if call.session.multi.is_some() && (is_move || spec.flags.has(Flags::NO_MULTI)) {
-        return Some(Refusal::NotInMulti);
+    if call.session.multi.is_some() {
+        let is_refused = is_move || spec.flags.has(Flags::NO_MULTI);
+        if call.core.settings.is_valkey && (is_refused || is_refused_by_valkey(row)) {
+            return Some(Refusal::CommandNotInMulti(row.full_name.to_string()));
+        }
+        if is_refused {
+            return Some(Refusal::NotInMulti);
+        }
     }
     if call.keys.shared.routes.enabled
         && !call.session.is_stream
@@ -177,6 +192,15 @@ fn by_state(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal>
     }
     if is_write && standing.lacks_replicas && !standing.is_replica && !must_obey {
         return Some(Refusal::NoReplicas);
+    }
+    if standing.is_replica
+        && call.session.follows_redirects
+        && !must_obey
+        && !call.keys.shared.routes.enabled
+        && (is_write || flags.has(Flags::READONLY) && !call.session.is_readonly)
+        && let Some((host, port)) = call.keys.shared.config.replicaof()
+    {
+        return Some(Refusal::Redirect { host: host.into(), port });
     }
     if standing.is_replica && settings.replica_read_only && !must_obey && is_write {
         return Some(Refusal::ReadOnly);

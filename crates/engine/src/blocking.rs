@@ -156,6 +156,11 @@ impl Blocking {
         self.waits.iter().map(|(conn, wait)| (*conn, &*wait.keys[0]))
     }
 
+    /// How many wait with a deadline.
+    pub fn with_end(&self) -> usize {
+        self.deadlines.len()
+    }
+
     /// The earliest deadline.
     pub fn deadline(&self) -> Time {
         self.deadlines.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at)

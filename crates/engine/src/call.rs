@@ -1,6 +1,7 @@
 //! Call: what a handler sees of the world while its request runs.
 
 use crate::evict::Eviction;
+use crate::feed::Ends;
 use crate::hold::Pause;
 use crate::keys::{Expiry, Keys};
 use crate::monitor;
@@ -15,7 +16,7 @@ use crate::watch::Watch;
 use crate::{Answer, Asked, Outside, Question, Shared};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use base::{Now, Random};
+use base::{Now, Random, Time};
 use data::KeyHash;
 use machine::{ConnId, HostFacts, Outbox};
 use spec::command::Access;
@@ -50,7 +51,11 @@ pub struct Core {
     /// Keys of the running request that were not there when it began, while somebody wants to hear of new keys.
     pub absent: Vec<(u32, Box<[u8]>)>,
     /// A manual failover holds writes.
-    pub hands_over: bool,
+    pub hands_over: Option<Time>,
+    /// What the client whose request runs is told behind its reply.
+    pub later: Vec<u8>,
+    /// The bounds of requests have changed: all connections are told at the end of the turn.
+    pub has_new_bounds: bool,
     /// CLIENT PAUSE.
     pub pause: Option<Pause>,
     /// Clients whose next write is held, in the order in which they came.
@@ -74,7 +79,12 @@ pub struct Core {
 impl Core {
     /// The configuration has changed: what is derived from it follows.
     pub fn configure(&mut self, shared: &mut Shared) {
+        let bounds = |settings: &Settings| (settings.bulk_len_max, settings.query_bytes_max);
+        let before = bounds(&self.settings);
         self.settings = Settings::from_config(&shared.config);
+        self.has_new_bounds |= bounds(&self.settings) != before;
+        shared.feed.ends = Ends::from_config(&shared.config);
+        shared.feed.wraps_select = self.settings.is_valkey;
         self.stats.is_tracking = self.settings.tracks_latency;
         self.settings.eviction.settle(&mut self.eviction, &mut shared.access);
     }
@@ -195,6 +205,16 @@ pub struct Stage<'a> {
     pub now: Now,
 }
 
+/// In import mode the program that brings the data sees all of it. A writer's own change ends what is over.
+#[cold]
+fn while_importing(session: &Session, flags: Flags) -> Expiry {
+    match (session.is_import_source, flags.has(Flags::WRITE)) {
+        (true, _) => Expiry::Show,
+        (false, true) => Expiry::Remove,
+        (false, false) => Expiry::Hide,
+    }
+}
+
 impl<'a> Stage<'a> {
     /// The call of one request.
     #[inline(always)]
@@ -211,6 +231,8 @@ impl<'a> Stage<'a> {
         } else if self.shared.standing.is_replica || self.shared.standing.holds_writes {
             // While writes are held the data does not change, not even by a reader who meets an expired key.
             Expiry::Hide
+        } else if self.core.settings.is_importing {
+            while_importing(session, self.table.row(row).spec().flags)
         } else {
             Expiry::Remove
         };
@@ -432,6 +454,24 @@ impl Call<'_> {
         }
     }
 
+    /// True where a deadline that has passed ends nothing: a replica and the stream of a primary wait for the primary's
+    /// own DEL, and in import mode another program says what ends.
+    pub fn waits_for_end(&self) -> bool {
+        self.session.is_stream || self.keys.shared.standing.is_replica || self.core.settings.is_importing
+    }
+
+    /// A command gave a key a deadline that has passed: it is gone, and the stream says so.
+    pub fn ended(&mut self, key: &[u8]) {
+        let word = self.keys.shared.feed.ends.expired;
+        self.effect(&[word, key]);
+        if self.core.settings.is_valkey {
+            self.core.stats.expired += 1;
+            self.changed(Class::EXPIRED, "expired", key);
+        } else {
+            self.changed(Class::GENERIC, "del", key);
+        }
+    }
+
     /// Publishes a keyspace event where `notify-keyspace-events` asks for it.
     #[cold]
     pub fn notify(&mut self, class: Class, event: &str, key: &[u8]) {
@@ -449,23 +489,37 @@ impl Call<'_> {
                 self.notify(Class::NEW, "new", key);
             }
         }
-        let running = Running { conn: self.session.conn, reply: &mut self.reply };
-        let needed = self.keys.shared.feed.offset;
-        self.core.notify(self.keys.db, class, event, key, needed, Some(running), self.out);
+        let (db, needed) = (self.keys.db, self.keys.shared.feed.offset);
+        self.tell_all(|core, running, out| core.notify(db, class, event, key, needed, Some(running), out));
     }
 
     /// Delivers a message to this node's subscribers; returns how many.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let running = Running { conn: self.session.conn, reply: &mut self.reply };
         let needed = self.keys.shared.feed.offset;
-        self.core.pubsub.publish(&mut self.core.sessions, Some(running), needed, channel, message, self.out)
+        self.tell_all(|core, running, out| {
+            core.pubsub.publish(&mut core.sessions, Some(running), needed, channel, message, out)
+        })
     }
 
     /// Delivers a message to this node's subscribers of a sharded channel; returns how many.
     pub fn publish_sharded(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let running = Running { conn: self.session.conn, reply: &mut self.reply };
-        let (core, needed) = (&mut *self.core, self.keys.shared.feed.offset);
-        core.pubsub.publish_sharded(&mut core.sessions, Some(running), needed, channel, message, self.out)
+        let needed = self.keys.shared.feed.offset;
+        self.tell_all(|core, running, out| {
+            core.pubsub.publish_sharded(&mut core.sessions, Some(running), needed, channel, message, out)
+        })
+    }
+
+    /// Lends what a message to all subscribers takes. What the client whose request runs is told itself comes before its
+    /// reply in Redis, and in Valkey behind it, where it speaks RESP3.
+    fn tell_all<R>(&mut self, send: impl FnOnce(&mut Core, Running<'_, '_>, &mut Outbox) -> R) -> R {
+        let conn = self.session.conn;
+        if !self.core.settings.is_valkey || !self.session.resp3 {
+            return send(self.core, Running { conn, reply: &mut self.reply }, self.out);
+        }
+        let mut later = core::mem::take(&mut self.core.later);
+        let sent = send(self.core, Running { conn, reply: &mut Reply::new(&mut later, true) }, self.out);
+        self.core.later = later;
+        sent
     }
 
     /// Asks a question; what follows from the answer is seen to here.

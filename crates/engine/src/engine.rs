@@ -104,6 +104,9 @@ const WAITING_BATCHES_MAX: usize = 4;
 /// 16 MiB: a client with so much unread output runs no further request, and is not read.
 pub(crate) const UNREAD_BYTES_MAX: usize = 16 << 20;
 
+/// 17 KiB: one who may do nothing has no reason to leave more unread: a buffer of the originals and their bound beyond it.
+const UNKNOWN_UNREAD_BYTES_MAX: usize = 17 << 10;
+
 /// 256 KiB: a batch of more is looked at before it runs: its client may be over the limit of memory.
 const LARGE_BATCH_BYTES: usize = 256 << 10;
 
@@ -138,7 +141,9 @@ impl Engine {
                 host: HostFacts::default(),
                 held: Vec::new(),
                 absent: Vec::new(),
-                hands_over: false,
+                hands_over: None,
+                has_new_bounds: false,
+                later: Vec::new(),
                 pause: None,
                 moves: Moves::default(),
                 eviction,
@@ -229,6 +234,7 @@ impl Engine {
             return Ok(());
         }
         connection.session.active = now.mono;
+        connection.session.input_bytes += batch.raw_len() as u64;
         connection.session.read_bytes = batch.memory_bytes();
         self.core.has_grown |= batch.memory_bytes() > LARGE_BATCH_BYTES;
         connection.inbox.push(batch);
@@ -290,6 +296,9 @@ impl Engine {
     /// `u64::MAX` holds nothing back.
     pub fn release(&mut self, now: Now, safe: u64, out: &mut Outbox) {
         self.tell_of_changes(out);
+        if core::mem::take(&mut self.core.has_new_bounds) {
+            self.tell_bounds(out);
+        }
         // What waits for the end of a sleep has its turn next: the node asks for one.
         self.core.is_stalled = false;
         self.core.has_grown = false;
@@ -314,6 +323,7 @@ impl Engine {
                 if bytes.is_empty() {
                     out.pool.recycle(bytes);
                 } else {
+                    connection.session.output_bytes += bytes.len() as u64;
                     out.send(conn, bytes);
                 }
                 if connection.session.is_closing {
@@ -333,6 +343,17 @@ impl Engine {
         dirty.drain(..).for_each(|place| self.core.sessions.recount(place));
         self.core.sessions.dirty = dirty;
         self.thin_out(now, out);
+    }
+
+    /// Tells all connections of new bounds of requests. One that waits for an answer to go on reading is told with it.
+    fn tell_bounds(&mut self, out: &mut Outbox) {
+        for connection in self.core.sessions.iter() {
+            let session = &connection.session;
+            if !session.is_replica && !session.is_closing && !connection.inbox.is_held() {
+                let mode = requests_mode(&self.core.settings, session.is_authenticated);
+                out.put(Output::Frame { conn: session.conn, mode });
+            }
+        }
     }
 
     /// Tells tracking clients of what changed outside of requests, and of what broadcasts have gathered.
@@ -361,6 +382,7 @@ impl Engine {
         while outgoing.held.front().is_some_and(|(_, needed)| *needed <= safe) {
             let (bytes, _) = outgoing.held.pop_front().expect("the queue has a front");
             outgoing.held_bytes -= bytes.len();
+            connection.session.output_bytes += bytes.len() as u64;
             out.send(conn, bytes);
         }
         if !outgoing.held.is_empty() {
@@ -441,7 +463,9 @@ impl Engine {
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Time {
         self.end_pause(now);
         self.end_late_waits(now);
+        let started = out.ticks();
         self.core.stats.rate.sample(now.mono.0, self.core.stats.requests);
+        self.core.stats.rates.sample(now.mono.0, &out.traffic);
         self.core.peak_bytes = self.core.peak_bytes.max(self.shared.keyspace.used_bytes());
         if self.core.is_cron_paused {
             return now.mono + EXPIRY_EVERY;
@@ -450,13 +474,17 @@ impl Engine {
         let has_garbage = self.shared.keyspace.free_slice(self.free_budget());
         let has_garbage = self.evict_more(now, out) || has_garbage;
         if now.mono >= self.next_expiry {
+            let begun = out.ticks();
             let has_more = self.expire_actively(now, out);
+            self.core.stats.expire_ticks += out.ticks().saturating_sub(begun);
+            self.core.stats.expire_cut_short += u64::from(has_more);
             self.next_expiry = now.mono + if has_more { Span::ms(1) } else { EXPIRY_EVERY };
         }
         if now.mono >= self.next_sweep {
             self.sweep(now, out);
             self.next_sweep = now.mono + SWEEP_EVERY;
         }
+        self.core.stats.cron_ticks += out.ticks().saturating_sub(started);
         let next = self.next_expiry.min(self.next_sweep);
         if has_garbage {
             out.again = true;
@@ -495,6 +523,11 @@ impl Engine {
         self.core.stats.requests
     }
 
+    /// A turn is over in which so many requests ran.
+    pub fn note_turn(&mut self, requests: u64) {
+        self.core.stats.requests_max = self.core.stats.requests_max.max(requests);
+    }
+
     /// True when `conn` is one of the engine's.
     pub fn knows(&self, conn: ConnId) -> bool {
         self.core.sessions.at(conn).is_some()
@@ -531,7 +564,12 @@ impl Engine {
             self.expire_own_keys(now, out);
         }
         let standing = &self.shared.standing;
-        if standing.is_replica || standing.loading || standing.holds_writes || !self.core.expires_actively {
+        if self.core.settings.is_importing
+            || standing.is_replica
+            || standing.loading
+            || standing.holds_writes
+            || !self.core.expires_actively
+        {
             return false;
         }
         let now_ms = now.unix.as_ms();
@@ -620,7 +658,8 @@ impl Engine {
             entry.remove();
         }
         self.shared.feed.begin_unit();
-        self.shared.feed.effect(db, [b"DEL", key].into_iter());
+        let word = self.shared.feed.ends.expired;
+        self.shared.feed.effect(db, [word, key].into_iter());
         self.shared.feed.end_unit();
         self.watch.touch_due(db, key);
         self.core.stats.expired += 1;
@@ -665,6 +704,9 @@ impl Engine {
 fn is_over_limit(settings: &Settings, connection: &mut Connection, now: Time) -> bool {
     if connection.session.is_replica {
         return false;
+    }
+    if !connection.session.is_authenticated && connection.outgoing.pending() > UNKNOWN_UNREAD_BYTES_MAX {
+        return true;
     }
     let class = crate::commands::client::class_of(&connection.session);
     let limit = settings.output_limits[class as usize];

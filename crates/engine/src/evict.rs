@@ -69,7 +69,8 @@ impl Rules {
         };
         Rules {
             limit_bytes: if limit == 0 { u64::MAX } else { limit },
-            policy: by.map(|by| (among, by)),
+            // In import mode another program says what goes.
+            policy: by.filter(|_| !config.yes(id::IMPORT_MODE)).map(|by| (among, by)),
             samples: usize::try_from(config.count(id::MAXMEMORY_SAMPLES)).unwrap_or(1).min(SAMPLES_MAX),
             tenacity: u32::try_from(config.count(id::MAXMEMORY_EVICTION_TENACITY)).unwrap_or(0),
             replica_ignores: config.yes(id::REPLICA_IGNORE_MAXMEMORY),
@@ -260,7 +261,7 @@ impl Maker<'_> {
         // A replica that evicts by itself tells nobody: its stream is its primary's.
         if !standing.is_replica {
             feed.begin_unit();
-            feed.effect(db, [b"DEL".as_slice(), key].into_iter());
+            feed.effect(db, [feed.ends.evicted, key].into_iter());
             feed.end_unit();
         }
         feed.changes += 1;

@@ -7,6 +7,8 @@
 //! Invariant: `offset` counts every byte that was ever appended to `bytes`, and nothing else.
 
 use alloc::vec::Vec;
+use spec::Config;
+use spec::directive::id;
 
 /// Where effects are collected. `node` takes `bytes` into the journal at the end of each turn, or earlier.
 #[derive(Debug, Default)]
@@ -20,8 +22,41 @@ pub struct Feed {
     pub offset: u64,
     /// Changes of data since the start, whoever listens (`rdb_changes_since_last_save` derives from it).
     pub changes: u64,
+    /// A SELECT that a transaction needs stands within it, as Valkey has it, and not before it.
+    pub(crate) wraps_select: bool,
+    /// How the stream says that a key has ended.
+    pub(crate) ends: Ends,
     selected: Option<u32>,
     unit: Unit,
+}
+
+/// DEL, or UNLINK where the directives `lazyfree-lazy-...` ask for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Its deadline has passed.
+    pub expired: &'static [u8],
+    /// It made room.
+    pub evicted: &'static [u8],
+    /// A command left nothing of it.
+    pub replaced: &'static [u8],
+}
+
+impl Ends {
+    /// As the configuration says.
+    pub fn from_config(config: &Config) -> Ends {
+        let word = |id| if config.yes(id) { &b"UNLINK"[..] } else { b"DEL" };
+        Ends {
+            expired: word(id::LAZYFREE_LAZY_EXPIRE),
+            evicted: word(id::LAZYFREE_LAZY_EVICTION),
+            replaced: word(id::LAZYFREE_LAZY_SERVER_DEL),
+        }
+    }
+}
+
+impl Default for Ends {
+    fn default() -> Ends {
+        Ends { expired: b"DEL", evicted: b"DEL", replaced: b"DEL" }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -94,7 +129,7 @@ impl Feed {
     #[inline(never)]
     fn frame_unit(&mut self) {
         const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-        let at = self.unit.first.min(self.bytes.len());
+        let at = if self.wraps_select { self.unit.start } else { self.unit.first }.min(self.bytes.len());
         let tail = self.bytes.len();
         self.bytes.extend_from_slice(MULTI);
         let added = self.bytes.len() - tail;

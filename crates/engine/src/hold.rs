@@ -21,7 +21,7 @@ pub struct Pause {
 /// What is held has changed: where nothing (or less) is, those who wait are looked at again, in the order in which
 /// they came.
 pub fn settle(core: &mut Core, shared: &mut Shared) {
-    shared.standing.holds_writes = core.hands_over || core.pause.is_some();
+    shared.standing.holds_writes = core.hands_over.is_some() || core.pause.is_some();
     for conn in core::mem::take(&mut core.held) {
         if let Some(connection) = core.sessions.at_mut(conn) {
             connection.session.is_held = false;
@@ -31,15 +31,15 @@ pub fn settle(core: &mut Core, shared: &mut Shared) {
 }
 
 impl Engine {
-    /// Holds all writes of clients, and all expiry, until `resume_writes`.
-    pub fn hold_writes(&mut self) {
-        self.core.hands_over = true;
+    /// Holds all writes of clients, and all expiry, until `resume_writes`, which comes by `until`.
+    pub fn hold_writes(&mut self, until: Time) {
+        self.core.hands_over = Some(until);
         self.shared.standing.holds_writes = true;
     }
 
     /// The hold is over: what waited runs with the next `run`, in the order in which it came.
     pub fn resume_writes(&mut self) {
-        self.core.hands_over = false;
+        self.core.hands_over = None;
         settle(&mut self.core, &mut self.shared);
     }
 

@@ -265,7 +265,7 @@ fn expire(
         && !in_flight.has(key)
         && expired.get_or_insert_default().insert(key.into(), false).is_none()
     {
-        feed.effect(db, [b"DEL", key].into_iter());
+        feed.effect(db, [feed.ends.expired, key].into_iter());
         watch.touch_due(db, key);
     }
 }

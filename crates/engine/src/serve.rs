@@ -41,13 +41,13 @@ impl Engine {
         }
     }
 
-    /// What a key holds. Where its time is over it is removed, as by any other look at it.
+    /// What a key holds. Where its time is over it is removed, as by any other look at it; Valkey only passes it by.
     fn kind_now(&mut self, db: u32, key: &[u8], hash: KeyHash, now: Now, out: &mut Outbox) -> Option<Kind> {
         let entry = self.shared.keyspace.find(db, key, hash)?;
         if !is_due(&entry, now.unix.as_ms()) {
             return Some(entry.value().kind());
         }
-        if !self.shared.standing.is_replica {
+        if !self.shared.standing.is_replica && !self.core.settings.is_valkey {
             self.remove_due(db, key, hash, out);
         }
         None
@@ -166,7 +166,9 @@ pub fn refuse(core: &mut Core, watch: &mut Watch, conn: ConnId, refusal: &Refusa
     }
     core.stats.error(alloc::format!("{refusal}").as_bytes());
     if let Some(row) = core.sessions.at(conn).and_then(|waiting| waiting.session.last_row) {
-        core.stats.commands[usize::from(row)].failed += 1;
+        let stats = &mut core.stats.commands[usize::from(row)];
+        // Valkey takes it for one that never ran.
+        *if core.settings.is_valkey { &mut stats.rejected } else { &mut stats.failed } += 1;
     }
     end_wait(core, watch, conn, |reply| reply.error_display(refusal))
 }

@@ -12,8 +12,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use base::Time;
 use machine::{ConnId, Listener, Outbox, Peer};
-use wire::Batch;
 use wire::reply::Reply;
+use wire::{Batch, Ending};
 
 /// The state of one client.
 pub struct Session {
@@ -45,6 +45,16 @@ pub struct Session {
     pub is_replica: bool,
     /// The primary's stream: nothing is refused by role, nothing expires.
     pub is_stream: bool,
+    /// CLIENT CAPA REDIRECT: it follows to the primary what a replica would answer itself.
+    pub follows_redirects: bool,
+    /// Bytes of its requests.
+    pub input_bytes: u64,
+    /// Bytes of its replies.
+    pub output_bytes: u64,
+    /// Requests that it began.
+    pub requests: u64,
+    /// CLIENT IMPORT-SOURCE: in import mode it sees keys whose time is over.
+    pub is_import_source: bool,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
     /// CLIENT NO-TOUCH.
@@ -114,6 +124,11 @@ impl Session {
             is_asking: false,
             is_replica: false,
             is_stream: false,
+            follows_redirects: false,
+            is_import_source: false,
+            input_bytes: 0,
+            output_bytes: 0,
+            requests: 0,
             no_evict: false,
             no_touch: false,
             is_blocked: false,
@@ -144,6 +159,7 @@ impl Session {
             && self.multi.is_none()
             && self.tracking.is_none()
             && !self.is_monitor
+            && !self.follows_redirects
             && self.replies == Replies::On
             && (self.resp3 || self.subscriptions.is_none());
     }
@@ -202,6 +218,11 @@ impl Inbox {
     pub fn advance(&mut self) -> Option<Batch> {
         self.next = 0;
         core::mem::replace(&mut self.batch, self.later.pop_front())
+    }
+
+    /// True when nothing is read behind its last batch until that is answered.
+    pub fn is_held(&self) -> bool {
+        self.later.back().or(self.batch.as_ref()).is_some_and(|batch| *batch.ending() == Ending::Held)
     }
 
     /// Batches that wait behind the current one.

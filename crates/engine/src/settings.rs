@@ -16,6 +16,10 @@ pub struct Settings {
     pub password: Vec<u8>,
     /// `maxclients`.
     pub clients_max: usize,
+    /// The server speaks as Valkey does where the two differ: `extended-redis-compatibility` is off.
+    pub is_valkey: bool,
+    /// `import-mode`: another program brings the data, and says what ends: nothing expires or is evicted here.
+    pub is_importing: bool,
     /// `protected-mode`.
     pub is_protected: bool,
     /// `timeout`; zero: none.
@@ -102,6 +106,8 @@ impl Settings {
         Settings {
             password: config.text(id::REQUIREPASS).to_vec(),
             clients_max: count(id::MAXCLIENTS),
+            is_valkey: !config.yes(id::EXTENDED_REDIS_COMPATIBILITY),
+            is_importing: config.yes(id::IMPORT_MODE),
             is_protected: config.yes(id::PROTECTED_MODE),
             idle: Span::seconds(config.count(id::TIMEOUT)),
             clients_bytes_max: clients_bytes_max(config),

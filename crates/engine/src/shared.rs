@@ -1,6 +1,7 @@
 //! Shared: the part of the engine's state that other parts of the node work on too.
 
 use crate::access::Access;
+use crate::feed::Ends;
 use crate::{Feed, InFlight, Routes};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -9,6 +10,7 @@ use base::Random;
 use core::ops::Bound;
 use data::Keyspace;
 use spec::Config;
+use spec::directive::id;
 
 /// Lent to whoever answers questions, and open to `node` between calls.
 pub struct Shared {
@@ -33,20 +35,31 @@ pub struct Shared {
 impl Shared {
     pub(crate) fn new(config: Config, random: &mut Random, clustered: bool) -> Shared {
         let databases = crate::settings::databases(&config, clustered);
-        let hash_key = [random.word(), random.word()];
+        let drawn = [random.word(), random.word()];
+        let hash_key = seeded(config.text(id::HASH_SEED)).unwrap_or(drawn);
         let keyspace = Keyspace::new(hash_key, databases, clustered);
         let routes = Routes::new(clustered);
+        let mut feed = Feed::default();
+        feed.ends = Ends::from_config(&config);
+        feed.wraps_select = !config.yes(id::EXTENDED_REDIS_COMPATIBILITY);
         Shared {
             keyspace,
             config,
             routes,
-            feed: Feed::default(),
+            feed,
             in_flight: InFlight::default(),
             standing: Standing::default(),
             own_keys: OwnKeys::default(),
-            access: Access::new(Random::new(hash_key[0] ^ hash_key[1].rotate_left(32))),
+            access: Access::new(Random::new(drawn[0] ^ drawn[1].rotate_left(32))),
         }
     }
+}
+
+/// The key of all hashes that `hash-seed` asks for: servers with the same one scan the same keys in the same order.
+fn seeded(seed: &[u8]) -> Option<[u64; 2]> {
+    let digest = base::sha256::digest(seed);
+    let word = |at: usize| u64::from_le_bytes(digest[at..at + 8].try_into().expect("8 bytes"));
+    (!seed.is_empty()).then(|| [word(0), word(8)])
 }
 
 /// Keys that clients of a writable replica wrote, among them those with deadlines.

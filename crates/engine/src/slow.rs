@@ -134,6 +134,9 @@ impl Log {
         session: &Session,
         now: Now,
     ) {
+        if entries_max == 0 {
+            return;
+        }
         self.entries.push_front(Entry {
             id: self.next_id,
             at: now.unix,

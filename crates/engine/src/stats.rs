@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
+use machine::Traffic;
 
 /// One command's figures.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +61,18 @@ pub struct Stats {
     pub auth_denied: u64,
     /// Requests and replies that were looked at in the window of the instantaneous figure.
     pub rate: Rate,
+    /// What went over sockets, of late.
+    pub rates: Rates,
+    /// What had gone over sockets when the counters were set back.
+    pub traffic_before: Traffic,
+    /// Meter ticks that regular work took.
+    pub cron_ticks: u64,
+    /// Of these, those of active expiry.
+    pub expire_ticks: u64,
+    /// Slices of active expiry that left due keys behind.
+    pub expire_cut_short: u64,
+    /// Most requests in one turn.
+    pub requests_max: u64,
     /// How long requests took, by row; none for a row that did not run, and for all without `latency-tracking`.
     histograms: Vec<Option<Box<Histogram>>>,
     /// `latency-tracking`.
@@ -79,6 +92,29 @@ pub struct Rate {
     last_count: u64,
 }
 
+/// Rates of what the host counts.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// Bytes from clients.
+    pub input: Rate,
+    /// Bytes to clients.
+    pub output: Rate,
+    /// Turns of the loop.
+    pub turns: Rate,
+    /// Microseconds of them.
+    pub turns_us: Rate,
+}
+
+impl Rates {
+    /// Takes a sample of each.
+    pub fn sample(&mut self, at_us: u64, traffic: &Traffic) {
+        self.input.sample(at_us, traffic.input_bytes);
+        self.output.sample(at_us, traffic.output_bytes);
+        self.turns.sample(at_us, traffic.turns);
+        self.turns_us.sample(at_us, traffic.turns_us);
+    }
+}
+
 impl Rate {
     /// Takes a sample: `count` so far at `at_us`.
     pub fn sample(&mut self, at_us: u64, count: u64) {
@@ -86,7 +122,7 @@ impl Rate {
         if span < 100_000 {
             return;
         }
-        let per_second = (count - self.last_count).saturating_mul(1_000_000) / span;
+        let per_second = count.saturating_sub(self.last_count).saturating_mul(1_000_000) / span;
         self.samples[self.next] = per_second;
         self.next = (self.next + 1) % self.samples.len();
         (self.last_us, self.last_count) = (at_us, count);
@@ -109,13 +145,15 @@ impl Stats {
         }
     }
 
-    /// CONFIG RESETSTAT.
-    pub fn reset(&mut self) {
+    /// CONFIG RESETSTAT; `traffic` is what went over sockets so far.
+    pub fn reset(&mut self, traffic: Traffic) {
         *self = Stats {
             commands: vec![CommandStats::default(); self.commands.len()],
             histograms: vec![None; self.commands.len()],
             is_tracking: self.is_tracking,
             rate: core::mem::take(&mut self.rate),
+            rates: core::mem::take(&mut self.rates),
+            traffic_before: traffic,
             row: self.row,
             since: self.since,
             ..Stats::default()

@@ -18,8 +18,8 @@ use alloc::vec::Vec;
 use base::Now;
 use data::{KeyHash, Keyspace};
 use machine::{Outbox, Output};
-use spec::Flags;
 use spec::command::{Begin, Find};
+use spec::{Flags, Refusal};
 use wire::Ending;
 use wire::batch::Args;
 use wire::reply::Reply;
@@ -369,6 +369,7 @@ impl Stage<'_> {
             return self.unknown(session, bytes, args, planned.found);
         };
         session.last_row = Some(row);
+        session.requests += 1;
         let entry = self.table.row(row);
         let is_admitted = is_open
             && session.is_plain
@@ -394,6 +395,9 @@ impl Stage<'_> {
         }
         if self.shared.feed.offset != before {
             session.last_write = self.shared.feed.offset;
+        }
+        if !self.core.later.is_empty() {
+            bytes.append(&mut self.core.later);
         }
         if self.watch.copies.is_pending() {
             self.tell_of_changes(session, bytes);
@@ -466,6 +470,7 @@ impl Stage<'_> {
         }
         // Who waits for a key goes on with this request later.
         if session.is_blocked && self.watch.blocking.wait_of(session.conn).is_some() {
+            bytes.append(&mut self.core.later);
             return flow;
         }
         // ASKING holds for one request; the transaction it stands in front of counts as one.
@@ -509,10 +514,10 @@ impl Stage<'_> {
         }
         if is_done {
             call.note_copies();
-            // One who has waited was shown when it came.
-            if !is_retried {
-                call.show_monitors();
-            }
+        }
+        // One who waits is shown when it comes, and never again.
+        if !is_retried {
+            call.show_monitors();
         }
         let flow = call.flow;
         self.shared.feed.end_unit();
@@ -532,6 +537,7 @@ impl Stage<'_> {
             && self.table.row(row).spec().name.ends_with("subscribe");
         let cut_at = if is_push { bytes.len() } else { mark };
         settle_replies(session, bytes, cut_at, replies);
+        bytes.append(&mut self.core.later);
         if self.watch.copies.is_pending() {
             self.tell_of_changes(session, bytes);
         }
@@ -568,7 +574,9 @@ impl Stage<'_> {
             );
             return Flow::Next;
         }
-        let refusal = self.table.refuse(found, args);
+        // A client that may do nothing is not told either what there is.
+        let hides = self.core.settings.is_valkey && !session.is_authenticated;
+        let refusal = if hides { Refusal::NoAuth } else { self.table.refuse(found, args) };
         Reply::new(bytes, session.resp3).error_display(&refusal);
         self.core.stats.error(&bytes[mark + 1..]);
         if let Some(multi) = &mut session.multi {

@@ -65,6 +65,11 @@ impl Watch {
         self.clients.len()
     }
 
+    /// How many keys are watched.
+    pub fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
     /// How many keys a connection watches.
     pub fn count(&self, conn: ConnId) -> usize {
         self.clients.get(&conn).map_or(0, |watching| watching.keys.len())

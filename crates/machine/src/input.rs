@@ -165,6 +165,40 @@ pub enum DiskFault {
     Other,
 }
 
+/// What went over sockets since the start, and the turns that it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes read.
+    pub input_bytes: u64,
+    /// Bytes written.
+    pub output_bytes: u64,
+    /// Reads that brought something.
+    pub reads: u64,
+    /// Writes that took something.
+    pub writes: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Time that they took, in microseconds: not that of waiting for something to happen.
+    pub turns_us: u64,
+    /// The longest of them.
+    pub turn_us_max: u64,
+}
+
+impl Traffic {
+    /// What came on top of `before`. The longest turn is that of all time.
+    pub fn since(&self, before: &Traffic) -> Traffic {
+        Traffic {
+            input_bytes: self.input_bytes.saturating_sub(before.input_bytes),
+            output_bytes: self.output_bytes.saturating_sub(before.output_bytes),
+            reads: self.reads.saturating_sub(before.reads),
+            writes: self.writes.saturating_sub(before.writes),
+            turns: self.turns.saturating_sub(before.turns),
+            turns_us: self.turns_us.saturating_sub(before.turns_us),
+            turn_us_max: self.turn_us_max,
+        }
+    }
+}
+
 /// Figures from the world, for INFO.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostFacts {
@@ -178,10 +212,8 @@ pub struct HostFacts {
     pub cpu_user_main_us: u64,
     /// System CPU time of the engine's thread, in microseconds.
     pub cpu_system_main_us: u64,
-    /// Bytes read from sockets so far.
-    pub input_bytes: u64,
-    /// Bytes written to sockets so far.
-    pub output_bytes: u64,
+    /// What went over sockets so far, and the turns of the loop.
+    pub traffic: Traffic,
     /// Memory of the machine, in bytes.
     pub memory_total_bytes: u64,
     /// The allocator's own figures: allocated, active, resident, in bytes (zero where unknown).

@@ -22,7 +22,9 @@ pub mod outbox;
 pub mod output;
 
 pub use chunk::Chunk;
-pub use input::{Address, Disk, DiskError, DiskFault, HostFacts, HostRefusal, Input, Listener, Peer, Signal};
+pub use input::{
+    Address, Disk, DiskError, DiskFault, HostFacts, HostRefusal, Input, Listener, Peer, Signal, Traffic,
+};
 pub use outbox::{Meter, Outbox, Pool};
 pub use output::{Closing, Crash, DiskOp, HostQuestion, HostSetting, Level, OomScore, Output};
 

@@ -1,6 +1,6 @@
 //! Outbox: where a machine puts what it asks for, with the pool that buffers come from and go back to.
 
-use crate::{Chunk, Closing, ConnId, Level, Output, WriteId};
+use crate::{Chunk, Closing, ConnId, Level, Output, Traffic, WriteId};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Time;
@@ -19,13 +19,22 @@ pub struct Outbox {
     pub wake_at: Time,
     /// The machine has work left (a job, a rest of a batch): the next turn starts at once, with a `Tick`.
     pub again: bool,
+    /// What went over sockets so far, and the turns before this one. For statistics alone: no decision may hang on it.
+    pub traffic: Traffic,
     meter: Meter,
 }
 
 impl Outbox {
     /// An empty outbox whose statistics are measured by `meter`.
     pub fn new(meter: Meter) -> Outbox {
-        Outbox { outputs: Vec::new(), pool: Pool::default(), wake_at: Time::NEVER, again: false, meter }
+        Outbox {
+            outputs: Vec::new(),
+            pool: Pool::default(),
+            wake_at: Time::NEVER,
+            again: false,
+            traffic: Traffic::default(),
+            meter,
+        }
     }
 
     /// The meter's ticks. For statistics alone: no decision may hang on them.

@@ -137,7 +137,7 @@ impl Node {
             Act::PauseClients { until } => {
                 self.rest.paused_until = Some(until);
                 self.rest.journal.hold_pings(true);
-                self.engine.hold_writes();
+                self.engine.hold_writes(until);
             }
             Act::ResumeClients => {
                 self.rest.paused_until = None;

@@ -114,13 +114,6 @@ impl Rest {
         if let Some(cluster) = &self.cluster {
             facts.clients.cluster_links = cluster.link_count() as u64;
         }
-        let host = &self.host;
-        facts.cpu.system_us = host.cpu_system_us;
-        facts.cpu.user_us = host.cpu_user_us;
-        facts.cpu.system_main_us = host.cpu_system_main_us;
-        facts.cpu.user_main_us = host.cpu_user_main_us;
-        facts.stats.input_bytes = host.input_bytes;
-        facts.stats.output_bytes = host.output_bytes;
         let server = &mut facts.server;
         server.mode = if self.is_clustered { "cluster" } else { "standalone" };
         server.os = self.identity.os.clone().into_bytes();

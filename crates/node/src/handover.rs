@@ -159,7 +159,7 @@ impl Node {
         let Some(handover) = &mut self.rest.handover else { return };
         if !core::mem::replace(&mut handover.holds_writes, true) {
             out.log(Level::Notice, "FAILOVER requested: writes are held until a replica is in step");
-            self.engine.hold_writes();
+            self.engine.hold_writes(handover.until.unwrap_or(Time::NEVER));
         }
         let handover = handover.clone();
         if handover.is_aborted {

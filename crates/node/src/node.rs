@@ -213,6 +213,7 @@ impl Machine for Node {
         let selected = self.engine.shared.feed.selected();
         let requests = self.engine.requests();
         let ran = requests.saturating_sub(core::mem::replace(&mut self.requests, requests));
+        self.engine.note_turn(ran);
         self.with_turn(now, out, |journal, turn| {
             journal.note_selected(selected);
             journal.note_requests(ran);

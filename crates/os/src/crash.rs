@@ -79,8 +79,8 @@ pub(crate) fn keep(facts: &HostFacts) {
     let values = [
         facts.rss_bytes,
         facts.memory_total_bytes,
-        facts.input_bytes,
-        facts.output_bytes,
+        facts.traffic.input_bytes,
+        facts.traffic.output_bytes,
         facts.cpu_user_us,
         facts.cpu_system_us,
         facts.cpu_user_main_us,

@@ -1,7 +1,7 @@
 //! Facts: the figures of the process that only the system knows, for INFO.
 
 use crate::syscalls;
-use machine::HostFacts;
+use machine::{HostFacts, Traffic};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -25,8 +25,8 @@ impl Facts {
         }
     }
 
-    /// The figures now, with the bytes that went over sockets so far.
-    pub(crate) fn look(&self, input_bytes: u64, output_bytes: u64) -> HostFacts {
+    /// The figures now, with what went over sockets so far.
+    pub(crate) fn look(&self, traffic: Traffic) -> HostFacts {
         let (cpu_user_us, cpu_system_us) = syscalls::cpu_us(false);
         let (cpu_user_main_us, cpu_system_main_us) = syscalls::cpu_us(true);
         HostFacts {
@@ -35,8 +35,7 @@ impl Facts {
             cpu_system_us,
             cpu_user_main_us,
             cpu_system_main_us,
-            input_bytes,
-            output_bytes,
+            traffic,
             memory_total_bytes: self.memory_total_bytes,
             allocator: (self.allocator)(),
         }

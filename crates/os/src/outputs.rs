@@ -92,7 +92,7 @@ impl Reactor {
             let (sent, flushed) = connection.send_now(&self.sys, bytes, pool);
             if flushed == Flushed::All && connection.unsent_told == 0 && connection.state == State::Open {
                 // The common end of a request: nothing is left to note.
-                self.output_bytes += sent as u64;
+                self.note_sent(sent);
                 return;
             }
             return self.after_sending(conn, sent, flushed, pool);

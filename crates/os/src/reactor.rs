@@ -26,7 +26,7 @@ use crate::signals::{Asked, Signals};
 use crate::syscalls::{BROKEN, EDGE, Epoll, PEER_ENDED, READABLE, Syscalls, WRITABLE};
 use crate::{crash, watchdog};
 use base::{Now, Span, Time};
-use machine::{ConnId, Input, Outbox, Pool};
+use machine::{ConnId, Input, Outbox, Pool, Traffic};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -102,8 +102,10 @@ pub(crate) struct Reactor {
     dead: Vec<ConnId>,
     buffers: Vec<Vec<u8>>,
     facts_at: Time,
-    pub(crate) input_bytes: u64,
-    pub(crate) output_bytes: u64,
+    /// What went over sockets, and the turns of the loop.
+    traffic: Traffic,
+    /// When the turn under way began.
+    turn_began: Option<Time>,
     /// The operator does not want to wait for the machine.
     pub(crate) exit_now: bool,
     pub(crate) service: Service,
@@ -160,8 +162,8 @@ impl Reactor {
             dead: Vec::new(),
             buffers: Vec::new(),
             facts_at: Time::START,
-            input_bytes: 0,
-            output_bytes: 0,
+            traffic: Traffic::default(),
+            turn_began: None,
             exit_now: false,
             service: parts.service,
         })
@@ -174,11 +176,13 @@ impl Reactor {
             timeout = Span::ZERO;
         }
         watchdog::rest();
+        self.end_turn();
         let events = self.sys.epoll_wait(&mut self.epoll, timeout);
         watchdog::begin();
         self.disk_mailbox.on_awake();
         let events = events.expect("waiting on a valid epoll instance only ever is interrupted");
         let now = self.clock.now();
+        self.turn_began = Some(now.mono);
         let pool = &mut out.pool;
         for index in 0..events {
             let event = self.epoll.event(index);
@@ -195,7 +199,25 @@ impl Reactor {
         self.tell_batches();
         self.tell_closed();
         self.tell_time(now.mono, out);
+        out.traffic = self.traffic;
         now
+    }
+
+    /// The turn under way is over: counts it.
+    fn end_turn(&mut self) {
+        let Some(began) = self.turn_began.take() else { return };
+        let us = self.clock.mono().since(began).as_us();
+        let traffic = &mut self.traffic;
+        traffic.turns += 1;
+        traffic.turns_us += us;
+        traffic.turn_us_max = traffic.turn_us_max.max(us);
+    }
+
+    /// One write took `sent` bytes.
+    #[inline]
+    pub(crate) fn note_sent(&mut self, sent: usize) {
+        self.traffic.output_bytes += sent as u64;
+        self.traffic.writes += u64::from(sent > 0);
     }
 
     /// After the machine's exit: waits a moment for sockets and gates, and sends on.
@@ -351,7 +373,8 @@ impl Reactor {
         match &received {
             Ok(0) => is_end = true,
             Ok(received) => {
-                self.input_bytes += *received as u64;
+                self.traffic.input_bytes += *received as u64;
+                self.traffic.reads += 1;
                 if is_full {
                     connection.room_bytes = (connection.room_bytes * 2).min(ROOM_BYTES_MAX);
                 } else {
@@ -437,7 +460,7 @@ impl Reactor {
 
     /// Notes what a send has left.
     pub(crate) fn after_sending(&mut self, conn: ConnId, sent: usize, flushed: Flushed, pool: &mut Pool) {
-        self.output_bytes += sent as u64;
+        self.note_sent(sent);
         let Some(connection) = self.connections.at_mut(conn) else { return };
         if sent > 0 && matches!(connection.state, State::Ended | State::Flushing) {
             connection.deadline = self.clock.mono() + crate::outputs::FLUSH_WAIT;
@@ -530,7 +553,7 @@ impl Reactor {
         self.end_rest(now);
         if self.facts_at <= now {
             self.facts_at = now + FACTS_EVERY;
-            let facts = self.facts.look(self.input_bytes, self.output_bytes);
+            let facts = self.facts.look(self.traffic);
             crash::keep(&facts);
             self.inputs.push(Input::Host(facts));
         }
@@ -543,6 +566,10 @@ impl Reactor {
     pub(crate) fn reframe(&mut self, conn: ConnId, mode: wire::Mode, pool: &mut Pool) {
         let Some(connection) = self.connections.at_mut(conn) else { return };
         if matches!(connection.state, State::Dead | State::Flushing) {
+            return;
+        }
+        if connection.has_batch {
+            // The machine has not seen that batch: what may follow it is not for it to say yet.
             return;
         }
         connection.framer.set_mode(mode);

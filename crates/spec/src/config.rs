@@ -90,12 +90,22 @@ impl Config {
         Config::default()
     }
 
+    /// The defaults of a program that is called by the name of a Valkey server: it speaks as one.
+    pub fn of_valkey() -> Config {
+        let mut config = Config::new();
+        config.values[usize::from(id::EXTENDED_REDIS_COMPATIBILITY.0)] = Value::Bool(false);
+        for id in [id::LAZYFREE_LAZY_EVICTION, id::LAZYFREE_LAZY_EXPIRE, id::LAZYFREE_LAZY_SERVER_DEL] {
+            config.values[usize::from(id.0)] = Value::Bool(true);
+        }
+        config
+    }
+
     /// The `rename-command` lines: names of commands and what they are called from then on (empty: not at all).
     pub fn renames(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.renames
     }
 
-    /// The names and values that match one of `patterns`, as CONFIG GET lists them. A pattern without
+    /// The names and values that match one of `patterns`, as CONFIG GET lists them: by name. A pattern without
     /// special characters names one directive, also a hidden one, and is given back as it was written.
     pub fn matching(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
@@ -104,6 +114,7 @@ impl Config {
                 found.push((name.into_owned(), self.printed(id)));
             }
         }
+        found.sort_unstable();
         found
     }
 

@@ -9,12 +9,14 @@
 //! says what the original says when the feature is not in use.
 
 mod facts;
+mod newer;
 mod table;
 
 pub use facts::{
     Aof, Clients, Cluster, CommandStat, Cpu, Database, ErrorStat, Facts, LatencyStat, Listener, Memory,
-    Persistence, PrimaryLink, Replica, Replication, Server, Stats,
+    Pause, Persistence, PrimaryLink, Replica, Replication, Server, Stats, Turns,
 };
+pub use newer::NEWER;
 pub use table::FIELDS;
 
 use alloc::format;
@@ -22,6 +24,8 @@ use alloc::vec::Vec;
 
 /// The version of Redis that the program answers like, as clients are told.
 pub const REDIS_VERSION: &str = "7.2.4";
+/// The version of Valkey that the program answers like, where `extended-redis-compatibility` is off.
+pub const VALKEY_VERSION: &str = "9.1.0";
 /// The program's own version.
 pub const REDAN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -54,11 +58,13 @@ pub enum Section {
     Cluster,
     /// Keys of each database.
     Keyspace,
+    /// Turns of the loop in detail: only where it is asked for by its name.
+    Debug,
 }
 
 impl Section {
     /// All sections, in the order of the answer.
-    pub const ALL: [Section; 13] = [
+    pub const ALL: [Section; 14] = [
         Section::Server,
         Section::Clients,
         Section::Memory,
@@ -72,6 +78,7 @@ impl Section {
         Section::Latencystats,
         Section::Cluster,
         Section::Keyspace,
+        Section::Debug,
     ];
 
     /// Its name, as the answer's heading writes it.
@@ -90,11 +97,12 @@ impl Section {
             Section::Latencystats => "Latencystats",
             Section::Cluster => "Cluster",
             Section::Keyspace => "Keyspace",
+            Section::Debug => "Debug",
         }
     }
 
     const fn is_default(self) -> bool {
-        !matches!(self, Section::Commandstats | Section::Latencystats)
+        !matches!(self, Section::Commandstats | Section::Latencystats | Section::Debug)
     }
 }
 
@@ -117,7 +125,7 @@ impl Sections {
     fn of_word(word: &[u8]) -> Sections {
         match word.to_ascii_lowercase().as_slice() {
             b"default" => Sections::those(Section::is_default),
-            b"all" | b"everything" => Sections::those(|_| true),
+            b"all" | b"everything" => Sections::those(|section| section != Section::Debug),
             b"module_list" => Sections::those(|section| section == Section::Modules),
             name => Sections::those(|section| section.name().as_bytes().eq_ignore_ascii_case(name)),
         }
@@ -198,6 +206,14 @@ impl Shown<'_> {
     }
 }
 
+fn percent(part: u64, whole: u64) -> Shown<'static> {
+    Shown::Percent(if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 })
+}
+
+fn ratio(one: u64, other: u64) -> Shown<'static> {
+    Shown::Fixed(if other == 0 { 0.0 } else { one as f64 / other as f64 }, 2)
+}
+
 fn write_human(out: &mut Vec<u8>, bytes: u64) {
     const UNITS: &[u8] = b"KMGTP";
     if bytes < 1024 {
@@ -217,7 +233,7 @@ pub fn render(sections: Sections, facts: &Facts, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(format!("# {}\r\n", section.name()).as_bytes());
-        for field in FIELDS.iter().filter(|field| field.section == section) {
+        for field in FIELDS.iter().chain(NEWER).filter(|field| field.section == section) {
             match field.show {
                 Show::Lines(write) => write(facts, out),
                 Show::Value(value) => match value(facts) {

@@ -139,6 +139,8 @@ pub enum Refusal {
     WatchInMulti,
     /// A command that may not stand in a transaction.
     NotInMulti,
+    /// The same in Valkey's words: the command.
+    CommandNotInMulti(String),
     /// A RESP2 client that is subscribed may run few commands; holds the command's full name.
     SubscribedContext(String),
 
@@ -165,6 +167,16 @@ pub enum Refusal {
     Demoted,
     /// CLIENT UNBLOCK with ERROR.
     Unblocked,
+
+    /// SCAN of a type that does not exist.
+    UnknownType(String),
+    /// A replica that is no node of a cluster sends the client to its primary.
+    Redirect {
+        /// The primary's host.
+        host: Box<[u8]>,
+        /// Its port.
+        port: u16,
+    },
 
     // Cluster.
     /// The slot is served by another node, at this endpoint.
@@ -298,6 +310,13 @@ impl fmt::Display for Refusal {
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
                  are allowed in this context"
             ),
+            Refusal::CommandNotInMulti(name) => {
+                write!(f, "ERR Command '{name}' not allowed inside a transaction")
+            }
+            Refusal::UnknownType(name) => write!(f, "ERR unknown type name '{name}'"),
+            Refusal::Redirect { host, port } => {
+                write!(f, "REDIRECT {}:{port}", String::from_utf8_lossy(host))
+            }
             Refusal::Moved { slot, endpoint } => write!(f, "MOVED {slot} {endpoint}"),
             Refusal::Ask { slot, endpoint } => write!(f, "ASK {slot} {endpoint}"),
             Refusal::ConfigSet(text) => {

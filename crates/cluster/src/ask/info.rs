@@ -122,8 +122,15 @@ impl Cluster {
     /// CLUSTER INFO's text.
     pub fn info_text(&self) -> String {
         let (mut assigned, mut ok, mut pfail, mut fail) = (0, 0, 0, 0);
+        // Nodes that are suspected and that have failed; of these, those that vote.
+        let [mut suspected, mut failed, mut suspected_voters, mut failed_voters] = [0u64; 4];
         for (_, node) in self.view.nodes.iter() {
             assigned += node.slot_count;
+            let is_suspected = node.flags.has(Flags::PFAIL);
+            suspected += u64::from(is_suspected);
+            suspected_voters += u64::from(is_suspected && node.is_voter());
+            failed += u64::from(node.is_failed());
+            failed_voters += u64::from(node.is_failed() && node.is_voter());
             match node.flags {
                 flags if flags.has(Flags::FAIL) => fail += node.slot_count,
                 flags if flags.has(Flags::PFAIL) => pfail += node.slot_count,
@@ -139,16 +146,29 @@ impl Cluster {
         put("cluster_slots_ok", u64::from(ok));
         put("cluster_slots_pfail", u64::from(pfail));
         put("cluster_slots_fail", u64::from(fail));
+        put("cluster_nodes_pfail", suspected);
+        put("cluster_nodes_fail", failed);
+        put("cluster_voting_nodes_pfail", suspected_voters);
+        put("cluster_voting_nodes_fail", failed_voters);
         put("cluster_known_nodes", self.view.count() as u64);
         put("cluster_size", self.view.size() as u64);
         put("cluster_current_epoch", self.view.current_epoch);
         put("cluster_my_epoch", self.view.node(self.view.primary_of(self.view.me)).config_epoch);
-        for (counts, way) in [(&self.sent, "sent"), (&self.received, "received")] {
+        for (traffic, way) in [(&self.sent, "sent"), (&self.received, "received")] {
+            let counts = &traffic.frames;
             for (number, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 let kind = Kind::from_number(number as u16).expect("a counter for each kind");
                 put(&format!("cluster_stats_messages_{}_{way}", kind.name()), count);
             }
             put(&format!("cluster_stats_messages_{way}"), counts.iter().sum());
+        }
+        for (part, bytes) in [
+            ("", [self.sent.bytes, self.received.bytes]),
+            ("pubsub_", [self.sent.publish_bytes, self.received.publish_bytes]),
+            ("module_", [self.sent.module_bytes, self.received.module_bytes]),
+        ] {
+            put(&format!("cluster_stats_{part}bytes_sent"), bytes[0]);
+            put(&format!("cluster_stats_{part}bytes_received"), bytes[1]);
         }
         put("total_cluster_links_buffer_limit_exceeded", self.links_over_limit);
         format!("cluster_state:{}\r\n{text}", if self.state.is_ok { "ok" } else { "fail" })

@@ -314,6 +314,19 @@ impl List {
         });
     }
 
+    /// True when it is one packed node within `limits`: what newer servers call a listpack.
+    pub fn is_packed(&self, limits: &ListLimits) -> bool {
+        match self.body.form() {
+            // The last element's 8 bytes of the estimate count no more.
+            Form::Small(bytes) => {
+                let Elements { bytes, count } = Elements::of_lone(bytes);
+                limits.fits(bytes.len().saturating_sub(ListLimits::OVERHEAD), count.saturating_sub(1), 0)
+            }
+            // What lies on its own because DEBUG says so would fit a packed node.
+            Form::Large(row) => row.is_set_apart() && row.would_fit(limits),
+        }
+    }
+
     /// The nodes, as a dump has them.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = Chunk<'_>> {
         let (small, (front, back)) = match self.body.form() {
@@ -523,6 +536,26 @@ impl Row {
 
     /// As `before`, for the node at an end.
     #[inline]
+    /// True when elements lie on their own though they are not large.
+    fn is_set_apart(&self) -> bool {
+        self.nodes
+            .iter()
+            .take(2)
+            .any(|node| node.plain().is_some_and(|text| text.len() < ListLimits::PLAIN_BYTES_USUAL))
+    }
+
+    /// True when one packed node of these limits could hold all elements.
+    fn would_fit(&self, limits: &ListLimits) -> bool {
+        let mut len = 0;
+        for node in &self.nodes {
+            len += node.plain().map_or_else(|| node.listpack_len(), |text| text.len() + 2);
+            if !limits.fits(len.saturating_sub(ListLimits::OVERHEAD), self.len - 1, 0) {
+                return false;
+            }
+        }
+        true
+    }
+
     fn before_end(&mut self, end: End) {
         if self.watch.0.is_some() {
             self.before(if end == End::Front { 0 } else { self.nodes.len().wrapping_sub(1) });

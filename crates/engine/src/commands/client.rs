@@ -9,6 +9,7 @@ use crate::slow::wire_len;
 use crate::table::{Command, Table};
 use crate::tracking::Tracking;
 use crate::watch::Watch;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base::Time;
@@ -92,6 +93,36 @@ static CLIENT: &[Command] = &[
             ..Spec::USUAL
         },
         run: client_setinfo,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "capa",
+            summary: "Tells what the client can do: follow redirects.",
+            since: "8.0.0",
+            group: Group::Connection,
+            syntax: "capability [capability ...]",
+            arity: Arity::AtLeast(3),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_capa,
+        subcommands: &[],
+    },
+    Command {
+        spec: Spec {
+            name: "import-source",
+            summary: "Says whether the connection brings data while the server is in import mode.",
+            since: "8.1.0",
+            group: Group::Connection,
+            syntax: "<ON | OFF>",
+            arity: Arity::Exactly(3),
+            flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE),
+            acl: Acl::CONNECTION,
+            ..Spec::USUAL
+        },
+        run: client_import_source,
         subcommands: &[],
     },
     Command {
@@ -298,6 +329,8 @@ struct Line<'a> {
     now: Time,
     /// The request that runs, of its connection alone.
     request: Option<Args<'a>>,
+    /// The fields stand in Valkey's order.
+    is_valkey: bool,
 }
 
 impl Line<'_> {
@@ -315,7 +348,8 @@ impl Line<'_> {
         // What is read lies in buffers of a pool: shown is what a connection has had of them of late.
         let is_recent = since(session.active) < READ_OF_LATE_S;
         let read_bytes = if is_recent { session.read_bytes.saturating_sub(inbox) } else { 0 };
-        let query = self.request.map_or(inbox, wire_len);
+        // Valkey has taken the request out of the buffer before it runs.
+        let query = self.request.filter(|_| !self.is_valkey).map_or(inbox, wire_len);
         let args: usize = self.request.map_or(0, |args| args.iter().map(<[u8]>::len).sum());
         let reply_bytes = self.buffers.map_or(0, |(_, outgoing)| outgoing.bytes.capacity());
         let pending = self.buffers.map_or(0, |(_, outgoing)| outgoing.pending());
@@ -327,12 +361,18 @@ impl Line<'_> {
         });
         let total = size_of::<Connection>() + buffers + session.memory_bytes();
         let (name, library) = (text(&session.name), text(&session.library_name));
+        let capa = format!(" capa={}", if session.follows_redirects { "r" } else { "" });
+        let watch = format!(" watch={}", self.watch.count(session.conn));
+        // Redis has neither: its tools may take the fields by their order.
+        let late = if self.is_valkey { String::new() } else { format!("{capa}{watch}") };
+        let (capa, watch) = if self.is_valkey { (capa, watch) } else { (String::new(), String::new()) };
         let done = writeln!(
             out,
-            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags} db={} sub={channels} \
-             psub={patterns} ssub={shards} multi={multi} qbuf={query} qbuf-free={read_bytes} argv-mem={args} \
+            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags}{capa} db={} sub={channels} \
+             psub={patterns} ssub={shards} multi={multi}{watch} qbuf={query} qbuf-free={read_bytes} argv-mem={args} \
              multi-mem={multi_memory} rbs={reply_bytes} rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
-             user=default redir={} resp={} lib-name={library} lib-ver={}",
+             user=default redir={} resp={} lib-name={library} lib-ver={}{late} \
+             tot-net-in={} tot-net-out={} tot-cmds={}",
             session.id,
             session.peer.remote,
             session.peer.local,
@@ -344,6 +384,10 @@ impl Line<'_> {
             tracking::redirect_id(session.tracking.as_deref()),
             if session.resp3 { 3 } else { 2 },
             text(&session.library_version),
+            session.input_bytes,
+            session.output_bytes,
+            // One that waits is not over; nor is the one that asks.
+            session.requests - u64::from(session.is_blocked),
         );
         done.expect("a string takes all text");
     }
@@ -369,6 +413,7 @@ pub fn flags_of(session: &Session, watch: &Watch) -> String {
         (session.is_readonly, 'r'),
         (session.no_evict, 'e'),
         (session.no_touch, 'T'),
+        (session.is_import_source, 'I'),
     ];
     let flags: String = letters.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| *letter).collect();
     if flags.is_empty() { "N".to_string() } else { flags }
@@ -384,9 +429,11 @@ fn lines(call: &Call<'_>, wanted: impl Fn(&Session) -> bool) -> String {
         watch,
         now,
         request: None,
+        is_valkey: call.core.settings.is_valkey,
     });
     let request = Some(call.args);
-    let own = Line { session: call.session, buffers: None, table, watch, now, request };
+    let is_valkey = call.core.settings.is_valkey;
+    let own = Line { session: call.session, buffers: None, table, watch, now, request, is_valkey };
     let mut lines: Vec<Line<'_>> =
         others.chain([own]).filter(|line| !line.session.is_stream && wanted(line.session)).collect();
     lines.sort_by_key(|line| line.session.id);
@@ -397,8 +444,32 @@ fn lines(call: &Call<'_>, wanted: impl Fn(&Session) -> bool) -> String {
     out
 }
 
+fn client_capa(call: &mut Call<'_>) -> Result<(), Refusal> {
+    // What is not known is none of this server's business.
+    call.session.follows_redirects |=
+        call.args.from(2).iter().any(|word| word.eq_ignore_ascii_case(b"redirect"));
+    call.session.settle();
+    call.reply.ok();
+    Ok(())
+}
+
+fn client_import_source(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let is_on = call.args.at(2).eq_ignore_ascii_case(b"on");
+    if !is_on && !call.args.at(2).eq_ignore_ascii_case(b"off") {
+        return Err(Refusal::Syntax);
+    }
+    if is_on && !call.core.settings.is_importing {
+        return Err(Refusal::Text("ERR Server is not in import mode"));
+    }
+    call.session.is_import_source = is_on;
+    call.reply.ok();
+    Ok(())
+}
+
 fn client_list(call: &mut Call<'_>) -> Result<(), Refusal> {
-    let filter = Filter::parse(call, call.args.from(2), &Refusal::InvalidClientId)?;
+    let bad_id =
+        if call.core.settings.is_valkey { Refusal::ClientIdNotPositive } else { Refusal::InvalidClientId };
+    let filter = Filter::parse(call, call.args.from(2), &bad_id)?;
     let (own, watch, now) = (call.session.id, &*call.keys.watch, call.now.mono);
     let skips_me = filter.skips_me.unwrap_or(false);
     let list = lines(call, |session| filter.accepts(session, watch, now) && !(skips_me && session.id == own));
@@ -500,10 +571,14 @@ fn client_help(call: &mut Call<'_>) -> Result<(), Refusal> {
         call,
         "CLIENT",
         &[
+            "CAPA <capability> [<capability> ...]",
+            "    Tell what the client can do: REDIRECT.",
             "GETNAME",
             "    Return the name of the connection.",
             "ID",
             "    Return the id of the connection.",
+            "IMPORT-SOURCE (ON|OFF)",
+            "    In import mode: let the connection see keys whose time is over.",
             "INFO",
             "    Describe the connection.",
             "KILL <ip:port>",

@@ -31,8 +31,8 @@ enum Fact<'a> {
     LibraryVersion(&'a [u8]),
     Flags(&'a [u8]),
     Db(u32),
-    /// CLIENT CAPA, which no client has.
-    Capable,
+    /// CLIENT CAPA of all these letters.
+    Capable(&'a [u8]),
     /// Connected for so many seconds at least.
     Age(u64),
     /// Silent for so many seconds at least.
@@ -67,9 +67,13 @@ impl<'a> Filter<'a> {
             };
             let fact = match name {
                 b"id" => {
-                    let id = |text: &[u8]| number::parse_i64(text).and_then(|id| u64::try_from(id).ok());
                     let mut ids = Vec::new();
-                    ids.push(id(value).filter(|id| *id > 0).ok_or_else(|| bad_id.clone())?);
+                    let id = number::parse_i64(value);
+                    if id.is_none() && call.core.settings.is_valkey {
+                        return Err(Refusal::Syntax);
+                    }
+                    let id = id.and_then(|id| u64::try_from(id).ok()).filter(|id| *id > 0);
+                    ids.push(id.ok_or_else(|| bad_id.clone())?);
                     while let Some(number) = args.get(at).and_then(number::parse_i64) {
                         ids.push(
                             u64::try_from(number).ok().filter(|id| *id > 0).ok_or_else(|| bad_id.clone())?,
@@ -90,9 +94,21 @@ impl<'a> Filter<'a> {
                 b"idle" if holds => Fact::Idle(seconds(value, "idle")?),
                 _ => fact(call, name, value)?,
             };
-            filter.facts.push((holds, fact));
+            filter.put(holds, fact);
         }
         Ok(filter)
+    }
+
+    /// Adds a filter. Ids add up; of everything else the last one counts.
+    fn put(&mut self, holds: bool, fact: Fact<'a>) {
+        let is_same = |other: &&mut (bool, Fact<'a>)| {
+            other.0 == holds && core::mem::discriminant(&other.1) == core::mem::discriminant(&fact)
+        };
+        match (self.facts.iter_mut().find(is_same), fact) {
+            (Some((_, Fact::Ids(ids))), Fact::Ids(more)) => ids.extend(more),
+            (Some((_, other)), fact) => *other = fact,
+            (None, fact) => self.facts.push((holds, fact)),
+        }
     }
 
     /// The address that the link to the primary must have (none: any), where the filters can accept it at all. It has no
@@ -142,7 +158,7 @@ fn fact<'a>(call: &Call<'_>, name: &[u8], value: &'a [u8]) -> Result<Fact<'a>, R
         b"lib-ver" => Fact::LibraryVersion(value),
         b"flags" if value.iter().all(|letter| FLAGS.contains(letter)) => Fact::Flags(value),
         b"flags" => return Err(unknown("flags")),
-        b"capa" if value.iter().all(|letter| *letter == b'r') => Fact::Capable,
+        b"capa" if value.iter().all(|letter| *letter == b'r') => Fact::Capable(value),
         b"capa" => return Err(unknown("capa")),
         b"db" => {
             let db =
@@ -178,7 +194,7 @@ impl Fact<'_> {
                 letters.iter().all(|letter| flags.as_bytes().contains(letter))
             }
             Fact::Db(db) => session.db == *db,
-            Fact::Capable => false,
+            Fact::Capable(letters) => letters.is_empty() || session.follows_redirects,
             Fact::Age(seconds) => now.since(session.created).as_seconds() >= *seconds,
             Fact::Idle(seconds) => now.since(session.active).as_seconds() >= *seconds,
         }

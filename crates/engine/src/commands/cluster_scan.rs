@@ -12,7 +12,7 @@
 use super::cluster::check_enabled;
 use super::keys::{Listed, list_keys};
 use crate::call::Call;
-use crate::commands::{ScanOptions, text};
+use crate::commands::ScanOptions;
 use crate::routes::MYSELF;
 use crate::table::Command;
 use alloc::format;
@@ -101,14 +101,7 @@ fn checked<'a>(words: &[&'a [u8]]) -> Result<ScanOptions<'a>, Refusal> {
         checked(&words[..words.len() - 1])?;
         return Err(Refusal::Text("ERR NOVALUES option can only be used in HSCAN"));
     }
-    let options = ScanOptions::of(words, true)?;
-    let is_known = |kind: &&[u8]| {
-        [&b"string"[..], b"list", b"set", b"zset", b"hash", b"stream"].contains(&&*kind.to_ascii_lowercase())
-    };
-    match options.kind.filter(|kind| !is_known(kind)) {
-        Some(kind) => Err(Refusal::Owned(format!("ERR unknown type name '{}'", text(kind)).into())),
-        None => Ok(options),
-    }
+    ScanOptions::of(words, true)?.check_kind()
 }
 
 /// The cursor with which a slot begins, at whichever node it is.

@@ -201,7 +201,12 @@ fn describe(call: &mut Call<'_>, index: RowIndex) {
         describe_keys(reply, keys);
     }
     let subcommands = row.subcommands.clone();
-    reply.set(subcommands.len());
+    if subcommands.is_empty() && !call.core.settings.is_valkey {
+        // Redis names the type of its other lists here, and of this one an array where it has members.
+        reply.set(0);
+    } else {
+        reply.array(subcommands.len());
+    }
     for subcommand in subcommands {
         describe(call, subcommand);
     }

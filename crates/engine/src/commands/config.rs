@@ -158,7 +158,8 @@ fn config_rewrite(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn config_resetstat(call: &mut Call<'_>) -> Result<(), Refusal> {
-    call.core.stats.reset();
+    let traffic = call.out.traffic;
+    call.core.stats.reset(traffic);
     call.core.stats.freed_before = call.keys.shared.keyspace.garbage().freed;
     call.core.peak_bytes = call.keys.shared.keyspace.used_bytes();
     call.ask(Question::ResetStats)?;

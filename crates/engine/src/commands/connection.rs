@@ -6,6 +6,8 @@ use crate::session::Replies;
 use crate::table::Command;
 use base::number;
 use spec::command::{Acl, Arity, Flags, Group};
+use spec::directive::id;
+use spec::info::VALKEY_VERSION;
 use spec::{Refusal, Spec};
 
 pub static COMMANDS: &[Command] = &[
@@ -269,11 +271,14 @@ fn introduce(call: &mut Call<'_>) {
     let role = if shared.standing.is_replica { "replica" } else { "master" };
     let (version, id) = (if call.session.resp3 { 3 } else { 2 }, call.session.id as i64);
     let reply = &mut call.reply;
-    reply.map(7);
+    let zone = shared.config.text(id::AVAILABILITY_ZONE);
+    reply.map(7 + usize::from(!zone.is_empty()));
     reply.bulk(b"server");
-    reply.bulk(b"redis");
+    let is_valkey = call.core.settings.is_valkey;
+    let (name, version_text) = if is_valkey { ("valkey", VALKEY_VERSION) } else { ("redis", REDIS_VERSION) };
+    reply.bulk(name.as_bytes());
     reply.bulk(b"version");
-    reply.bulk(REDIS_VERSION.as_bytes());
+    reply.bulk(version_text.as_bytes());
     reply.bulk(b"proto");
     reply.integer(version);
     reply.bulk(b"id");
@@ -284,6 +289,10 @@ fn introduce(call: &mut Call<'_>) {
     reply.bulk(role.as_bytes());
     reply.bulk(b"modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone);
+    }
 }
 
 fn ping(call: &mut Call<'_>) -> Result<(), Refusal> {
@@ -348,6 +357,8 @@ fn reset(call: &mut Call<'_>) -> Result<(), Refusal> {
     session.is_authenticated = call.core.settings.password.is_empty();
     session.is_asking = false;
     session.is_readonly = false;
+    session.follows_redirects = false;
+    session.is_import_source = false;
     session.no_evict = false;
     session.no_touch = false;
     session.replies = Replies::On;
@@ -366,11 +377,19 @@ fn time(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 fn readonly(call: &mut Call<'_>) -> Result<(), Refusal> {
-    cluster_flag(call, |call| call.session.is_readonly = true)
+    set_readonly(call, true)
 }
 
 fn readwrite(call: &mut Call<'_>) -> Result<(), Refusal> {
-    cluster_flag(call, |call| call.session.is_readonly = false)
+    set_readonly(call, false)
+}
+
+/// Outside of a cluster it matters to clients that follow redirects alone.
+fn set_readonly(call: &mut Call<'_>, is_readonly: bool) -> Result<(), Refusal> {
+    call.session.is_readonly = is_readonly;
+    call.session.settle();
+    call.reply.ok();
+    Ok(())
 }
 
 fn asking(call: &mut Call<'_>) -> Result<(), Refusal> {

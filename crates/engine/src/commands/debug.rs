@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::call::{Call, Flow};
-use crate::commands::{help, inspect};
+use crate::commands::{help, inspect, keys};
 use crate::keys::Place;
 use crate::table::Command;
 use crate::{Question, digest};
@@ -301,7 +301,8 @@ fn debug_object(call: &mut Call<'_>) -> Result<(), Refusal> {
     let mut body = Vec::new();
     codec::body(&mut body, entry.value(), Packing::Plain);
     let serialized = body.len();
-    let (clock, encoding) = (entry.clock(), entry.encoding().name());
+    let (is_valkey, limits) = (call.core.settings.is_valkey, &call.core.settings.limits.list);
+    let (clock, encoding) = (entry.clock(), keys::encoding_name(&entry, is_valkey, limits));
     let idle = access::idle_seconds(clock, now_ms);
     let mut text = String::new();
     write!(

@@ -145,12 +145,11 @@ fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
         true => ttl as u64,
         false => now_ms.saturating_add(ttl as u64),
     });
-    // A replica, and the stream of a primary, wait for the primary's own DEL.
-    let waits = call.session.is_stream || call.keys.shared.standing.is_replica;
+    let waits = call.waits_for_end();
     if deadline.is_some_and(|deadline| deadline <= now_ms) && !waits {
         if let Some(entry) = call.keys.taken(key) {
             entry.remove();
-            call.effect(&[b"DEL", key]);
+            call.effect(&[call.keys.shared.feed.ends.replaced, key]);
             call.changed(Class::GENERIC, "del", key);
         }
         call.reply.ok();

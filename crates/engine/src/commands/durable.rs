@@ -62,6 +62,9 @@ fn waitaof(call: &mut Call<'_>) -> Result<(), Refusal> {
         // Nothing waits inside of a transaction: the answer is what is known now.
         (true, _) => Some(Span::ZERO),
         (false, 0) => None,
+        (false, ms) if ms > i64::MAX as u64 - call.now.unix.as_ms() => {
+            return Err(Refusal::TimeoutOutOfRange);
+        }
         (false, ms) => Some(Span::ms(ms)),
     };
     call.ask(Question::WaitAof { here, replicas, offset: call.session.last_write, timeout })

@@ -234,8 +234,7 @@ fn set_deadline(call: &mut Call<'_>, unit_ms: i64, is_relative: bool) -> Result<
         let Some(sum) = at.checked_add_unsigned(now_ms) else { return Err(invalid) };
         at = sum;
     }
-    // A replica, and the stream of a primary, wait for the primary's own DEL.
-    let waits = call.session.is_stream || call.keys.shared.standing.is_replica;
+    let waits = call.waits_for_end();
     let Some(mut entry) = call.keys.taken(key) else {
         call.reply.integer(0);
         return Ok(());
@@ -246,8 +245,7 @@ fn set_deadline(call: &mut Call<'_>, unit_ms: i64, is_relative: bool) -> Result<
     }
     if at <= now_ms as i64 && !waits {
         entry.remove();
-        call.effect(&[b"DEL", key]);
-        call.changed(Class::GENERIC, "del", key);
+        call.ended(key);
         call.reply.integer(1);
         return Ok(());
     }

@@ -209,7 +209,7 @@ fn time_of(call: &Call<'_>, kind: Deadline, text: &[u8]) -> Result<u64, Refusal>
 /// True when a deadline that has passed already removes at once. A replica, and the stream of a primary, wait for the
 /// primary's own HDEL.
 fn removes(call: &Call<'_>, at: u64) -> bool {
-    let waits = call.session.is_stream || call.keys.shared.standing.is_replica;
+    let waits = call.waits_for_end();
     at <= call.keys.now_ms && !waits
 }
 
@@ -498,6 +498,8 @@ fn hsetex(call: &mut Call<'_>) -> Result<(), Refusal> {
     if is_past {
         // What would be set is past already: what was there goes.
         let gone: BTreeSet<&[u8]> = pairs.iter().step_by(2).filter(|field| has(field)).collect();
+        // Those that were not there have come and gone.
+        call.core.stats.expired_fields += (pairs.len() / 2 - gone.len()) as u64;
         set_past(call, key, &Vec::from_iter(gone), exists)?;
         call.reply.integer(1);
         return Ok(());

@@ -1,9 +1,9 @@
 //! What the engine itself knows of the facts that INFO prints.
 
 use crate::call::Call;
-use base::Span;
+use base::{Span, Time};
 use spec::directive::id;
-use spec::info::{CommandStat, Database, ErrorStat, Facts, LatencyStat, Section, Sections};
+use spec::info::{CommandStat, Database, ErrorStat, Facts, LatencyStat, Pause, Section, Sections, Turns};
 
 /// Fills the engine's part of `facts`; what costs a walk is left out unless it is asked for.
 pub fn fill(call: &mut Call<'_>, sections: Sections, facts: &mut Facts) {
@@ -34,6 +34,7 @@ pub fn fill(call: &mut Call<'_>, sections: Sections, facts: &mut Facts) {
 fn server(call: &Call<'_>, facts: &mut Facts) {
     let shared = &call.keys.shared;
     let hz = shared.config.count(id::HZ);
+    facts.server.is_valkey = call.core.settings.is_valkey;
     facts.server.mode = if shared.routes.enabled { "cluster" } else { "standalone" };
     facts.server.tcp_port = u64::from(shared.config.port(id::PORT));
     facts.server.time_us = call.now.unix.as_us();
@@ -41,7 +42,9 @@ fn server(call: &Call<'_>, facts: &mut Facts) {
     (facts.server.hz, facts.server.configured_hz) = (hz, hz);
     facts.cluster.enabled = shared.routes.enabled;
     facts.persistence.loading = shared.standing.loading;
+    facts.server.availability_zone = shared.config.text(id::AVAILABILITY_ZONE).to_vec();
     let host = &call.core.host;
+    facts.cpu.active_main_us = call.out.traffic.turns_us;
     facts.cpu.user_us = host.cpu_user_us;
     facts.cpu.system_us = host.cpu_system_us;
     facts.cpu.user_main_us = host.cpu_user_main_us;
@@ -58,10 +61,32 @@ fn clients(call: &Call<'_>, facts: &mut Facts) {
         others().filter(|other| other.session.is_blocked || other.session.is_held).count() as u64;
     facts.clients.blocking_keys = call.keys.watch.blocking.keys() as u64;
     facts.clients.blocking_keys_on_end = call.keys.watch.blocking.keys_minded() as u64;
+    let subscribed = others().filter(|other| other.session.is_subscribed()).count();
+    facts.clients.subscribed = (subscribed + usize::from(call.session.is_subscribed())) as u64;
+    facts.clients.watching = call.keys.watch.clients() as u64;
+    facts.clients.watched_keys = call.keys.watch.keys() as u64;
+    facts.clients.waits_with_end = call.keys.watch.blocking.with_end() as u64;
+    facts.clients.pause = pause(call);
     let input = others().map(|other| other.inbox.memory_bytes());
     let output = others().map(|other| other.outgoing.pending());
     facts.clients.input_bytes_max = input.max().unwrap_or(0) as u64;
     facts.clients.output_bytes_max = output.max().unwrap_or(0) as u64;
+}
+
+/// What holds clients back: CLIENT PAUSE, or a failover that is under way.
+fn pause(call: &Call<'_>) -> Pause {
+    let left_ms = |until: Time| until.since(call.now.mono).as_ms();
+    match (call.core.pause, call.core.hands_over) {
+        (Some(pause), _) => Pause {
+            reason: "client_pause",
+            actions: if pause.holds_all { "all" } else { "write" },
+            left_ms: left_ms(pause.until),
+        },
+        (None, Some(until)) => {
+            Pause { reason: "failover_in_progress", actions: "write", left_ms: left_ms(until) }
+        }
+        (None, None) => Pause::default(),
+    }
 }
 
 fn memory(call: &Call<'_>, facts: &mut Facts) {
@@ -93,8 +118,27 @@ fn stats(call: &Call<'_>, facts: &mut Facts) {
     stats.connections = core.stats.connections;
     stats.commands = core.stats.requests;
     stats.commands_per_second = core.stats.rate.mean();
-    stats.input_bytes = core.host.input_bytes;
-    stats.output_bytes = core.host.output_bytes;
+    let traffic = call.out.traffic.since(&core.stats.traffic_before);
+    (stats.input_bytes, stats.output_bytes) = (traffic.input_bytes, traffic.output_bytes);
+    (stats.reads, stats.writes) = (traffic.reads, traffic.writes);
+    let rates = &core.stats.rates;
+    stats.input_kbps = rates.input.mean() as f64 / 1_024.0;
+    stats.output_kbps = rates.output.mean() as f64 / 1_024.0;
+    let ticks = core.stats.commands.iter().map(|command| command.ticks).sum::<u64>();
+    stats.turns = Turns {
+        count: traffic.turns,
+        us: traffic.turns_us,
+        requests_us: Span::us(ticks / 1_000).as_us(),
+        cron_us: core.stats.cron_ticks / 1_000,
+        longest_us: traffic.turn_us_max,
+        requests_max: core.stats.requests_max,
+        per_second: rates.turns.mean(),
+        us_of_late: rates.turns_us.mean().checked_div(rates.turns.mean()).unwrap_or(0),
+    };
+    stats.query_disconnections = core.stats.query_disconnections;
+    stats.output_disconnections = core.stats.output_disconnections;
+    stats.expire_us = core.stats.expire_ticks / 1_000;
+    stats.expire_budget_used_up = core.stats.expire_cut_short;
     stats.connections_rejected = core.stats.rejected_connections;
     stats.expired = core.stats.expired;
     stats.expired_fields = core.stats.expired_fields;

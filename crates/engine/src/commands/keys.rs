@@ -419,7 +419,10 @@ fn keys(call: &mut Call<'_>) -> Result<(), Refusal> {
 
 fn scan(call: &mut Call<'_>) -> Result<(), Refusal> {
     let from = cursor(call.args.at(1))?;
-    let options = ScanOptions::parse(call.args.from(2), true)?;
+    let mut options = ScanOptions::parse(call.args.from(2), true)?;
+    if call.core.settings.is_valkey {
+        options = options.check_kind()?;
+    }
     let db = call.keys.db;
     let (next, listed) =
         list_keys(call, &options, |keyspace, count, visit| keyspace.scan(db, from, count, visit));
@@ -568,8 +571,17 @@ fn object_entry<'c>(call: &'c mut Call<'_>) -> Option<EntryRef<'c>> {
     call.keys.peek(call.args.at(2))
 }
 
+/// What OBJECT ENCODING calls the form of a value. Valkey has a name of its own for small lists.
+pub fn encoding_name(entry: &EntryRef<'_>, is_valkey: bool, limits: &data::ListLimits) -> &'static str {
+    match entry.of::<data::List>() {
+        Some(list) if is_valkey && list.is_packed(limits) => "listpack",
+        _ => entry.encoding().name(),
+    }
+}
+
 fn object_encoding(call: &mut Call<'_>) -> Result<(), Refusal> {
-    match object_entry(call).map(|entry| entry.encoding().name()) {
+    let (is_valkey, limits) = (call.core.settings.is_valkey, call.core.settings.limits.list);
+    match object_entry(call).map(|entry| encoding_name(&entry, is_valkey, &limits)) {
         Some(name) => call.reply.bulk(name.as_bytes()),
         None => call.reply.null(),
     }

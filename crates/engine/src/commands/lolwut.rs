@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::number;
 use spec::command::{Arity, Flags, Group};
-use spec::info::REDIS_VERSION;
+use spec::info::{REDIS_VERSION, VALKEY_VERSION};
 use spec::{Refusal, Spec};
 
 pub static COMMANDS: &[Command] = &[Command {
@@ -52,8 +52,11 @@ fn lolwut(call: &mut Call<'_>) -> Result<(), Refusal> {
         let chance = call.core.random.word();
         draw(&mut text, columns, lines, chance);
     }
-    text.push_str("Redis ver. ");
-    text.push_str(REDIS_VERSION);
+    let is_valkey = call.core.settings.is_valkey;
+    let (name, version) = if is_valkey { ("Valkey", VALKEY_VERSION) } else { ("Redis", REDIS_VERSION) };
+    text.push_str(name);
+    text.push_str(" ver. ");
+    text.push_str(version);
     text.push('\n');
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())

@@ -183,10 +183,15 @@ impl<'a> ScanOptions<'a> {
 
     /// Reads the options of HSCAN; true with NOVALUES among them.
     pub fn parse_hash(args: wire::batch::Args<'a>) -> Result<(ScanOptions<'a>, bool), Refusal> {
+        ScanOptions::parse_with(args, b"novalues")
+    }
+
+    /// Reads options; true with `flag` among them.
+    pub fn parse_with(args: wire::batch::Args<'a>, flag: &[u8]) -> Result<(ScanOptions<'a>, bool), Refusal> {
         let (mut pairs, mut no_values) = (Vec::new(), false);
         let mut args = args.iter();
         while let Some(word) = args.next() {
-            if word.eq_ignore_ascii_case(b"novalues") {
+            if word.eq_ignore_ascii_case(flag) {
                 no_values = true;
             } else {
                 pairs.push(word);
@@ -216,6 +221,18 @@ impl<'a> ScanOptions<'a> {
             }
         }
         Ok(options)
+    }
+
+    /// Refuses a TYPE that does not exist.
+    pub fn check_kind(self) -> Result<ScanOptions<'a>, Refusal> {
+        let is_known = |kind: &&[u8]| {
+            [&b"string"[..], b"list", b"set", b"zset", b"hash", b"stream"]
+                .contains(&&*kind.to_ascii_lowercase())
+        };
+        match self.kind.filter(|kind| !is_known(kind)) {
+            Some(kind) => Err(Refusal::UnknownType(text(kind))),
+            None => Ok(self),
+        }
     }
 
     /// True when the pattern, if any, matches.

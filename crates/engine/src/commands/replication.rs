@@ -180,6 +180,9 @@ fn wait(call: &mut Call<'_>) -> Result<(), Refusal> {
         // Nothing waits inside of a transaction: the answer is what is known now.
         (true, _) => Some(Span::ZERO),
         (false, 0) => None,
+        (false, ms) if ms > i64::MAX as u64 - call.now.unix.as_ms() => {
+            return Err(Refusal::TimeoutOutOfRange);
+        }
         (false, ms) => Some(Span::ms(ms)),
     };
     let replicas = u64::try_from(replicas).unwrap_or(0);

@@ -343,7 +343,7 @@ fn spop_many(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.set(len);
         keys::of::<Set>(&entry.as_ref())?.iter().for_each(|member| say(&mut call.reply, member));
         entry.remove();
-        call.effect(&[b"DEL", key]);
+        call.effect(&[call.keys.shared.feed.ends.replaced, key]);
         call.changed(Class::SET, "spop", key);
         call.notify(Class::GENERIC, "del", key);
         return Ok(());

@@ -397,6 +397,8 @@ fn set_with(call: &mut Call<'_>, key: &[u8], value: &[u8], options: &Options<'_>
         Some((kind, text)) => Some(deadline_of(kind, text, call.keys.now_ms, call.name())?),
         None => None,
     };
+    let waits = call.waits_for_end();
+    let is_over = call.core.settings.is_valkey && !waits && deadline.is_some_and(|at| at <= call.keys.now_ms);
     let place = call.keys.entry(key);
     let is_allowed = options.allow(&place)?;
     if options.get {
@@ -408,6 +410,17 @@ fn set_with(call: &mut Call<'_>, key: &[u8], value: &[u8], options: &Options<'_>
     if !is_allowed {
         if !options.get {
             call.reply.null();
+        }
+        return Ok(());
+    }
+    if is_over {
+        // Redis stores it, for the next one who looks to remove.
+        if let Place::Taken(entry) = place {
+            entry.remove();
+            call.ended(key);
+        }
+        if !options.get {
+            call.reply.ok();
         }
         return Ok(());
     }
@@ -500,6 +513,12 @@ fn getex(call: &mut Call<'_>) -> Result<(), Refusal> {
     let options = Options::parse(call.args.from(2), Form::GetEx)?;
     let (now_ms, is_replica) = (call.keys.now_ms, call.keys.shared.standing.is_replica);
     let name = call.name();
+    if call.core.settings.is_valkey
+        && let Some((kind, text)) = options.deadline
+    {
+        // Valkey refuses it whatever stands at the key.
+        deadline_of(kind, text, now_ms, name)?;
+    }
     let Some(mut entry) = call.keys.taken(key) else {
         call.reply.null();
         return Ok(());
@@ -513,8 +532,7 @@ fn getex(call: &mut Call<'_>) -> Result<(), Refusal> {
     match deadline {
         Some((Deadline::ExAt | Deadline::PxAt, at)) if at <= now_ms && !is_replica => {
             entry.remove();
-            call.effect(&[b"DEL", key]);
-            call.changed(Class::GENERIC, "del", key);
+            call.ended(key);
         }
         Some((_, at)) => {
             entry.set_deadline(Some(at));

@@ -27,7 +27,9 @@ const NEWER: [&str; 12] = [
 ];
 
 /// Commands that Redis 7.2 does not have either.
-const NEW: [&str; 17] = [
+const NEW: [&str; 19] = [
+    "client|capa",
+    "client|import-source",
     "clusterscan",
     "delifeq",
     "delex",

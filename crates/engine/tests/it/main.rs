@@ -6,6 +6,7 @@ mod clients;
 mod cluster;
 mod commands;
 mod databases;
+mod dialect;
 mod dump;
 mod events;
 mod evict;

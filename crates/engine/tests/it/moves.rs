@@ -225,7 +225,7 @@ fn a_key_in_flight_does_not_expire() {
 #[test]
 fn while_writes_are_held_nothing_is_removed() {
     let (mut world, conn) = moving("");
-    world.engine.hold_writes();
+    world.engine.hold_writes(base::Time::NEVER);
     Target(&mut world).reply(conn, &["+OK", "+OK"]);
     assert_eq!((world.read(1), world.fed()), (String::new(), String::new()));
     world.engine.resume_writes();

@@ -10,8 +10,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Reads the file (first argument, unless it begins with a hyphen), then standard input (`-` as the first or the last
-/// argument), then the options: the last value counts.
-pub(super) fn load(args: &[OsString]) -> Result<(Config, Option<PathBuf>), Trouble> {
+/// argument), then the options: the last value counts. The program's name chooses the defaults.
+pub(super) fn load(
+    called_as: &std::ffi::OsStr,
+    args: &[OsString],
+) -> Result<(Config, Option<PathBuf>), Trouble> {
     let (file, rest) = match args.split_first() {
         Some((first, rest)) if !first.as_bytes().starts_with(b"-") => (Some(first), rest),
         _ => (None, args),
@@ -41,7 +44,11 @@ pub(super) fn load(args: &[OsString]) -> Result<(Config, Option<PathBuf>), Troub
         })?;
     }
     let mut world = World { names: CommandNames::default() };
-    let config = Config::load_in(&text, &words, &mut world).map_err(|error| {
+    let defaults = match Path::new(called_as).file_name() {
+        Some(name) if name == "valkey-server" => Config::of_valkey(),
+        _ => Config::new(),
+    };
+    let config = defaults.load_in(&text, &words, &mut world).map_err(|error| {
         if error.is_about_file {
             Trouble::File(error.to_string())
         } else {

@@ -142,7 +142,7 @@ struct Start {
 
 /// From the arguments to the end of the process; nothing has happened to the process when the configuration is bad.
 fn start(called_as: &std::ffi::OsStr, args: &[OsString]) -> Result<u8, Trouble> {
-    let (mut config, file) = load::load(args)?;
+    let (mut config, file) = load::load(called_as, args)?;
     if config.text(id::DIR) == b"./" || config.text(id::DIR).is_empty() {
         let here = std::env::current_dir();
         let here = here.map_err(|error| Trouble::Start(format!("the data directory is gone: {error}")))?;

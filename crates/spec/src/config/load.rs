@@ -85,12 +85,17 @@ impl Config {
     /// The defaults, changed by the lines of `text` (a configuration file, standard input behind it), then by the
     /// arguments of the command line behind the program's and the file's name.
     pub fn load(text: &[u8], args: &[&[u8]], include: &mut Include<'_>) -> Result<Config, LoadError> {
-        Config::load_in(text, args, &mut OnlyIncludes(include))
+        Config::new().load_in(text, args, &mut OnlyIncludes(include))
     }
 
-    /// As [`Config::load`], with all that lines ask of the world.
-    pub fn load_in(text: &[u8], args: &[&[u8]], around: &mut dyn Surroundings) -> Result<Config, LoadError> {
-        let mut config = Config::new();
+    /// As [`Config::load`], from these values on, with all that lines ask of the world.
+    pub fn load_in(
+        self,
+        text: &[u8],
+        args: &[&[u8]],
+        around: &mut dyn Surroundings,
+    ) -> Result<Config, LoadError> {
+        let mut config = self;
         let mut load = Load { config: &mut config, saves_seen: false, users: Vec::new(), around };
         let mut whole = text.to_vec();
         if !args.is_empty() {

@@ -38,9 +38,11 @@ const NO_SANITIZE: &str = "every payload is checked in full";
 const NO_END: &str = "the process never ends because of its disk";
 const NO_DISKLESS: &str = "a primary sends its snapshot without a file";
 const NO_DUAL: &str = "the snapshot and the stream share a connection";
-const NO_EXTENDED: &str = "the program always answers as Redis does";
+const NO_MOVES: &str = "slots move key by key";
 const NO_BATCH: &str = "how far the engine looks ahead is fixed";
 const NO_SLOT_STATS: &str = "keys are always counted, processor time and traffic are not";
+const NO_ASSERTS: &str = "what must hold is always checked";
+const NO_COPIES: &str = "replies are written into buffers of a pool";
 const NO_SCRIPTS: &str = "scripts do not exist yet";
 
 /// Declares the rows together with the constants of their places.
@@ -88,8 +90,8 @@ directives! {
     CLIENT_OUTPUT_BUFFER_LIMIT => Directive::works("client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60").hostile("normal 1 1 1 slave 1 1 1 pubsub 1 1 1");
     PROTO_MAX_BULK_LEN => Directive::works("proto-max-bulk-len", memory(1 << 20, i64::MAX as u64), "536870912").hostile("1mb");
     MAXMEMORY_CLIENTS => Directive::works("maxmemory-clients", Kind::MemoryOrPercent, "0").hostile("1mb");
-    IO_THREADS => Directive::no_effect("io-threads", integer(1, 128), "1", NO_THREADS).at_start();
-    IO_THREADS_DO_READS => Directive::no_effect("io-threads-do-reads", Kind::Bool, "no", NO_THREADS).at_start();
+    IO_THREADS => Directive::no_effect("io-threads", integer(1, 256), "1", NO_THREADS);
+    IO_THREADS_DO_READS => Directive::no_effect("io-threads-do-reads", Kind::Bool, "no", NO_THREADS);
     TRACKING_TABLE_MAX_KEYS => Directive::works("tracking-table-max-keys", integer(0, i64::MAX), "1000000").hostile("1");
     // Access.
     REQUIREPASS => Directive::works("requirepass", Kind::Text, "").secret();
@@ -175,9 +177,9 @@ directives! {
     LFU_LOG_FACTOR => Directive::works("lfu-log-factor", integer(0, INT_MAX), "10");
     LFU_DECAY_TIME => Directive::works("lfu-decay-time", integer(0, INT_MAX), "1");
     REPLICA_IGNORE_MAXMEMORY => Directive::works("replica-ignore-maxmemory", Kind::Bool, "yes").alias("slave-ignore-maxmemory");
-    LAZYFREE_LAZY_EVICTION => Directive::no_effect("lazyfree-lazy-eviction", Kind::Bool, "no", NO_FREE);
-    LAZYFREE_LAZY_EXPIRE => Directive::no_effect("lazyfree-lazy-expire", Kind::Bool, "no", NO_FREE);
-    LAZYFREE_LAZY_SERVER_DEL => Directive::no_effect("lazyfree-lazy-server-del", Kind::Bool, "no", NO_FREE);
+    LAZYFREE_LAZY_EVICTION => Directive::works("lazyfree-lazy-eviction", Kind::Bool, "no");
+    LAZYFREE_LAZY_EXPIRE => Directive::works("lazyfree-lazy-expire", Kind::Bool, "no");
+    LAZYFREE_LAZY_SERVER_DEL => Directive::works("lazyfree-lazy-server-del", Kind::Bool, "no");
     LAZYFREE_LAZY_USER_DEL => Directive::no_effect("lazyfree-lazy-user-del", Kind::Bool, "no", NO_FREE);
     LAZYFREE_LAZY_USER_FLUSH => Directive::no_effect("lazyfree-lazy-user-flush", Kind::Bool, "no", NO_FREE);
     REPLICA_LAZY_FLUSH => Directive::no_effect("replica-lazy-flush", Kind::Bool, "no", NO_FREE).alias("slave-lazy-flush");
@@ -280,18 +282,23 @@ directives! {
     HIDE_USER_DATA_FROM_LOG => Directive::works("hide-user-data-from-log", Kind::Bool, "yes");
     LOG_FORMAT => Directive::not_yet("log-format", Kind::Choice(&["legacy", "logfmt"]), "legacy");
     LOG_TIMESTAMP_FORMAT => Directive::not_yet("log-timestamp-format", Kind::Choice(&["legacy", "iso8601", "milliseconds"]), "legacy");
-    AVAILABILITY_ZONE => Directive::not_yet("availability-zone", Kind::Text, "");
+    AVAILABILITY_ZONE => Directive::works("availability-zone", Kind::Text, "");
     UNIXSOCKETGROUP => Directive::not_yet("unixsocketgroup", Kind::Text, "").at_start().hidden();
     MPTCP => Directive::not_yet("mptcp", Kind::Bool, "no").at_start().hidden();
     REPL_MPTCP => Directive::not_yet("repl-mptcp", Kind::Bool, "no");
-    HASH_SEED => Directive::not_yet("hash-seed", Kind::Text, "").at_start().hidden();
-    IMPORT_MODE => Directive::not_yet("import-mode", Kind::Bool, "no");
+    HASH_SEED => Directive::works("hash-seed", Kind::Text, "").at_start().hidden();
+    ENABLE_DEBUG_ASSERT => Directive::no_effect("enable-debug-assert", Kind::Bool, "no", NO_ASSERTS).at_start().hidden();
+    MIN_IO_THREADS_AVOID_COPY_REPLY => Directive::no_effect("min-io-threads-avoid-copy-reply", integer(0, INT_MAX), "7", NO_COPIES).hidden();
+    MIN_STRING_SIZE_AVOID_COPY_REPLY => Directive::no_effect("min-string-size-avoid-copy-reply", integer(0, INT_MAX), "16384", NO_COPIES).hidden();
+    MIN_STRING_SIZE_AVOID_COPY_REPLY_THREADED => Directive::no_effect("min-string-size-avoid-copy-reply-threaded", integer(0, INT_MAX), "65536", NO_COPIES).hidden();
+    IMPORT_MODE => Directive::works("import-mode", Kind::Bool, "no");
     RDB_VERSION_CHECK => Directive::not_yet("rdb-version-check", Kind::Choice(&["strict", "relaxed"]), "strict");
     DUAL_CHANNEL_REPLICATION_ENABLED => Directive::no_effect("dual-channel-replication-enabled", Kind::Bool, "no", NO_DUAL);
-    EXTENDED_REDIS_COMPATIBILITY => Directive::no_effect("extended-redis-compatibility", Kind::Bool, "no", NO_EXTENDED);
+    EXTENDED_REDIS_COMPATIBILITY => Directive::works("extended-redis-compatibility", Kind::Bool, "yes");
     PREFETCH_BATCH_MAX_SIZE => Directive::no_effect("prefetch-batch-max-size", integer(0, 128), "16", NO_BATCH);
     ACTIVE_DEFRAG_CYCLE_US => Directive::no_effect("active-defrag-cycle-us", integer(0, 100_000), "500", NO_DEFRAG);
     TLS_AUTH_CLIENTS_USER => Directive::no_effect("tls-auth-clients-user", Kind::Choice(&["off", "cn", "uri"]), "off", NO_TLS);
     TLS_AUTO_RELOAD_INTERVAL => Directive::no_effect("tls-auto-reload-interval", integer(0, INT_MAX), "0", NO_TLS);
+    SLOT_MIGRATION_MAX_FAILOVER_REPL_BYTES => Directive::no_effect("slot-migration-max-failover-repl-bytes", integer(-1, i64::MAX), "0", NO_MOVES).hidden();
     CLUSTER_SLOT_STATS_ENABLED => Directive::no_effect("cluster-slot-stats-enabled", Kind::Bool, "no", NO_SLOT_STATS);
 }

@@ -12,7 +12,7 @@ const ORIGINAL: &str = include_str!("../../tests/golden/config-7.0.15.txt");
 const NOT_WORKING: &str = include_str!("../../tests/golden/directives-not-working.txt");
 
 /// Directives that 7.0.15 does not list: newer, or hidden there too.
-const BEYOND_ORIGINAL: [&str; 46] = [
+const BEYOND_ORIGINAL: [&str; 51] = [
     "aof-checksums",
     "cluster-databases",
     "repl-full-syncs-max",
@@ -40,6 +40,11 @@ const BEYOND_ORIGINAL: [&str; 46] = [
     "log-format",
     "log-timestamp-format",
     "availability-zone",
+    "enable-debug-assert",
+    "min-io-threads-avoid-copy-reply",
+    "min-string-size-avoid-copy-reply",
+    "min-string-size-avoid-copy-reply-threaded",
+    "slot-migration-max-failover-repl-bytes",
     "unixsocketgroup",
     "mptcp",
     "repl-mptcp",

@@ -37,6 +37,8 @@ pub struct Facts {
 /// The program and its process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Server {
+    /// It speaks as Valkey does: `extended-redis-compatibility` is off.
+    pub is_valkey: bool,
     /// `standalone`, `cluster` or `sentinel`.
     pub mode: &'static str,
     /// Name, release and machine of the system.
@@ -63,6 +65,8 @@ pub struct Server {
     pub shutdown_in_ms: Option<u64>,
     /// What the process listens on.
     pub listeners: Vec<Listener>,
+    /// `availability-zone`.
+    pub availability_zone: Vec<u8>,
 }
 
 /// Connections.
@@ -86,6 +90,27 @@ pub struct Clients {
     pub blocking_keys_on_end: u64,
     /// Clients that are told of changed keys.
     pub tracking: u64,
+    /// Clients with subscriptions.
+    pub subscribed: u64,
+    /// Clients that watch keys.
+    pub watching: u64,
+    /// Keys that are watched.
+    pub watched_keys: u64,
+    /// Clients whose wait has an end.
+    pub waits_with_end: u64,
+    /// What holds clients back.
+    pub pause: Pause,
+}
+
+/// What holds the requests of clients back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// `client_pause` or `failover_in_progress`; empty when nothing does.
+    pub reason: &'static str,
+    /// `write` or `all`; empty when nothing is held.
+    pub actions: &'static str,
+    /// How long yet, at most.
+    pub left_ms: u64,
 }
 
 /// Memory, in bytes.
@@ -311,6 +336,33 @@ pub struct Stats {
     pub writes: u64,
     /// Wrong passwords.
     pub denied_auth: u64,
+    /// Connections that were closed for an unfinished request that was too large.
+    pub query_disconnections: u64,
+    /// Connections that were closed for their unread output.
+    pub output_disconnections: u64,
+    /// Turns of the loop.
+    pub turns: Turns,
+}
+
+/// Turns of the loop: from what woke it to its rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// How many.
+    pub count: u64,
+    /// Time that they took together, in microseconds.
+    pub us: u64,
+    /// Of that, time that requests took.
+    pub requests_us: u64,
+    /// Of that, time that regular work took: expiry, idle clients, freeing.
+    pub cron_us: u64,
+    /// The longest one.
+    pub longest_us: u64,
+    /// Most requests in one.
+    pub requests_max: u64,
+    /// Turns in a second, of late.
+    pub per_second: u64,
+    /// Time of one, of late, in microseconds.
+    pub us_of_late: u64,
 }
 
 /// Replication.
@@ -353,6 +405,8 @@ pub struct Cpu {
     pub system_main_us: u64,
     /// In the program, by the thread that executes.
     pub user_main_us: u64,
+    /// Time that this thread did not wait for something to happen.
+    pub active_main_us: u64,
 }
 
 /// The cluster.

@@ -1,10 +1,14 @@
 //! The rows of INFO, in the order of the answer.
 
-use super::{Facts, Field, Persistence, PrimaryLink, REDAN_VERSION, REDIS_VERSION, Section, Show, Shown};
+use super::newer::{redis_mode, server_name};
+use super::{
+    Facts, Field, Persistence, PrimaryLink, REDAN_VERSION, REDIS_VERSION, Section, Show, Shown, percent,
+    ratio,
+};
 use alloc::format;
 use alloc::vec::Vec;
 
-const fn row(section: Section, name: &'static str, show: Show) -> Field {
+pub(super) const fn row(section: Section, name: &'static str, show: Show) -> Field {
     Field { section, name, show }
 }
 
@@ -12,12 +16,12 @@ const fn row(section: Section, name: &'static str, show: Show) -> Field {
 pub static FIELDS: &[Field] = &[
     // Server.
     row(Section::Server, "redis_version", Show::Value(|_| Shown::Text(REDIS_VERSION.as_bytes()))),
-    row(Section::Server, "server_name", Show::Value(|_| Shown::Text(b"redan"))),
+    row(Section::Server, "server_name", Show::Value(server_name)),
     row(Section::Server, "redan_version", Show::Value(|_| Shown::Text(REDAN_VERSION.as_bytes()))),
     row(Section::Server, "redis_git_sha1", Show::Value(|_| Shown::Text(b"00000000"))),
     row(Section::Server, "redis_git_dirty", Show::Value(|_| Shown::Text(b"0"))),
     row(Section::Server, "redis_build_id", Show::Value(|_| Shown::Text(b"0"))),
-    row(Section::Server, "redis_mode", Show::Value(|facts| Shown::Text(facts.server.mode.as_bytes()))),
+    row(Section::Server, "redis_mode", Show::Value(redis_mode)),
     row(Section::Server, "os", Show::Value(|facts| Shown::Text(&facts.server.os))),
     row(Section::Server, "arch_bits", Show::Value(|_| Shown::Size(u64::from(usize::BITS)))),
     row(Section::Server, "monotonic_clock", Show::Value(|_| Shown::Text(b"POSIX clock_gettime"))),
@@ -71,7 +75,11 @@ pub static FIELDS: &[Field] = &[
     ),
     row(Section::Clients, "blocked_clients", Show::Value(|facts| Shown::Size(facts.clients.blocked))),
     row(Section::Clients, "tracking_clients", Show::Value(|facts| Shown::Size(facts.clients.tracking))),
-    row(Section::Clients, "clients_in_timeout_table", Show::Value(|_| Shown::Number(0))),
+    row(
+        Section::Clients,
+        "clients_in_timeout_table",
+        Show::Value(|facts| Shown::Size(facts.clients.waits_with_end)),
+    ),
     row(
         Section::Clients,
         "total_blocking_keys",
@@ -704,7 +712,7 @@ fn loading(facts: &Facts, show: for<'a> fn(&'a Persistence) -> Shown<'a>) -> Sho
 }
 
 /// A fact of the link to the primary; absent where this is the primary.
-fn link(facts: &Facts, show: for<'a> fn(&'a PrimaryLink) -> Shown<'a>) -> Shown<'_> {
+pub(super) fn link(facts: &Facts, show: for<'a> fn(&'a PrimaryLink) -> Shown<'a>) -> Shown<'_> {
     facts.replication.primary.as_ref().map_or(Shown::Absent, show)
 }
 
@@ -716,14 +724,6 @@ fn of_aof(facts: &Facts, value: fn(&super::facts::Aof) -> u64) -> Shown<'static>
 
 fn status(failed: bool) -> Shown<'static> {
     Shown::Text(if failed { b"err" } else { b"ok" })
-}
-
-fn percent(part: u64, whole: u64) -> Shown<'static> {
-    Shown::Percent(if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 })
-}
-
-fn ratio(one: u64, other: u64) -> Shown<'static> {
-    Shown::Fixed(if other == 0 { 0.0 } else { one as f64 / other as f64 }, 2)
 }
 
 fn difference(one: u64, other: u64) -> Shown<'static> {
@@ -749,7 +749,7 @@ fn write_replicas(facts: &Facts, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("slave{index}:ip=").as_bytes());
         Shown::Text(&replica.address).write(out);
         let rest = format!(
-            ",port={},state={},offset={},lag={}\r\n",
+            ",port={},state={},offset={},lag={},type=replica\r\n",
             replica.port, replica.state, replica.offset, replica.lag_seconds
         );
         out.extend_from_slice(rest.as_bytes());

@@ -66,6 +66,8 @@ struct Query<'a> {
 struct Reader<'a> {
     args: Args<'a>,
     at: usize,
+    /// Errors have Valkey's words.
+    is_valkey: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -114,16 +116,24 @@ impl<'a> Reader<'a> {
     fn member(&mut self, set: Option<&SortedSet>) -> Result<Option<Point>, Refusal> {
         let member = self.take();
         match set {
-            Some(set) => place(set, member).map(Some).ok_or(NO_MEMBER),
+            Some(set) => place(set, member).map(Some).ok_or_else(|| {
+                let text = || format!("ERR member {} does not exist", crate::commands::text(member));
+                if self.is_valkey { Refusal::Owned(text().into()) } else { NO_MEMBER }
+            }),
             None => Ok(None),
         }
     }
 }
 
 impl<'a> Query<'a> {
-    fn parse(args: Args<'a>, form: Form, set: Option<&SortedSet>) -> Result<Query<'a>, Refusal> {
+    fn parse(
+        args: Args<'a>,
+        form: Form,
+        set: Option<&SortedSet>,
+        is_valkey: bool,
+    ) -> Result<Query<'a>, Refusal> {
         let mut query = Query::default();
-        let mut reader = Reader { args, at: 2 };
+        let mut reader = Reader { args, at: 2, is_valkey };
         match form {
             Form::AroundPoint { .. } => {
                 query.center = Some(reader.point()?);
@@ -149,7 +159,7 @@ impl<'a> Query<'a> {
                 return Err(Refusal::Syntax);
             }
         }
-        query.check(args, form)?;
+        query.check(args, form, is_valkey)?;
         Ok(query)
     }
 
@@ -223,7 +233,7 @@ impl<'a> Query<'a> {
         Ok(true)
     }
 
-    fn check(&self, args: Args<'_>, form: Form) -> Result<(), Refusal> {
+    fn check(&self, args: Args<'_>, form: Form, is_valkey: bool) -> Result<(), Refusal> {
         let refuse = |text: String| Err(Refusal::Owned(text.into()));
         if self.target.is_some() && (self.with_distance || self.with_hash || self.with_point) {
             let name = match form {
@@ -243,7 +253,8 @@ impl<'a> Query<'a> {
                 ));
             }
             if self.shape.is_none() {
-                return refuse(format!("ERR exactly one of BYRADIUS and BYBOX can be specified for {name}"));
+                let shapes = if is_valkey { "BYRADIUS, BYBOX and BYPOLYGON" } else { "BYRADIUS and BYBOX" };
+                return refuse(format!("ERR exactly one of {shapes} can be specified for {name}"));
             }
         }
         if self.takes_any && self.count == 0 { Err(ANY_WITHOUT_COUNT) } else { Ok(()) }
@@ -299,8 +310,9 @@ fn search(call: &mut Call<'_>, form: Form) -> Result<(), Refusal> {
         _ => (args.at(1), "georadiusstore"),
     };
     let growth = growth(call);
+    let is_valkey = call.core.settings.is_valkey;
     let set = read(&mut call.keys, source)?;
-    let query = Query::parse(args, form, set)?;
+    let query = Query::parse(args, form, set, is_valkey)?;
     let (found, unit) = set.map_or((Vec::new(), 1.0), |set| query.run(set));
     if let Some(target) = query.target {
         let mut builder = SortedSetBuilder::new(growth);

@@ -167,15 +167,18 @@ pub(super) fn zscan(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.array(0);
         return Ok(());
     };
-    let options = ScanOptions::parse(args, false)?;
+    let (options, no_scores) = ScanOptions::parse_with(args, b"noscores")?;
     let (mut found, mut count, mut room) = (Vec::new(), 0, [0; 20]);
     let mut list = Reply::new(&mut found, call.reply.is_resp3());
     let next = set.scan(from, options.count, |member, score| {
         if options.matches(member.bytes(&mut room)) {
             say(&mut list, member);
-            // A text in RESP3 too, as in the original.
-            list.bulk(&number::text_17g(score));
-            count += 2;
+            count += 1;
+            if !no_scores {
+                // A text in RESP3 too, as in the original.
+                list.bulk(&number::text_17g(score));
+                count += 1;
+            }
         }
     });
     call.reply.array(2);

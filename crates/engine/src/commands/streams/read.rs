@@ -75,6 +75,14 @@ impl<'a> Options<'a> {
             at += 1;
         };
         if streams.len() % 2 != 0 {
+            if call.core.settings.is_valkey {
+                let mark = if is_group { '>' } else { '$' };
+                let text = format!(
+                    "ERR Unbalanced '{}' list of streams: for each stream key an ID or '{mark}' must be specified.",
+                    call.name()
+                );
+                return Err(Refusal::Owned(text.into()));
+            }
             return Err(Refusal::Text(
                 "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
             ));
@@ -176,7 +184,8 @@ pub fn xreadgroup(call: &mut Call<'_>) -> Result<(), Refusal> {
     let (group, _) = options.group.ok_or(Refusal::Syntax)?;
     let mut from = Vec::new();
     for (key, id) in options.keys.iter().zip(options.ids.iter()) {
-        let is_retried = call.is_retried();
+        // Valkey asks anew as if it were for the first time.
+        let is_retried = call.is_retried() && !call.core.settings.is_valkey;
         let stream = match call.keys.read(key) {
             Some(entry) if !is_retried || entry.kind() == Kind::Stream => Some(keys::of::<Stream>(&entry)?),
             _ if is_retried => {
@@ -244,6 +253,7 @@ fn serve(call: &mut Call<'_>, key: &[u8], options: &Options<'_>, from: Start) ->
     let Some((name, consumer_name)) = options.group else { return Ok(false) };
     let now = now_ms(call);
     let count = options.count.or_else(|| call.is_retried().then_some(AWAITED_COUNT)).unwrap_or(usize::MAX);
+    let (is_valkey, is_retried) = (call.core.settings.is_valkey, call.is_retried());
     let Some(mut entry) = call.keys.taken(key) else { return Ok(false) };
     let known = entry.as_ref();
     let stream = keys::of::<Stream>(&known)?;
@@ -251,6 +261,9 @@ fn serve(call: &mut Call<'_>, key: &[u8], options: &Options<'_>, from: Start) ->
     if let Start::New = from
         && stream.log().last_live_id().is_none_or(|last| last <= group.last_id)
     {
+        if is_valkey && !is_retried {
+            came_in_vain(call, key, name, consumer_name)?;
+        }
         return Ok(false);
     }
     let mut stream = keys::change_in::<Stream>(&mut entry)?;
@@ -274,14 +287,15 @@ fn serve(call: &mut Call<'_>, key: &[u8], options: &Options<'_>, from: Start) ->
                 let id = entry.id();
                 say_entry(&mut call.reply, entry);
                 said += 1;
-                advance(&mut group, log, id);
+                advance(&mut group, log, id, is_valkey);
                 if !options.needs_no_ack {
                     let pending = Pending { id, delivered_ms: now, count: 1, consumer };
                     group.assign(pending);
                     handed_out.told.push(Claimed::new(&group, &pending, &id.to_vec()));
                 }
             }
-            handed_out.went_on = options.needs_no_ack.then_some((group.last_id, group.entries_read));
+            let tells = options.needs_no_ack || (is_valkey && said > 0);
+            handed_out.went_on = tells.then_some((group.last_id, group.entries_read));
         }
     }
     drop(group);
@@ -331,10 +345,30 @@ fn show_again(
     ids.len()
 }
 
-/// The group was given an entry.
-fn advance(group: &mut Group, log: &Log, id: StreamId) {
+/// A consumer found nothing. In Redis 7.2 and Valkey it has been seen all the same, or comes into being.
+fn came_in_vain(call: &mut Call<'_>, key: &[u8], name: &[u8], consumer: &[u8]) -> Result<(), Refusal> {
+    let now = now_ms(call);
+    let Some(mut entry) = call.keys.taken(key) else { return Ok(()) };
+    let mut stream = keys::change_in::<Stream>(&mut entry)?;
+    let Some(mut group) = stream.split().1.group_mut(name) else { return Ok(()) };
+    let known = group.consumer(consumer);
+    if let Some(number) = known.or_else(|| group.create_consumer(consumer, now)) {
+        group.saw(number, now, None);
+    }
+    drop(group);
+    drop(stream);
+    if known.is_none() {
+        consumer_came(call, key);
+        call.effect(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer]);
+    }
+    Ok(())
+}
+
+/// The group was given an entry. In Valkey what was removed between the one before and this one counts as well.
+fn advance(group: &mut Group, log: &Log, id: StreamId, is_valkey: bool) {
+    let from = if is_valkey { group.last_id } else { id };
     match &mut group.entries_read {
-        Some(read) if !log.has_tombstone_from(id) => *read = read.wrapping_add(1),
+        Some(read) if !log.has_tombstone_from(from) => *read = read.wrapping_add(1),
         read if log.entries_added() > 0 => *read = log.count_up_to(id),
         _ => {}
     }

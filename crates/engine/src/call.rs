@@ -16,7 +16,7 @@ use crate::watch::Watch;
 use crate::{Answer, Asked, Outside, Question, Shared};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use base::{Now, Random, Time};
+use base::{Now, Random, Span, Time};
 use data::KeyHash;
 use machine::{ConnId, HostFacts, Outbox};
 use spec::command::Access;
@@ -42,6 +42,8 @@ pub struct Core {
     pub expires_actively: bool,
     /// No regular work is done (DEBUG PAUSE-CRON).
     pub is_cron_paused: bool,
+    /// DEBUG AOF-FLUSH-SLEEP: so long the process stands still before it writes to the append-only file.
+    pub aof_flush_sleep: Span,
     /// What RESTORE looks at of a payload's footer (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub payload_footer: wire::rdb::payload::Footer,
     /// When the engine started.

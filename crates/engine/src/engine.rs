@@ -136,6 +136,7 @@ impl Engine {
                 settings,
                 expires_actively: true,
                 is_cron_paused: false,
+                aof_flush_sleep: Span::ZERO,
                 payload_footer: wire::rdb::payload::Footer::Whole,
                 started: now,
                 host: HostFacts::default(),
@@ -456,6 +457,11 @@ impl Engine {
     /// DEBUG PAUSE-CRON.
     pub fn is_cron_paused(&self) -> bool {
         self.core.is_cron_paused
+    }
+
+    /// So long the process stands still before it writes to the append-only file (DEBUG AOF-FLUSH-SLEEP).
+    pub fn aof_flush_sleep(&self) -> Span {
+        self.core.aof_flush_sleep
     }
 
     /// Regular work: a slice of active expiry (when this node leads), idle clients, freed memory, output limits

@@ -214,7 +214,11 @@ impl Machine for Node {
         let requests = self.engine.requests();
         let ran = requests.saturating_sub(core::mem::replace(&mut self.requests, requests));
         self.engine.note_turn(ran);
+        let sleep = self.engine.aof_flush_sleep();
         self.with_turn(now, out, |journal, turn| {
+            if sleep > Span::ZERO && journal.has_unwritten() {
+                turn.out.put(Output::Stall(sleep));
+            }
             journal.note_selected(selected);
             journal.note_requests(ran);
             journal.seal(turn);

@@ -56,6 +56,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
             call.core.payload_footer = if skips { Footer::Version } else { Footer::Whole };
             call.reply.ok();
         }
+        (b"aof-flush-sleep", 3) => debug_aof_flush_sleep(call),
         (b"pause-cron", 3) => {
             call.core.is_cron_paused = number::parse_i64(call.args.at(2)).is_some_and(|value| value != 0);
             call.reply.ok();
@@ -98,6 +99,8 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
 }
 
 const HELP: &[&str] = &[
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Stand still for so long before each write to the append-only file.",
     "CHANGE-REPL-ID",
     "    Begin a new replication history: no replica can resume the old one.",
     "ASSERT",
@@ -290,6 +293,14 @@ fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {
     call.flow = crate::call::Flow::Yield;
     call.reply.ok();
     Ok(())
+}
+
+fn debug_aof_flush_sleep(call: &mut Call<'_>) {
+    /// One minute: a longer sleep is a slip of the hand.
+    const SLEEP_US_MAX: i64 = 60_000_000;
+    let sleep_us = number::parse_i64(call.args.at(2)).unwrap_or(0).clamp(0, SLEEP_US_MAX);
+    call.core.aof_flush_sleep = Span::us(sleep_us.unsigned_abs());
+    call.reply.ok();
 }
 
 fn debug_object(call: &mut Call<'_>) -> Result<(), Refusal> {

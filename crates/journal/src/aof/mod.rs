@@ -330,6 +330,11 @@ impl Aof {
         }
     }
 
+    /// Something has gathered for the last increment.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.writer.as_ref().is_some_and(Writer::has_gathered)
+    }
+
     fn needs_manifest(&self) -> bool {
         let is_wanted = matches!(self.state, State::Wanted { .. }) || self.rewrite.is_wished();
         is_wanted && self.manifest.is_none() && self.reading.is_none()

@@ -511,6 +511,11 @@ impl Writer {
         (self.buffer.len() + self.flying_bytes()) as u64
     }
 
+    /// Bytes wait for their group to leave.
+    pub(crate) fn has_gathered(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
     /// A sync beside is under way.
     pub(crate) fn is_syncing(&self) -> bool {
         self.beside.is_some()

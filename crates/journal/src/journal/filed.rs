@@ -19,6 +19,11 @@ impl Journal {
         self.opening.is_some()
     }
 
+    /// Something waits to be written to the append-only file.
+    pub fn has_unwritten(&self) -> bool {
+        self.aof.has_unwritten()
+    }
+
     /// Why the append-only file can not take writes at present: they are to be refused.
     pub fn aof_failure(&self) -> Option<&str> {
         self.aof.failure().filter(|_| self.follow.is_none())

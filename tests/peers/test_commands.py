@@ -49,10 +49,9 @@ INTENDED = [
     (rb"(?i)CONFIG SET (loglevel|maxmemory-samples) .*", rb"-ERR CONFIG SET failed .*", "as 7.2: 'nothing', at most 64"),
     (rb"(?i)CONFIG SET port .*", rb".*can't set immutable config\r\n", "a node keeps its port"),
     (rb"(?i)CONFIG SET .*", rb".*redan does not support .*", "the state of the directive is 'not yet': its refusal says so"),
-    (rb"(?i)CONFIG SET activedefrag yes", rb"\+OK\r\n", "kept, without effect"),
 ]
 # Directives whose refusal above makes the following CONFIG GET differ.
-REFUSED = (rb"appendonly|activedefrag|cluster-announce-hostname|cluster-announce-tls-port|cluster-link-sendbuf-limit|"
+REFUSED = (rb"appendonly|cluster-announce-hostname|cluster-announce-tls-port|cluster-link-sendbuf-limit|"
            rb"latency-monitor-threshold|maxmemory|maxmemory-clients|min-(replicas|slaves)-to-write|"
            rb"repl-disable-tcp-nodelay|notify-keyspace-events|maxmemory-samples")
 INTENDED.append((rb"(?i)CONFIG GET (%s)" % REFUSED, rb".*", "it was not set, as above"))

@@ -1,5 +1,6 @@
 //! Hashes: a listpack as it is, or pairs.
 
+use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
 use data::{FieldDeadline, Growth, Hash, HashKey, HashLimits, StrRef, Value};
@@ -42,9 +43,16 @@ pub(crate) fn field(
     }
 }
 
+fn flaw(unfit: Unfit) -> Flaw {
+    match unfit {
+        Unfit::Malformed => "the listpack of a hash is damaged",
+        Unfit::Repeated => "a hash listpack with dup elements",
+    }
+}
+
 pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: HashLimits) -> Result<Value, Flaw> {
     let hash = Hash::from_listpack(key, bytes, limits);
-    hash.map(Value::from).map_err(|_| "the listpack of a hash is damaged")
+    hash.map(Value::from).map_err(flaw)
 }
 
 pub(crate) fn of_pairs(pairs: &Pairs, key: HashKey, limits: HashLimits) -> Result<Value, Flaw> {

@@ -1,5 +1,6 @@
 //! Sets: an intset as it is, or member by member. A listpack of members is only for versions above the one that is written.
 
+use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
 use data::{Growth, HashKey, Set, SetLimits, StrRef, Value};
@@ -28,8 +29,15 @@ pub(crate) fn of_intset(bytes: Vec<u8>, key: HashKey, limits: SetLimits) -> Resu
     Set::from_intset(key, bytes, limits).map(Value::from).map_err(|_| "the intset of a set is damaged")
 }
 
+fn flaw(unfit: Unfit) -> Flaw {
+    match unfit {
+        Unfit::Malformed => "the listpack of a set is damaged",
+        Unfit::Repeated => "a set listpack with dup elements",
+    }
+}
+
 pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: SetLimits) -> Result<Value, Flaw> {
-    Set::from_listpack(key, bytes, limits).map(Value::from).map_err(|_| "the listpack of a set is damaged")
+    Set::from_listpack(key, bytes, limits).map(Value::from).map_err(flaw)
 }
 
 pub(crate) fn of_members(members: &Texts, key: HashKey, limits: SetLimits) -> Result<Value, Flaw> {

@@ -1,5 +1,6 @@
 //! Sorted sets: a listpack as it is, or members with scores of eight bytes.
 
+use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
 use base::number;
@@ -29,9 +30,16 @@ pub(crate) fn scored(out: &mut Vec<u8>, member: &[u8], score: f64, packing: Pack
     out.extend_from_slice(&score.to_le_bytes());
 }
 
+fn flaw(unfit: Unfit) -> Flaw {
+    match unfit {
+        Unfit::Malformed => "the listpack of a sorted set is damaged",
+        Unfit::Repeated => "a sorted set listpack with dup elements",
+    }
+}
+
 pub(crate) fn of_listpack(bytes: Vec<u8>, key: HashKey, limits: SortedSetLimits) -> Result<Value, Flaw> {
     let set = SortedSet::from_listpack(bytes, Growth { key, limits });
-    set.map(Value::from).map_err(|_| "the listpack of a sorted set is damaged")
+    set.map(Value::from).map_err(flaw)
 }
 
 pub(crate) fn of_scored(scored: &Scored, key: HashKey, limits: SortedSetLimits) -> Result<Value, Flaw> {

@@ -1,5 +1,6 @@
 //! Streams: nodes as they are, then ids, then groups.
 
+use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
 use data::stream::{ConsumerParts, Group, GroupParts, PendingParts, StreamId, StreamParts};
@@ -86,7 +87,10 @@ pub(crate) fn of_parts(parts: rdb::Stream) -> Result<Value, Flaw> {
         history: (version > StreamVersion::First).then_some(history),
         groups: parts.groups.into_iter().map(group).collect(),
     };
-    Stream::from_parts(parts).map(Value::from).map_err(|_| "a stream is damaged")
+    Stream::from_parts(parts).map(Value::from).map_err(|unfit| match unfit {
+        Unfit::Malformed => "a stream is damaged",
+        Unfit::Repeated => "Duplicate stream consumer detected",
+    })
 }
 
 pub(crate) fn copy(stream: &Stream) -> Value {

@@ -8,7 +8,7 @@ use crate::collection::Collection;
 use crate::entry::{Payload, RawEntry};
 use crate::flat::{Body, Exact, Form, Opened};
 use crate::limits::Growth;
-use crate::listpack::{self, Listpack, Malformed, View};
+use crate::listpack::{self, Listpack, Unfit, View};
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
@@ -129,11 +129,11 @@ impl Hash {
 
     /// A hash from a listpack of fields and values (a dump's): checked, without repeated fields. It becomes a table where
     /// `limits` ask for one. `key` is the keyspace's (`Keyspace::hash_key`).
-    pub fn from_listpack(key: HashKey, bytes: Vec<u8>, limits: HashLimits) -> Result<Hash, Malformed> {
+    pub fn from_listpack(key: HashKey, bytes: Vec<u8>, limits: HashLimits) -> Result<Hash, Unfit> {
         let list = Listpack::from_bytes(bytes)?;
         let count = list.len();
         if count % 2 != 0 {
-            return Err(Malformed);
+            return Err(Unfit::Malformed);
         }
         // Two fields of one hash of 64 bits under a secret key are the same field.
         let fields = list.iter().step_by(2);
@@ -141,7 +141,7 @@ impl Hash {
             fields.map(|field| key.hash(field.bytes(&mut IntText::default()))).collect();
         hashes.sort_unstable();
         if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(Malformed);
+            return Err(Unfit::Repeated);
         }
         let is_small =
             count / 2 <= limits.entries && list.iter().all(|text| text.len() <= limits.value_bytes);

@@ -36,6 +36,21 @@ impl core::fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
+/// Why the parts of a dump are not a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Some bytes are not what they are said to be.
+    Malformed,
+    /// Something that a value has once comes twice: a field, a member, a consumer's name.
+    Repeated,
+}
+
+impl From<Malformed> for Unfit {
+    fn from(Malformed: Malformed) -> Unfit {
+        Unfit::Malformed
+    }
+}
+
 /// The bytes of an empty one.
 const EMPTY: [u8; HEADER + 1] = [HEADER as u8 + 1, 0, 0, 0, 0, 0, END];
 

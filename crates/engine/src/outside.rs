@@ -81,9 +81,14 @@ pub enum Question<'a> {
     Bgsave {
         /// Wait for a running rewrite instead of refusing.
         schedule: bool,
+        /// It begins behind the transaction: that is what the client reads.
+        in_exec: bool,
     },
     /// BGREWRITEAOF.
-    RewriteAof,
+    RewriteAof {
+        /// It begins behind the transaction: that is what the client reads.
+        in_exec: bool,
+    },
     /// DEBUG LOADAOF: as [`Question::Reload`], from the append-only file.
     ReloadAof,
     /// LASTSAVE.
@@ -108,6 +113,15 @@ pub enum Question<'a> {
         extent: spec::config::Extent,
         /// As above.
         may_wait: bool,
+    },
+    /// DEBUG MALLCTL and MALLCTL-STR. The reply comes by [`crate::Engine::unblock`].
+    Allocator {
+        /// Which of the allocator's controls.
+        name: &'a [u8],
+        /// What it becomes.
+        value: Option<&'a [u8]>,
+        /// It is a text.
+        is_text: bool,
     },
     /// CONFIG RESETSTAT: your counters too.
     ResetStats,

@@ -17,6 +17,9 @@ use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Output};
 /// 256 KiB: one read. One is decoded while the next is on its way.
 const READ_BYTES: usize = 256 << 10;
 
+/// What tools look for in the log.
+const TERMINATING: &str = "Terminating server after rdb file reading failure.";
+
 /// 5 s: a long load says so often how far it is.
 const TELL_PERIOD: Span = Span::seconds(5);
 
@@ -143,7 +146,12 @@ impl Boot {
                     None
                 }
                 (None, None) => None,
-                (None, Some(_)) => Some(self.close(Err(self.short_read()), turn)),
+                (None, Some(_)) => {
+                    if !self.is_reload {
+                        turn.out.log(Level::Warning, TERMINATING);
+                    }
+                    Some(self.close(Err(self.short_read()), turn))
+                }
             },
             Ok(Step::Done) => {
                 let mut loaded = self.loader.loaded.clone();
@@ -151,6 +159,12 @@ impl Boot {
                 Some(self.close(Ok(loaded), turn))
             }
             Err(error) => {
+                if !self.is_reload {
+                    let at = self.loader.at();
+                    let text = format!("Internal error in RDB reading offset {at}: {error}");
+                    turn.out.log(Level::Warning, text);
+                    turn.out.log(Level::Warning, TERMINATING);
+                }
                 let text = format!("Fatal error loading the DB {}: {error}. Exiting.", self.path);
                 Some(self.close(Err(text), turn))
             }

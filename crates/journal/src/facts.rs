@@ -134,6 +134,8 @@ pub struct SavingFacts {
     pub current_seconds: i64,
     /// `rdb_saves`.
     pub saves: u64,
+    /// Snapshots that were begun in the background: saves, rewrites, full synchronisations.
+    pub snapshots: u64,
     /// `current_save_keys_processed`.
     pub keys_done: u64,
     /// `current_save_keys_total`: keys when the running snapshot began.

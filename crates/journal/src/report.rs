@@ -36,6 +36,7 @@ impl Journal {
         let facts = self.facts(now);
         fill_persistence(&facts, now, &mut info.persistence);
         let stats = &mut info.stats;
+        stats.background_jobs = facts.saving.snapshots;
         [stats.sync_full, stats.sync_partial_ok, stats.sync_partial_refused] = facts.syncs;
         stats.replication_input_bytes = facts.input_bytes;
         stats.replication_output_bytes = facts.output_bytes;

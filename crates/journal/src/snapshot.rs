@@ -142,6 +142,8 @@ pub(crate) struct Saver {
     last_try: Time,
     last_seconds: i64,
     saves: u64,
+    /// Snapshots that were begun in the background, whatever for.
+    begun: u64,
     base_aborted: bool,
     pub(crate) sharing: Sharing,
 }
@@ -167,6 +169,7 @@ impl Saver {
             last_try: now.mono,
             last_seconds: -1,
             saves: 0,
+            begun: 0,
             base_aborted: false,
             sharing: Sharing::default(),
         }
@@ -317,6 +320,11 @@ impl Saver {
 
     fn begin(&mut self, target: Target, encode: Encode, sum: dump::Sum, turn: &mut Turn<'_>) {
         assert!(self.job.is_none());
+        let is_waited_for = match &target {
+            Target::File(target) => !matches!(target.wish, Wish::Background | Wish::Rewrite),
+            Target::Links { .. } => false,
+        };
+        self.begun += u64::from(!is_waited_for);
         turn.keyspace.snapshot_begin(encode);
         let keys_total = (0..turn.keyspace.databases()).map(|db| turn.keyspace.len(db)).sum();
         self.job = Some(Job {
@@ -575,6 +583,7 @@ impl Saver {
                 .filter(|_| !self.is_base())
                 .map_or(-1, |job| now.mono.since(job.begun.mono).as_seconds() as i64),
             saves: self.saves,
+            snapshots: self.begun,
             keys_done: self.job.as_ref().map_or(0, |job| job.keys_done),
             keys_total: self.job.as_ref().map_or(0, |job| job.keys_total),
             loaded_keys: 0,

@@ -218,4 +218,6 @@ pub struct HostFacts {
     pub memory_total_bytes: u64,
     /// The allocator's own figures: allocated, active, resident, in bytes (zero where unknown).
     pub allocator: [u64; 3],
+    /// The allocator's name and version; empty where unknown.
+    pub allocator_name: &'static str,
 }

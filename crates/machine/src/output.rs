@@ -300,6 +300,20 @@ pub enum HostQuestion {
     ReadConfig,
     /// Replace the configuration file by this content.
     WriteConfig(Vec<u8>),
+    /// A number among the allocator's controls, in decimal digits; it is changed where there is a value.
+    AllocatorNumber {
+        /// Which.
+        name: Vec<u8>,
+        /// What it becomes.
+        value: Option<i64>,
+    },
+    /// A text among the allocator's controls, or (no text) what was done where there is a value.
+    AllocatorText {
+        /// Which.
+        name: Vec<u8>,
+        /// What it becomes; `VOID` where it has no value.
+        value: Option<Vec<u8>>,
+    },
 }
 
 /// How a process ends by its own fault.

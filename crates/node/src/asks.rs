@@ -20,6 +20,7 @@ use base::Now;
 use engine::{Answer, Asked};
 use machine::{ConnId, HostQuestion, HostRefusal, HostSetting, Level, Outbox, Output};
 use spec::config::{Extent, SetError};
+use spec::directive::id;
 use spec::{Config, DirectiveId};
 use wire::reply::Reply;
 
@@ -50,6 +51,16 @@ enum About {
     OldFile(Extent),
     /// The new content is written.
     NewFile,
+    /// A number among the allocator's controls.
+    AllocatorNumber,
+    /// A text among them.
+    AllocatorText,
+}
+
+/// What a client reads where it is more than OK.
+enum Found {
+    Number(i64),
+    Text(Vec<u8>),
 }
 
 impl Asks {
@@ -70,9 +81,17 @@ impl Rest {
     ) -> Answer {
         self.settings_changed = true;
         let config = &asked.shared.config;
-        if changed.contains(&spec::directive::id::PROC_TITLE_TEMPLATE) {
+        if changed.contains(&id::PROC_TITLE_TEMPLATE) {
             let title = settings::title(config, &self.identity.called_as, &self.identity.config_file);
             asked.out.put(Output::Host(HostSetting::Title(title)));
+        }
+        if !may_wait && changed.contains(&id::APPENDONLY) && config.yes(id::APPENDONLY) {
+            // The words of the originals: the rewrite begins behind the transaction.
+            asked.out.log(
+                Level::Warning,
+                "AOF was enabled but there is already another background operation. An AOF background was \
+                 scheduled to start when possible.",
+            );
         }
         let wanted = settings::refusable(config, changed, asked.shared.standing.is_replica);
         if wanted.is_empty() {
@@ -83,6 +102,24 @@ impl Rest {
         let conn = may_wait.then_some(asked.conn);
         self.asks.put(conn, about, HostQuestion::Apply(settings), asked.out);
         if may_wait { Answer::Block } else { Answer::Yield }
+    }
+
+    pub(crate) fn on_allocator(
+        &mut self,
+        asked: &mut Asked<'_>,
+        name: &[u8],
+        value: Option<&[u8]>,
+        is_text: bool,
+    ) {
+        let name = name.into();
+        let (about, question) = if is_text {
+            let value = value.map(Vec::from);
+            (About::AllocatorText, HostQuestion::AllocatorText { name, value })
+        } else {
+            let value = value.and_then(base::number::parse_i64);
+            (About::AllocatorNumber, HostQuestion::AllocatorNumber { name, value })
+        };
+        self.asks.put(Some(asked.conn), about, question, asked.out);
     }
 
     pub(crate) fn on_config_rewrite(
@@ -116,10 +153,22 @@ impl Node {
         out: &mut Outbox,
     ) {
         let Some(Ask { conn, about }) = self.rest.asks.waiting.remove(&ask) else { return };
+        let mut found = None;
         let error = match (about, answer) {
+            (About::AllocatorNumber, Ok(digits)) => {
+                found = Some(Found::Number(base::number::parse_i64(&digits).unwrap_or_default()));
+                None
+            }
+            (About::AllocatorText, Ok(text)) => {
+                found = Some(text).filter(|text| !text.is_empty()).map(Found::Text);
+                None
+            }
+            (About::AllocatorNumber | About::AllocatorText, Err(refusal)) => {
+                Some(format!("ERR {}", refusal.text))
+            }
             (About::Set { asked, .. }, Ok(answer)) => {
-                if asked.contains(&spec::directive::id::DIR) && !answer.is_empty() {
-                    self.engine.shared.config.put_text(spec::directive::id::DIR, &answer);
+                if asked.contains(&id::DIR) && !answer.is_empty() {
+                    self.engine.shared.config.put_text(id::DIR, &answer);
                 }
                 None
             }
@@ -156,9 +205,11 @@ impl Node {
             }
         };
         if let Some(conn) = conn {
-            self.engine.unblock(conn, |reply| match error {
-                None => reply.ok(),
-                Some(text) => reply.error(text),
+            self.engine.unblock(conn, |reply| match (error, found) {
+                (Some(text), _) => reply.error(text),
+                (None, None) => reply.ok(),
+                (None, Some(Found::Number(number))) => reply.integer(number),
+                (None, Some(Found::Text(text))) => reply.bulk(&text),
             });
         }
         self.settle(now, out);

@@ -357,30 +357,28 @@ impl Rest {
         if journal.cut_primary(&mut turn) { self.yielding() } else { Answer::Refused(Refusal::NoSuchClient) }
     }
 
-    fn on_save(
-        &mut self,
-        asked: &Asked<'_>,
-        is_background: bool,
-        schedule: bool,
-        reply: &mut Reply<'_>,
-    ) -> Answer {
-        let conn = (!is_background).then_some(asked.conn);
-        if schedule && !self.journal.schedule_save() {
-            reply.simple("Background saving scheduled");
-            return Answer::Done;
-        }
-        let result = if schedule { Ok(()) } else { self.journal.save(conn) };
-        match (result, is_background) {
-            (Ok(()), true) => {
-                reply.simple("Background saving started");
-                Answer::Done
-            }
-            (Ok(()), false) => Answer::Block,
-            (Err(text), _) => {
+    fn on_save(&mut self, asked: &Asked<'_>, reply: &mut Reply<'_>) -> Answer {
+        match self.journal.save(Some(asked.conn)) {
+            Ok(()) => Answer::Block,
+            Err(text) => {
                 reply.error(text);
                 Answer::Done
             }
         }
+    }
+
+    fn on_bgsave(&mut self, schedule: bool, in_exec: bool, reply: &mut Reply<'_>) -> Answer {
+        let started = match (schedule, in_exec) {
+            (true, false) => Ok(self.journal.schedule_save()),
+            (_, true) => self.journal.save_behind_exec().map(|()| false).map_err(String::from),
+            (false, false) => self.journal.save(None).map(|()| true),
+        };
+        match started {
+            Ok(true) => reply.simple("Background saving started"),
+            Ok(false) => reply.simple("Background saving scheduled"),
+            Err(text) => reply.error(text),
+        }
+        Answer::Done
     }
 
     fn on_shutdown(&mut self, asked: &mut Asked<'_>, wish: Shutdown, reply: &mut Reply<'_>) -> Answer {
@@ -437,8 +435,8 @@ impl Rest {
         Answer::Done
     }
 
-    fn on_rewrite_aof(&mut self, reply: &mut Reply<'_>) -> Answer {
-        match self.journal.rewrite_aof() {
+    fn on_rewrite_aof(&mut self, in_exec: bool, reply: &mut Reply<'_>) -> Answer {
+        match self.journal.rewrite_aof(in_exec) {
             Ok(text) => reply.simple(text),
             Err(text) => reply.error(text),
         }
@@ -461,13 +459,13 @@ impl Outside for Rest {
             Question::Wait { replicas, offset, timeout } => {
                 self.on_wait(asked, replicas, offset, timeout, reply)
             }
-            Question::Save => self.on_save(asked, false, false, reply),
-            Question::Bgsave { schedule } => self.on_save(asked, true, schedule, reply),
+            Question::Save => self.on_save(asked, reply),
+            Question::Bgsave { schedule, in_exec } => self.on_bgsave(schedule, in_exec, reply),
             Question::WaitAof { here, replicas, offset, timeout } => {
                 self.on_wait_aof(asked, (here, replicas), offset, timeout, reply)
             }
             Question::ReloadAof => self.on_reload_aof(asked, reply),
-            Question::RewriteAof => self.on_rewrite_aof(reply),
+            Question::RewriteAof { in_exec } => self.on_rewrite_aof(in_exec, reply),
             Question::Lastsave => {
                 reply.integer(self.journal.last_save().as_seconds() as i64);
                 Answer::Done
@@ -479,6 +477,10 @@ impl Outside for Rest {
             }
             Question::ConfigChanged { changed, before, may_wait } => {
                 self.on_config_changed(asked, changed, before, may_wait)
+            }
+            Question::Allocator { name, value, is_text } => {
+                self.on_allocator(asked, name, value, is_text);
+                Answer::Block
             }
             Question::RewriteConfig { extent, may_wait } => {
                 self.on_config_rewrite(asked, extent, may_wait, reply)

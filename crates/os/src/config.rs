@@ -27,8 +27,8 @@ pub struct HostConfig {
     pub connect_from: Option<IpAddr>,
     /// In which bounds the requests of a new client connection are read.
     pub limits: Limits,
-    /// The allocator's figures for `HostFacts`: allocated, active, resident, in bytes.
-    pub allocator_facts: fn() -> [u64; 3],
+    /// The program's allocator.
+    pub allocator: Allocator,
     /// SIGTERM and SIGINT become `Input::Signal`, SIGHUP and SIGPIPE are ignored. Off in tests, where
     /// several hosts share a process.
     pub handle_signals: bool,
@@ -51,12 +51,36 @@ impl Default for HostConfig {
             tcp_keepalive_seconds: 300,
             connect_from: None,
             limits: Limits::default(),
-            allocator_facts: || [0; 3],
+            allocator: Allocator::default(),
             handle_signals: true,
             config_file: None,
             tells_systemd: false,
             title: None,
         }
+    }
+}
+
+/// What the program tells of its allocator, and what can be asked of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocator {
+    /// Name and version, for `HostFacts`.
+    pub name: &'static str,
+    /// Figures for `HostFacts`: allocated, active, resident, in bytes.
+    pub facts: fn() -> [u64; 3],
+    /// Reads a number among its controls, or writes it and gives the one before.
+    pub number: fn(&[u8], Option<i64>) -> Result<i64, &'static str>,
+    /// Reads a text among its controls, or carries out one that has no value.
+    pub text: AllocatorText,
+}
+
+/// Name and value of a control to what it held.
+pub type AllocatorText = fn(&[u8], Option<&[u8]>) -> Result<&'static [u8], &'static str>;
+
+impl Default for Allocator {
+    /// One that nothing is known of.
+    fn default() -> Allocator {
+        const NO_CONTROL: &str = "No such file or directory";
+        Allocator { name: "", facts: || [0; 3], number: |_, _| Err(NO_CONTROL), text: |_, _| Err(NO_CONTROL) }
     }
 }
 

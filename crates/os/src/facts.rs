@@ -1,5 +1,6 @@
 //! Facts: the figures of the process that only the system knows, for INFO.
 
+use crate::config::Allocator;
 use crate::syscalls;
 use machine::{HostFacts, Traffic};
 use std::fs::File;
@@ -11,11 +12,11 @@ pub(crate) struct Facts {
     statm: Option<File>,
     page_bytes: u64,
     memory_total_bytes: u64,
-    allocator: fn() -> [u64; 3],
+    allocator: Allocator,
 }
 
 impl Facts {
-    pub(crate) fn new(allocator: fn() -> [u64; 3]) -> Facts {
+    pub(crate) fn new(allocator: Allocator) -> Facts {
         Facts {
             // A host without /proc shows no resident set; everything else goes on.
             statm: File::open("/proc/self/statm").ok(),
@@ -23,6 +24,11 @@ impl Facts {
             memory_total_bytes: syscalls::memory_bytes(),
             allocator,
         }
+    }
+
+    /// What can be asked of the allocator.
+    pub(crate) fn allocator(&self) -> &Allocator {
+        &self.allocator
     }
 
     /// The figures now, with what went over sockets so far.
@@ -37,7 +43,8 @@ impl Facts {
             cpu_system_main_us,
             traffic,
             memory_total_bytes: self.memory_total_bytes,
-            allocator: (self.allocator)(),
+            allocator: (self.allocator.facts)(),
+            allocator_name: self.allocator.name,
         }
     }
 

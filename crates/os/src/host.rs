@@ -49,7 +49,7 @@ impl Host {
             sys,
             log: config.log,
             signals: signals.map_err(refused("reading signals"))?,
-            facts: Facts::new(config.allocator_facts),
+            facts: Facts::new(config.allocator),
             disk_mailbox,
             resolved_mailbox,
             connections_max: config.connections_max,

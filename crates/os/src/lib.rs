@@ -42,7 +42,7 @@ mod syscalls;
 mod tests;
 
 pub use clock::{meter, open_files, raise_open_files, seed};
-pub use config::{HostConfig, HostError, ListenAt, ListenerConfig};
+pub use config::{Allocator, HostConfig, HostError, ListenAt, ListenerConfig};
 pub use host::Host;
 pub use listen::bind_addresses;
 pub use log::{LogConfig, LogTarget, Syslog};

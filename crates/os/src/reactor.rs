@@ -81,7 +81,7 @@ pub(crate) struct Reactor {
     pub(crate) gates: Gates,
     pub(crate) log: LogConfig,
     signals: Option<Signals>,
-    facts: Facts,
+    pub(crate) facts: Facts,
     disk_mailbox: Arc<Mailbox<Input>>,
     resolved_mailbox: Arc<Mailbox<Resolved>>,
     /// Connections to read.

@@ -108,7 +108,15 @@ impl Reactor {
     pub(crate) fn answer(&mut self, question: HostQuestion) -> Result<Vec<u8>, HostRefusal> {
         let refused = |error: io::Error| HostRefusal { at: 0, text: plain(&error) };
         let no_file = || io::Error::new(io::ErrorKind::NotFound, "there is no configuration file");
+        let no_control = |text: &str| HostRefusal { at: 0, text: text.into() };
         match question {
+            HostQuestion::AllocatorNumber { name, value } => {
+                let number = (self.facts.allocator().number)(&name, value).map_err(no_control)?;
+                Ok(number.to_string().into_bytes())
+            }
+            HostQuestion::AllocatorText { name, value } => {
+                (self.facts.allocator().text)(&name, value.as_deref()).map(<[u8]>::to_vec).map_err(no_control)
+            }
             HostQuestion::Apply(settings) => self.apply_all(&settings),
             HostQuestion::ReadConfig => {
                 let path = self.service.config_file.as_ref().ok_or_else(no_file).map_err(refused)?;

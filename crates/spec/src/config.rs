@@ -130,14 +130,15 @@ impl Config {
     /// that fails, it puts a clone of before back.
     pub fn set(&mut self, pairs: &[(&[u8], &[u8])], local: bool) -> Result<Vec<DirectiveId>, SetError> {
         let mut named: Vec<(DirectiveId, &'static str)> = Vec::with_capacity(pairs.len());
-        for (name, _) in pairs {
+        for (given, _) in pairs {
             let (id, name) =
-                lookup(name).ok_or_else(|| SetError::Unknown { name: base::text::carried(name) })?;
+                lookup(given).ok_or_else(|| SetError::Unknown { name: base::text::carried(given) })?;
             if let Some(complaint) = self.complaint_about_change(id.row(), local) {
-                return Err(SetError::Failed { name: name.into(), complaint: complaint.into() });
+                return Err(SetError::Failed { name: base::text::carried(given), complaint: complaint.into() });
             }
             if named.iter().any(|(_, other)| *other == name) {
-                return Err(SetError::Failed { name: name.into(), complaint: "duplicate parameter".into() });
+                let complaint = "duplicate parameter".into();
+                return Err(SetError::Failed { name: base::text::carried(given), complaint });
             }
             named.push((id, name));
         }
@@ -200,6 +201,13 @@ impl Config {
         let text = value.text(row.kind);
         if id == id::PROC_TITLE_TEMPLATE && !is_title_template(&text) {
             return Err("template format is invalid or contains unknown variables".into());
+        }
+        // In a file it is kept, as all that has no effect here; who asks for it by a command is told, as where an original was
+        // built with an allocator that can not do it.
+        if id == id::ACTIVEDEFRAG && whence == Whence::Command && text == b"yes" && *self.value(id) != value {
+            return Err("Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
+                        modified Jemalloc like the one shipped by default with the Redis source distribution"
+                .into());
         }
         if row.is_refused(&text) {
             let text = String::from_utf8_lossy(&text).into_owned();

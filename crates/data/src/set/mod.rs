@@ -18,7 +18,7 @@ pub use members::Members;
 use crate::collection::Collection;
 use crate::flat::{Body, Exact, Form as Held, Opened};
 use crate::limits;
-use crate::listpack::{self, Listpack, Malformed};
+use crate::listpack::{self, Listpack, Malformed, Unfit};
 use crate::node::Node;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
@@ -133,7 +133,7 @@ impl Set {
 
     /// A set from a listpack of members (a dump's): checked, without repetitions. It becomes a table where `limits` ask
     /// for one.
-    pub fn from_listpack(key: HashKey, bytes: Vec<u8>, limits: SetLimits) -> Result<Set, Malformed> {
+    pub fn from_listpack(key: HashKey, bytes: Vec<u8>, limits: SetLimits) -> Result<Set, Unfit> {
         let list = Listpack::from_bytes(bytes)?;
         let is_small = list.len() <= limits.listpack_entries
             && list.iter().all(|member| member.len() <= limits.value_bytes);
@@ -142,7 +142,7 @@ impl Set {
         // Members that are equal are one in a table.
         let large = set.to_large(key);
         if large.table.len() != count {
-            return Err(Malformed);
+            return Err(Unfit::Repeated);
         }
         if !is_small {
             set.body = Body::large(large);

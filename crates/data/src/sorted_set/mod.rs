@@ -17,7 +17,7 @@ mod watch;
 use crate::collection::Collection;
 use crate::flat::{Body, Exact, Form, Opened};
 use crate::limits;
-use crate::listpack::{Listpack, Malformed, View};
+use crate::listpack::{Listpack, Unfit, View};
 use crate::table::{HashKey, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
 use crate::watch::{BYTES_MIN, EncodePart, Shape, Walked, Watched};
@@ -140,7 +140,7 @@ impl SortedSet {
 
     /// A set from a listpack of members and scores (a dump's): checked, no member twice. It becomes a large one where the limits
     /// ask for it.
-    pub fn from_listpack(bytes: Vec<u8>, growth: Growth) -> Result<SortedSet, Malformed> {
+    pub fn from_listpack(bytes: Vec<u8>, growth: Growth) -> Result<SortedSet, Unfit> {
         let list = small::checked(bytes, growth.key)?;
         let limits = growth.limits;
         let is_small = list.len() / 2 <= limits.entries

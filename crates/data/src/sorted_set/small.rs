@@ -2,7 +2,7 @@
 //!
 //! A score that is a whole number is an integer there, any other the shortest text that reads back as it.
 
-use crate::listpack::{Listpack, Malformed, View};
+use crate::listpack::{Listpack, Unfit, View};
 use crate::table::HashKey;
 use crate::value::{IntText, StrRef};
 use alloc::vec::Vec;
@@ -92,24 +92,24 @@ fn text_of(score: f64) -> Text {
 }
 
 /// Checks a listpack from outside: pairs, scores that are numbers, no member twice. One that is out of order is put in order.
-pub(super) fn checked(bytes: Vec<u8>, key: HashKey) -> Result<Listpack, Malformed> {
+pub(super) fn checked(bytes: Vec<u8>, key: HashKey) -> Result<Listpack, Unfit> {
     let list = Listpack::from_bytes(bytes)?;
     if !list.len().is_multiple_of(2) {
-        return Err(Malformed);
+        return Err(Unfit::Malformed);
     }
     let is_number = |text| match text {
         StrRef::Int(_) => true,
         StrRef::Bytes(bytes) => parse_f64(bytes).is_some(),
     };
     if !list.iter().skip(1).step_by(2).all(is_number) {
-        return Err(Malformed);
+        return Err(Unfit::Malformed);
     }
     // Two members of one hash of 64 bits under a secret key are the same member.
     let mut hashes: Vec<u64> =
         Pairs::of(list.view()).map(|(member, _)| key.hash(member.bytes(&mut IntText::default()))).collect();
     hashes.sort_unstable();
     if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Malformed);
+        return Err(Unfit::Repeated);
     }
     let mut room = IntText::default();
     let is_sorted = Pairs::of(list.view())

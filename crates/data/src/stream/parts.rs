@@ -1,7 +1,7 @@
 //! Parts: a stream as files have it, taken apart; and put together again, with every part checked.
 
 use super::{Consumer, Groups, Log, Pending, Stream, StreamId};
-use crate::listpack::Malformed;
+use crate::listpack::Unfit;
 use alloc::vec::Vec;
 
 /// A stream, taken apart.
@@ -62,14 +62,14 @@ pub struct ConsumerParts {
 impl Stream {
     /// Puts a stream together. Refused is what no server writes: nodes that are damaged, ids out of order, lengths that
     /// are not true, lists of groups and consumers that do not fit.
-    pub fn from_parts(parts: StreamParts) -> Result<Stream, Malformed> {
+    pub fn from_parts(parts: StreamParts) -> Result<Stream, Unfit> {
         let mut log = Log::default();
         for (id, bytes) in parts.nodes {
             log.push_node(id, bytes)?;
         }
         let is_behind = log.last_live_id().is_some_and(|last| last > parts.last_id);
         if is_behind || log.len != parts.len {
-            return Err(Malformed);
+            return Err(Unfit::Malformed);
         }
         log.last_id = parts.last_id;
         match parts.history {
@@ -96,30 +96,30 @@ impl Stream {
 
 /// Puts in a group whose name comes behind those of all groups before: each step puts something at an end, so that many
 /// groups, consumers and ids take no more than in proportion.
-fn put_group(groups: &mut Groups, parts: GroupParts, entries_read: Option<u64>) -> Result<(), Malformed> {
+fn put_group(groups: &mut Groups, parts: GroupParts, entries_read: Option<u64>) -> Result<(), Unfit> {
     if !parts.pending.is_sorted_by(|one, other| one.id < other.id)
         || !groups.create(&parts.name, parts.last_id, entries_read)
     {
-        return Err(Malformed);
+        return Err(Unfit::Malformed);
     }
     let mut group = groups.group_mut(&parts.name).expect("it was just made");
     let mut owners = alloc::vec![None; parts.pending.len()];
     let mut consumers = parts.consumers;
     consumers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     for consumer in &consumers {
-        let number = group.create_consumer(&consumer.name, consumer.seen_ms).ok_or(Malformed)?;
+        let number = group.create_consumer(&consumer.name, consumer.seen_ms).ok_or(Unfit::Repeated)?;
         let active_ms = consumer.active_ms.unwrap_or(consumer.seen_ms);
         group.saw(number, consumer.seen_ms, Some(active_ms).filter(|active| *active != -1));
         for id in &consumer.pending {
-            let at = parts.pending.binary_search_by_key(id, |pending| pending.id).map_err(|_| Malformed)?;
+            let at = parts.pending.binary_search_by_key(id, |pending| pending.id).map_err(|_| Unfit::Malformed)?;
             if owners[at].replace(number).is_some() {
-                return Err(Malformed);
+                return Err(Unfit::Malformed);
             }
         }
     }
     for (pending, owner) in parts.pending.iter().zip(owners) {
         let PendingParts { id, delivered_ms, count } = *pending;
-        group.assign(Pending { id, delivered_ms, count, consumer: owner.ok_or(Malformed)? });
+        group.assign(Pending { id, delivered_ms, count, consumer: owner.ok_or(Unfit::Malformed)? });
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
         (b"object", 3 | 4) => debug_object(call)?,
         (b"segfault", 2) => call.out.put(Output::Crash(Crash::Segfault)),
         (b"assert", 2) => call.out.put(Output::Crash(Crash::Assertion)),
+        (b"mallctl" | b"mallctl-str", 3..) => return debug_mallctl(call, name == b"mallctl-str"),
         (b"config-rewrite-force-all", 2) => {
             let may_wait = !call.in_exec;
             return call.ask(Question::RewriteConfig { extent: Extent::Everything, may_wait });
@@ -279,6 +280,18 @@ fn debug_protocol(call: &mut Call<'_>) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// What the allocator is asked is answered by the host, and a transaction waits for nobody.
+fn debug_mallctl(call: &mut Call<'_>, is_text: bool) -> Result<(), Refusal> {
+    if call.in_exec {
+        return Err(Refusal::Text("ERR DEBUG MALLCTL is not possible within a transaction"));
+    }
+    let (name, value) = (call.args.at(2), call.args.get(3));
+    if value.is_some_and(|value| !is_text && number::parse_i64(value).is_none()) {
+        return Err(Refusal::NotInteger);
+    }
+    call.ask(Question::Allocator { name, value, is_text })
 }
 
 fn debug_sleep(call: &mut Call<'_>) -> Result<(), Refusal> {

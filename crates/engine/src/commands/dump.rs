@@ -183,7 +183,7 @@ fn payload_of(call: &mut Call<'_>) -> Result<(Value, u32), Refusal> {
         Err(payload::PayloadError::Footer) => {
             return Err(Refusal::Text("ERR DUMP payload version or checksum are wrong"));
         }
-        Err(payload::PayloadError::Data) => "its data make no sense",
+        Err(payload::PayloadError::Data(flaw)) => flaw,
     };
     let (kind, len) = (payload.first().copied().unwrap_or_default(), payload.len());
     let text =

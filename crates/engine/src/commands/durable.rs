@@ -39,7 +39,8 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 fn bgrewriteaof(call: &mut Call<'_>) -> Result<(), Refusal> {
-    call.ask(Question::RewriteAof)
+    let in_exec = call.in_exec;
+    call.ask(Question::RewriteAof { in_exec })
 }
 
 fn waitaof(call: &mut Call<'_>) -> Result<(), Refusal> {

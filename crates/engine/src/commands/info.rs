@@ -104,6 +104,7 @@ fn memory(call: &Call<'_>, facts: &mut Facts) {
     memory.rss_bytes = host.rss_bytes;
     memory.system_bytes = host.memory_total_bytes;
     [memory.allocated_bytes, memory.active_bytes, memory.resident_bytes] = host.allocator;
+    memory.allocator = host.allocator_name;
     memory.limit_bytes = call.keys.shared.config.bytes(id::MAXMEMORY);
     memory.policy = call.keys.shared.config.choice(id::MAXMEMORY_POLICY);
 }

@@ -126,7 +126,8 @@ fn bgsave(call: &mut Call<'_>) -> Result<(), Refusal> {
         Some(word) if call.args.len() == 2 && word.eq_ignore_ascii_case(b"schedule") => true,
         Some(_) => return Err(Refusal::Syntax),
     };
-    call.ask(Question::Bgsave { schedule })
+    let in_exec = call.in_exec;
+    call.ask(Question::Bgsave { schedule, in_exec })
 }
 
 fn lastsave(call: &mut Call<'_>) -> Result<(), Refusal> {

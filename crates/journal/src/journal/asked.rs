@@ -100,6 +100,15 @@ impl Journal {
         is_free
     }
 
+    /// BGSAVE within a transaction: it begins behind that. An error is from its code on.
+    pub fn save_behind_exec(&mut self) -> Result<(), &'static str> {
+        if self.saver.is_running() && !self.saver.is_base() {
+            return Err("ERR Background save already in progress");
+        }
+        self.schedule_save();
+        Ok(())
+    }
+
     /// As a primary: the database that is selected at the end of the stream, if one is. To be said before `seal`.
     pub fn note_selected(&mut self, db: Option<u32>) {
         self.selected = db;

@@ -189,14 +189,15 @@ impl Journal {
         Ok(None)
     }
 
-    /// BGREWRITEAOF: what the client reads. An error is from its code on.
-    pub fn rewrite_aof(&mut self) -> Result<&'static str, &'static str> {
+    /// BGREWRITEAOF: what the client reads. An error is from its code on. Within a transaction it begins behind that.
+    pub fn rewrite_aof(&mut self, in_exec: bool) -> Result<&'static str, &'static str> {
         // One that was asked for in this turn is as good as begun, unless it has to wait its turn.
-        let is_coming = self.aof.is_wished() && !self.saver.is_busy();
+        let waits = in_exec || self.saver.is_busy();
+        let is_coming = self.aof.is_wished() && !waits;
         if is_coming || !self.aof.wish() {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        Ok(if self.saver.is_busy() {
+        Ok(if waits {
             "Background append only file rewriting scheduled"
         } else {
             "Background append only file rewriting started"

@@ -92,7 +92,8 @@ fn help(called_as: &std::ffi::OsStr) -> ExitCode {
 /// In the form that tools parse, with our own name in the build.
 fn version() -> String {
     let own = env!("CARGO_PKG_VERSION");
-    format!("Redis server v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=redan-{own}")
+    let malloc = allocator::name();
+    format!("Redis server v={REDIS_VERSION} sha=00000000:0 malloc={malloc} bits=64 build=redan-{own}")
 }
 
 /// The names of all directives, in lines of a terminal's width.
@@ -334,7 +335,7 @@ impl Start {
                 .saturating_add(OWN_CONNECTIONS),
             tcp_keepalive_seconds: u32::try_from(config.count(id::TCP_KEEPALIVE)).unwrap_or(0),
             limits: limits(config),
-            allocator_facts: allocator::facts,
+            allocator: allocator::allocator(),
             config_file: self.file.clone(),
             tells_systemd: self.tells_systemd,
             title: self.title.clone(),

@@ -262,6 +262,8 @@ pub struct Aof {
 /// Counters since the start (or since CONFIG RESETSTAT).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
+    /// Jobs in the background for which the originals fork.
+    pub background_jobs: u64,
     /// Keys that clients of a writable replica wrote.
     pub own_keys: u64,
     /// Keys that tracking clients have read.

@@ -480,7 +480,7 @@ pub static FIELDS: &[Field] = &[
         Show::Value(|facts| Shown::Size(facts.stats.sharded_channels)),
     ),
     row(Section::Stats, "latest_fork_usec", Show::Value(|_| Shown::Number(0))),
-    row(Section::Stats, "total_forks", Show::Value(|_| Shown::Number(0))),
+    row(Section::Stats, "total_forks", Show::Value(|facts| Shown::Size(facts.stats.background_jobs))),
     row(Section::Stats, "migrate_cached_sockets", Show::Value(|facts| Shown::Size(facts.stats.move_links))),
     row(Section::Stats, "slave_expires_tracked_keys", Show::Value(|facts| Shown::Size(facts.stats.own_keys))),
     row(Section::Stats, "active_defrag_hits", Show::Value(|_| Shown::Number(0))),

@@ -188,7 +188,11 @@ impl RdbError {
                 write!(f, "packed string at byte {at}: {error}; the file is damaged")
             }
             RdbError::BadFlat { key, at, error } => {
-                write!(f, "value of \"{}\" at byte {at} is {error}: the file is damaged", key.escape_ascii())
+                write!(
+                    f,
+                    "value of \"{}\" at byte {at}: integrity check failed, it is {error}: the file is damaged",
+                    key.escape_ascii()
+                )
             }
             RdbError::TooLong { len, at } => {
                 write!(f, "a string at byte {at} is {len} bytes long, more than can be held")

@@ -10,8 +10,10 @@ use core::fmt;
 use base::crc64::crc64;
 
 use super::encoder::{self, Packing};
-use super::{Decoder, Item, VALKEY_VERSION_READ, VERSION_READ_MAX, VERSION_WRITTEN, Value, kind};
+use super::{Decoder, Item, RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, VERSION_WRITTEN, Value, kind};
 
+/// What is said where nothing more is known.
+const NO_SENSE: &str = "its data make no sense";
 /// 10: the version and the checksum.
 const FOOTER_LEN: usize = 10;
 
@@ -20,15 +22,16 @@ const FOOTER_LEN: usize = 10;
 pub enum PayloadError {
     /// It is too short, its version is none that can be read, or its checksum is wrong.
     Footer,
-    /// Its data make no sense, or are of a type that this program can not hold.
-    Data,
+    /// Its data make no sense, or are of a type that this program can not hold: what is wrong with them, where that is
+    /// known.
+    Data(&'static str),
 }
 
 impl fmt::Display for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             PayloadError::Footer => "DUMP payload version or checksum are wrong",
-            PayloadError::Data => "Bad data format",
+            PayloadError::Data(_) => "Bad data format",
         })
     }
 }
@@ -75,18 +78,24 @@ pub fn read(payload: &[u8], looked_at: Footer) -> Result<(Value, u32), PayloadEr
     if !is_known || !is_sound() {
         return Err(PayloadError::Footer);
     }
-    value(body).map(|value| (value, version)).ok_or(PayloadError::Data)
+    decoded(body).map(|value| (value, version)).map_err(PayloadError::Data)
 }
 
 /// The value of a type byte and its data, which must end with it.
 pub fn value(body: &[u8]) -> Option<Value> {
-    let (kind, data) = body.split_first()?;
-    let mut decoder = Decoder::of_value(*kind)?;
+    decoded(body).ok()
+}
+
+/// The value, or what is wrong.
+fn decoded(body: &[u8]) -> Result<Value, &'static str> {
+    let (kind, data) = body.split_first().ok_or(NO_SENSE)?;
+    let mut decoder = Decoder::of_value(*kind).ok_or(NO_SENSE)?;
     decoder.push(data);
     match decoder.next_item() {
-        Ok(Some(Item::Key { value, .. })) if decoder.rest().is_empty() => Some(value),
+        Ok(Some(Item::Key { value, .. })) if decoder.rest().is_empty() => Ok(value),
+        Err(RdbError::BadFlat { error, .. }) => Err(error.what),
         // More is needed, something is left over, or a hash has no fields: none of them is a value.
-        Ok(_) | Err(_) => None,
+        Ok(_) | Err(_) => Err(NO_SENSE),
     }
 }
 
@@ -138,7 +147,7 @@ mod tests {
     fn sound_footers_do_not_hide_bad_data() {
         let bodies: [&[u8]; 6] = [b"", b"\0", b"\0\x05hell", b"\0\x05hello!", b"\x04\0", b"\x63\0"];
         for body in bodies {
-            assert_eq!(read(&sealed(body), Footer::Whole), Err(PayloadError::Data), "{body:?}");
+            assert_eq!(read(&sealed(body), Footer::Whole), Err(PayloadError::Data(NO_SENSE)), "{body:?}");
         }
     }
 

@@ -114,7 +114,7 @@ fn from_elements<'a>(
     }
     members.sort_unstable();
     let is_twice = members.windows(2).any(|pair| pair[0] == pair[1]);
-    if is_twice { Err(flaw("a sorted set with one member twice")) } else { Ok(()) }
+    if is_twice { Err(flaw("a sorted set listpack with dup elements")) } else { Ok(()) }
 }
 
 /// A sorted set out of a listpack, which stays as it is.

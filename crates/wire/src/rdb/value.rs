@@ -153,7 +153,7 @@ impl From<FlatError> for Flaw {
 
 const ODD: FlatError = FlatError { at: 0, what: "a hash with a field without a value" };
 const NO_DEADLINE: FlatError = FlatError { at: 0, what: "a hash with a field whose deadline is no time" };
-const TWICE: FlatError = FlatError { at: 0, what: "a hash with one field twice" };
+const TWICE: FlatError = FlatError { at: 0, what: "a hash listpack with dup elements" };
 
 /// A hash out of a listpack, which stays as it is.
 pub(super) fn from_listpack(blob: Vec<u8>) -> Result<Value, Flaw> {

@@ -114,7 +114,7 @@ pub struct Journal {
     held: held::Held,
     stream_db: u32,
     cron_at: Time,
-    ping_at: Time,
+    pinged_at: Time,
     pings_held: bool,
     /// Without a replica since then.
     alone_since: Time,
@@ -155,7 +155,7 @@ impl Journal {
             held: held::Held::default(),
             stream_db: 0,
             cron_at: now.mono + CRON,
-            ping_at: now.mono,
+            pinged_at: now.mono,
             pings_held: false,
             alone_since: now.mono,
             shutdown: None,
@@ -566,16 +566,21 @@ impl Journal {
         if self.gate.take_ask() && leads {
             self.feed.append(command(&[b"REPLCONF", b"GETACK", b"*"]));
         }
-        // The period may have been changed; and nobody is pinged right after it came.
-        self.ping_at = self.ping_at.min(now + self.settings.ping_period);
         if !leads {
-            self.ping_at = now + self.settings.ping_period;
-        } else if self.ping_at <= now {
-            self.ping_at = now + self.settings.ping_period;
+            // Nobody is pinged right after it came.
+            self.pinged_at = now;
+        } else if self.ping_at() <= now {
+            self.pinged_at = now;
             if !self.pings_held {
                 self.feed.append(command(&[b"PING"]));
             }
         }
+    }
+
+    /// Counted from the last one: a period that was made longer holds at once, one that is left over would end the history
+    /// that replicas have in common when they go over to another primary.
+    fn ping_at(&self) -> Time {
+        self.pinged_at + self.settings.ping_period
     }
 
     fn begin_snapshots(&mut self, turn: &mut Turn<'_>) {
@@ -625,7 +630,7 @@ impl Journal {
         out.wake(self.gate.deadline());
         out.wake(self.saver.wake_at(&self.settings));
         if !self.links.is_empty() && self.follow.is_none() {
-            out.wake(self.ping_at);
+            out.wake(self.ping_at());
         }
         if !self.saver.is_running() && !self.is_loading() {
             out.wake(self.links.transfer_at(&self.settings));

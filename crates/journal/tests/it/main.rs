@@ -583,3 +583,16 @@ fn any_order_of_faults_ends_in_equal_data() {
         }
     }
 }
+
+#[test]
+fn a_longer_ping_period_holds_at_once() {
+    let mut world = pair(11, 2, Settings { ping_period: Span::seconds(1), ..settings() });
+    let offset = |world: &World| world.nodes[0].journal.facts(world.now).offset;
+    let before = offset(&world);
+    world.run(Span::seconds(5));
+    assert!(offset(&world) > before, "there are pings");
+    world.nodes[0].journal.configure(Settings { ping_period: Span::seconds(3_600), ..settings() });
+    let before = offset(&world);
+    world.run(Span::seconds(5));
+    assert_eq!(offset(&world), before, "not even the one that was due");
+}

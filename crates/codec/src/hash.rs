@@ -1,8 +1,8 @@
 //! Hashes: a listpack as it is, or pairs.
 
-use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
+use data::listpack::Unfit;
 use data::{FieldDeadline, Growth, Hash, HashKey, HashLimits, StrRef, Value};
 use wire::rdb::encoder::{self, Packing};
 use wire::rdb::{self, Pairs};

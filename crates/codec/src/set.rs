@@ -1,8 +1,8 @@
 //! Sets: an intset as it is, or member by member. A listpack of members is only for versions above the one that is written.
 
-use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
+use data::listpack::Unfit;
 use data::{Growth, HashKey, Set, SetLimits, StrRef, Value};
 use wire::rdb;
 use wire::rdb::Texts;

@@ -1,9 +1,9 @@
 //! Sorted sets: a listpack as it is, or members with scores of eight bytes.
 
-use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
 use base::number;
+use data::listpack::Unfit;
 use data::sorted_set::Growth;
 use data::{HashKey, SortedSet, SortedSetBuilder, SortedSetLimits, Value};
 use wire::rdb::encoder::{self, Packing};

@@ -1,8 +1,8 @@
 //! Streams: nodes as they are, then ids, then groups.
 
-use data::listpack::Unfit;
 use crate::Flaw;
 use alloc::vec::Vec;
+use data::listpack::Unfit;
 use data::stream::{ConsumerParts, Group, GroupParts, PendingParts, StreamId, StreamParts};
 use data::{Stream, Value};
 use wire::rdb::encoder::{self, Packing};

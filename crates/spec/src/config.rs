@@ -134,7 +134,10 @@ impl Config {
             let (id, name) =
                 lookup(given).ok_or_else(|| SetError::Unknown { name: base::text::carried(given) })?;
             if let Some(complaint) = self.complaint_about_change(id.row(), local) {
-                return Err(SetError::Failed { name: base::text::carried(given), complaint: complaint.into() });
+                return Err(SetError::Failed {
+                    name: base::text::carried(given),
+                    complaint: complaint.into(),
+                });
             }
             if named.iter().any(|(_, other)| *other == name) {
                 let complaint = "duplicate parameter".into();
@@ -205,9 +208,11 @@ impl Config {
         // In a file it is kept, as all that has no effect here; who asks for it by a command is told, as where an original was
         // built with an allocator that can not do it.
         if id == id::ACTIVEDEFRAG && whence == Whence::Command && text == b"yes" && *self.value(id) != value {
-            return Err("Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
+            return Err(
+                "Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
                         modified Jemalloc like the one shipped by default with the Redis source distribution"
-                .into());
+                    .into(),
+            );
         }
         if row.is_refused(&text) {
             let text = String::from_utf8_lossy(&text).into_owned();

@@ -111,7 +111,8 @@ fn put_group(groups: &mut Groups, parts: GroupParts, entries_read: Option<u64>) 
         let active_ms = consumer.active_ms.unwrap_or(consumer.seen_ms);
         group.saw(number, consumer.seen_ms, Some(active_ms).filter(|active| *active != -1));
         for id in &consumer.pending {
-            let at = parts.pending.binary_search_by_key(id, |pending| pending.id).map_err(|_| Unfit::Malformed)?;
+            let at =
+                parts.pending.binary_search_by_key(id, |pending| pending.id).map_err(|_| Unfit::Malformed)?;
             if owners[at].replace(number).is_some() {
                 return Err(Unfit::Malformed);
             }

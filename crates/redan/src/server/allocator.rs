@@ -75,8 +75,10 @@ fn text(name: &[u8], value: Option<&[u8]>) -> Result<&'static [u8], &'static str
             Ok(b"")
         }
         (_, Some(_)) => Err(NOT_PERMITTED),
-        (_, None) => control(name, |name| if name.value_type_str() { name.read().map(Some) } else { Ok(None) })
-            .and_then(|text: Option<&'static [u8]>| text.ok_or(NOT_PERMITTED)),
+        (_, None) => {
+            control(name, |name| if name.value_type_str() { name.read().map(Some) } else { Ok(None) })
+                .and_then(|text: Option<&'static [u8]>| text.ok_or(NOT_PERMITTED))
+        }
     }
 }
 

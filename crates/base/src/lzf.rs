@@ -184,25 +184,28 @@ fn pack_with<const N: usize>(places: &mut [u16; N], plain: &[u8], mut room: Pack
 
 /// How many bytes from `at` on equal those from `seen` on, where three do.
 ///
-/// Byte by byte, the first ones each with a branch of its own: lengths repeat, and where the processor guesses one it goes on
-/// with what follows; a length that is computed from words would have to be waited for.
+/// Words as long as they are the same, then byte by byte, each with a branch of its own: lengths repeat, and where the
+/// processor guesses one it goes on with what follows; a length that is computed from words would have to be waited for.
 #[inline(always)]
 fn match_len(plain: &[u8], seen: usize, at: usize) -> usize {
     let limit = MATCH_MAX.min(plain.len() - at);
     let (ones, others) = (&plain[at..at + limit], &plain[seen..seen + limit]);
+    let long_at = |bytes: &[u8], at: usize| bytes[at..].first_chunk().map(|word| u64::from_le_bytes(*word));
+    let mut len = 3;
+    while let (Some(one), Some(other)) = (long_at(ones, len), long_at(others, len))
+        && one == other
+    {
+        len += 8;
+    }
     macro_rules! step {
-        ($($at:literal)*) => {$(
-            if limit <= $at || ones[$at] != others[$at] {
-                return $at;
+        ($($more:literal)*) => {$(
+            if limit <= len + $more || ones[len + $more] != others[len + $more] {
+                return len + $more;
             }
         )*};
     }
-    step!(3 4 5 6 7 8 9 10 11 12 13 14 15 16);
-    let mut len = 17;
-    while len < limit && ones[len] == others[len] {
-        len += 1;
-    }
-    len
+    step!(0 1 2 3 4 5 6);
+    len + 7
 }
 
 /// What is packed so far. Invariant: the byte before the `run` literals at the end is free for their number.

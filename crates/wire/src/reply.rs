@@ -207,14 +207,20 @@ impl<'a> Reply<'a> {
 
     /// A bulk string of what can be displayed.
     pub fn bulk_display(&mut self, value: impl fmt::Display) {
-        // The text is written where it would stand behind a header of one digit, and moved if that is longer.
+        self.bulk_by(0, |out| display(out, &value));
+    }
+
+    /// A bulk string that `write` appends to what it is given; `len_guess` is about how long it will be.
+    pub fn bulk_by(&mut self, len_guess: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        // The text is written where it would stand behind the header of the guess, and moved if the real one is longer or
+        // shorter.
         let start = self.out.len();
-        self.out.extend_from_slice(b"$0\r\n");
-        display(self.out, &value);
-        let len = self.out.len() - start - 4;
+        push_header(self.out, b'$', len_guess as u64);
+        let text = self.out.len();
+        write(self.out);
         let mut header = Vec::new();
-        push_header(&mut header, b'$', len as u64);
-        self.out.splice(start..start + 4, header);
+        push_header(&mut header, b'$', (self.out.len() - text) as u64);
+        self.out.splice(start..text, header);
         self.out.extend_from_slice(b"\r\n");
     }
 
@@ -382,6 +388,9 @@ mod tests {
         check(|reply| reply.error_display(format_args!("ERR {}", 1)), "-ERR 1\r\n", "-ERR 1\r\n");
         check(|reply| reply.null(), "$-1\r\n", "_\r\n");
         check(|reply| reply.null_array(), "*-1\r\n", "_\r\n");
+        for guess in [0, 3, 10, 100_000] {
+            check(|reply| reply.bulk_by(guess, |out| out.extend_from_slice(b"abc")), "$3\r\nabc\r\n", "$3\r\nabc\r\n");
+        }
         check(|reply| reply.bulk_or_null(None), "$-1\r\n", "_\r\n");
         check(|reply| reply.array(2), "*2\r\n", "*2\r\n");
         check(|reply| reply.map(600), "*1200\r\n", "%600\r\n");

@@ -79,9 +79,8 @@ fn dump(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.null();
         return Ok(());
     };
-    let mut bytes = Vec::new();
-    codec::payload(&mut bytes, entry.value(), packing);
-    call.reply.bulk(&bytes);
+    // Straight into the reply: of a large value a second copy would take long. Most payloads take less than the value.
+    call.reply.bulk_by(entry.memory_bytes() / 2, |out| codec::payload(out, entry.value(), packing));
     Ok(())
 }
 

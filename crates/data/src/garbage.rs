@@ -96,6 +96,11 @@ impl Garbage {
         self.queue.push_back(Dying { rest, bytes, objects });
     }
 
+    /// True when nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// What waits and what is done.
     pub fn figures(&self) -> GarbageFigures {
         self.figures

@@ -415,6 +415,11 @@ impl Keyspace {
         self.heads = self.databases.iter().map(heads).sum();
     }
 
+    /// True when `free_slice` has something to do.
+    pub fn has_garbage(&self) -> bool {
+        !self.garbage.is_empty()
+    }
+
     /// What waits to be freed by `free_slice`, and what it has freed so far.
     pub fn garbage(&self) -> GarbageFigures {
         self.garbage.figures()

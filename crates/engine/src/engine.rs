@@ -4,6 +4,7 @@ use crate::Shared;
 use crate::call::Core;
 use crate::evict::{Eviction, Maker, Room};
 use crate::moves::Moves;
+use crate::pace::Pace;
 use crate::pubsub::PubSub;
 use crate::session::{Connection, Session, Sessions};
 use crate::settings::Settings;
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(crate) crowd_look_at: Time,
     next_expiry: Time,
     next_sweep: Time,
+    pace: Pace,
 }
 
 /// What [`Engine::run`] leaves behind.
@@ -94,8 +96,8 @@ const EXPIRY_EVERY: Span = Span::ms(100);
 const SWEEP_EVERY: Span = Span::seconds(1);
 /// 512: keys that one slice of active expiry removes at most (about 100 us).
 const EXPIRY_BUDGET: usize = 512;
-/// 768: allocations that one turn frees of what was emptied or unlinked: some 100 us where each of them misses the caches.
-/// The next turn follows at once, so that requests wait for one slice and no longer, and memory is back soon.
+/// 768: allocations that one turn frees at most of what was emptied or unlinked: some 100 us where each of them misses the
+/// caches. The next turn follows at once, so that requests wait for one slice and no longer, and memory is back soon.
 const FREE_BUDGET: usize = 768;
 /// 1 GiB: of so much that waits a turn frees twice as much.
 const MUCH_GARBAGE_BYTES: u64 = 1 << 30;
@@ -162,6 +164,7 @@ impl Engine {
             crowd_look_at: now.mono,
             next_expiry: now.mono,
             next_sweep: now.mono,
+            pace: Pace::new(),
             functions: Vec::new(),
         }
     }
@@ -477,7 +480,7 @@ impl Engine {
             return now.mono + EXPIRY_EVERY;
         }
         self.watch.copies.shrink(self.core.settings.tracked_max);
-        let has_garbage = self.shared.keyspace.free_slice(self.free_budget());
+        let has_garbage = self.free_more(now);
         let has_garbage = self.evict_more(now, out) || has_garbage;
         if now.mono >= self.next_expiry {
             let begun = out.ticks();
@@ -544,14 +547,26 @@ impl Engine {
         self.core.configure(&mut self.shared);
     }
 
-    /// Allocations that this turn frees. More where so much waits, or counts against `maxmemory`, that the memory is
-    /// worth some hundred microseconds.
-    fn free_budget(&self) -> usize {
-        let waiting = self.shared.keyspace.garbage().bytes;
-        let limit = self.core.settings.eviction.limit_bytes;
-        let is_pressed =
-            waiting > MUCH_GARBAGE_BYTES || (waiting > 0 && self.shared.keyspace.used_bytes() > limit);
-        if is_pressed { 2 * FREE_BUDGET } else { FREE_BUDGET }
+    /// True when something waits to be freed: `tick` wants to be called at once.
+    pub fn has_garbage(&self) -> bool {
+        !self.core.is_cron_paused && self.shared.keyspace.has_garbage()
+    }
+
+    /// Frees a slice of what was unlinked; true while there is more. A turn frees more where so much waits, or counts
+    /// against `maxmemory`, that the memory is worth some hundred microseconds.
+    fn free_more(&mut self, now: Now) -> bool {
+        let keyspace = &mut self.shared.keyspace;
+        if !keyspace.has_garbage() {
+            return false;
+        }
+        let is_pressed = keyspace.garbage().bytes > MUCH_GARBAGE_BYTES
+            || keyspace.used_bytes() > self.core.settings.eviction.limit_bytes;
+        let most = if is_pressed { 2 * FREE_BUDGET } else { FREE_BUDGET };
+        let is_left = keyspace.free_slice(self.pace.budget(now.mono, self.core.stats.requests, most));
+        if !is_left {
+            self.pace.rest();
+        }
+        is_left
     }
 
     /// Goes on with an eviction that a request has begun, or that a lower `maxmemory` asks for. True when there is

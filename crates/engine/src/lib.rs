@@ -31,6 +31,7 @@ mod moves;
 mod multi;
 mod names;
 mod outside;
+mod pace;
 mod pubsub;
 mod routes;
 mod serve;

@@ -231,6 +231,11 @@ impl Machine for Node {
         self.tell_role(out);
         self.engine.release(now, self.rest.journal.safe_offset(), out);
         self.engine_wake_at = self.engine_wake_at.min(self.engine.holds_end());
+        if self.engine.has_garbage() && self.rest.boot.is_over() {
+            // What a request has unlinked goes from the next turn on.
+            self.engine_wake_at = self.engine_wake_at.min(now.mono + Span::us(1));
+            out.again = true;
+        }
         out.wake(self.engine_wake_at);
         out.wake(self.engine.moves_wake_at());
         out.wake(self.rest.handover_end());

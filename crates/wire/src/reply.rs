@@ -215,6 +215,7 @@ impl<'a> Reply<'a> {
         // The text is written where it would stand behind the header of the guess, and moved if the real one is longer or
         // shorter.
         let start = self.out.len();
+        self.out.reserve(len_guess);
         push_header(self.out, b'$', len_guess as u64);
         let text = self.out.len();
         write(self.out);
@@ -389,7 +390,11 @@ mod tests {
         check(|reply| reply.null(), "$-1\r\n", "_\r\n");
         check(|reply| reply.null_array(), "*-1\r\n", "_\r\n");
         for guess in [0, 3, 10, 100_000] {
-            check(|reply| reply.bulk_by(guess, |out| out.extend_from_slice(b"abc")), "$3\r\nabc\r\n", "$3\r\nabc\r\n");
+            check(
+                |reply| reply.bulk_by(guess, |out| out.extend_from_slice(b"abc")),
+                "$3\r\nabc\r\n",
+                "$3\r\nabc\r\n",
+            );
         }
         check(|reply| reply.bulk_or_null(None), "$-1\r\n", "_\r\n");
         check(|reply| reply.array(2), "*2\r\n", "*2\r\n");

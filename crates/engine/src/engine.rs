@@ -96,9 +96,9 @@ const EXPIRY_EVERY: Span = Span::ms(100);
 const SWEEP_EVERY: Span = Span::seconds(1);
 /// 512: keys that one slice of active expiry removes at most (about 100 us).
 const EXPIRY_BUDGET: usize = 512;
-/// 768: allocations that one turn frees at most of what was emptied or unlinked: some 100 us where each of them misses the
+/// 512: allocations that one turn frees at most of what was emptied or unlinked: some 70 us where each of them misses the
 /// caches. The next turn follows at once, so that requests wait for one slice and no longer, and memory is back soon.
-const FREE_BUDGET: usize = 768;
+const FREE_BUDGET: usize = 512;
 /// 1 GiB: of so much that waits a turn frees twice as much.
 const MUCH_GARBAGE_BYTES: u64 = 1 << 30;
 /// 4: batches that wait on a session before its connection is not read any more.

@@ -6,8 +6,8 @@
 
 use base::{Span, Time};
 
-/// 300 us: a turn that took longer is followed by one that frees half as much.
-const TURN_MAX: Span = Span::us(300);
+/// 200 us: a turn that took longer is followed by one that frees half as much.
+const TURN_MAX: Span = Span::us(200);
 /// 4: turns with more requests tell nothing about freeing. They free what the last quiet turn did, so that what requests
 /// make does not pile up because there are many of them.
 const REQUESTS_MAX: u64 = 4;

@@ -262,6 +262,13 @@ impl Segment {
         unsafe { self.bucket(bucket).cast::<[Word; BUCKET_WORDS]>().read() }
     }
 
+    /// The words of one bucket, which is empty after it.
+    pub fn take_words(self, bucket: usize) -> [Word; BUCKET_WORDS] {
+        let words = self.words(bucket);
+        (0..BUCKET_WORDS).for_each(|at| self.write(bucket, at, Word::EMPTY));
+        words
+    }
+
     /// Which words of a bucket have this tag (0: which are empty), a bit each.
     #[inline(always)]
     fn matches(self, bucket: usize, tag: u16) -> u32 {

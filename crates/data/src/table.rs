@@ -623,7 +623,7 @@ impl<E: Node> Table<E> {
         if self.depth == 0 { self.root.buckets() } else { BUCKETS_MAX }
     }
 
-    /// Frees whole segments from the end of the directory on, until some `budget` entries are freed; `left` is how many
+    /// Frees the segments from the end of the directory on, until some `budget` entries are freed; `left` is how many
     /// places are left (at first `places()`). False when nothing is left. The table is good for nothing else after it.
     pub fn free_slice(&mut self, left: &mut usize, budget: &mut usize) -> bool {
         self.free_slice_keeping(left, budget, &mut Vec::new())
@@ -642,7 +642,9 @@ impl<E: Node> Table<E> {
             }
             let Some(segment) = self.segment_at(*left - 1) else { return false };
             let start = self.span(*left - 1, segment).start;
-            *budget = budget.saturating_sub(free_segment::<E>(segment, large).max(1));
+            if !free_part::<E>(segment, budget, large) {
+                return true;
+            }
             if self.depth == 0 {
                 self.root = Segment::NONE;
             } else {
@@ -663,20 +665,47 @@ impl Table {
     }
 }
 
-/// Frees a segment with its entries; returns how many allocations they were.
-fn free_segment<E: Node>(segment: Segment, large: &mut Vec<Value>) -> usize {
-    let mut freed = 0;
-    visit_prefetched(segment, |word| {
+/// Frees some `budget` allocations of a segment's entries, and the segment after the last of them; false while there are more.
+fn free_part<E: Node>(segment: Segment, budget: &mut usize, large: &mut Vec<Value>) -> bool {
+    let mut words = [Word::EMPTY; BUCKETS_MAX * BUCKET_WORDS];
+    let (mut count, mut bucket) = (0, 0);
+    while bucket < segment.buckets() && count < *budget {
+        for word in segment.take_words(bucket).into_iter().filter(|word| !word.is_empty()) {
+            words[count] = word;
+            count += 1;
+        }
+        bucket += 1;
+    }
+    let words = &words[..count];
+    words.iter().take(PREFETCH_AHEAD).for_each(|word| word.entry().prefetch());
+    // The segment is an allocation of its own.
+    let mut freed = 1;
+    for (at, word) in words.iter().enumerate() {
+        if let Some(ahead) = words.get(at + PREFETCH_AHEAD) {
+            ahead.entry().prefetch();
+        }
         freed += word.node::<E>().free_small(large);
+    }
+    *budget = budget.saturating_sub(freed);
+    let is_done = bucket == segment.buckets();
+    if is_done {
+        segment.free_words();
+    }
+    is_done
+}
+
+/// Frees a segment with its entries.
+fn free_segment<E: Node>(segment: Segment) {
+    visit_prefetched(segment, |word| {
+        word.node::<E>().free_small(&mut Vec::new());
     });
     segment.free_words();
-    freed
 }
 
 impl<E: Node> Drop for Table<E> {
     fn drop(&mut self) {
         for (_, segment) in self.segments() {
-            free_segment::<E>(segment, &mut Vec::new());
+            free_segment::<E>(segment);
         }
     }
 }

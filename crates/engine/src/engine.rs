@@ -4,7 +4,6 @@ use crate::Shared;
 use crate::call::Core;
 use crate::evict::{Eviction, Maker, Room};
 use crate::moves::Moves;
-use crate::pace::Pace;
 use crate::pubsub::PubSub;
 use crate::session::{Connection, Session, Sessions};
 use crate::settings::Settings;
@@ -41,7 +40,6 @@ pub struct Engine {
     pub(crate) crowd_look_at: Time,
     next_expiry: Time,
     next_sweep: Time,
-    pace: Pace,
 }
 
 /// What [`Engine::run`] leaves behind.
@@ -96,9 +94,14 @@ const EXPIRY_EVERY: Span = Span::ms(100);
 const SWEEP_EVERY: Span = Span::seconds(1);
 /// 512: keys that one slice of active expiry removes at most (about 100 us).
 const EXPIRY_BUDGET: usize = 512;
-/// 512: allocations that one turn frees at most of what was emptied or unlinked: some 70 us where each of them misses the
+/// 64: allocations that are freed between two looks at how long it takes.
+const FREE_PART: usize = 64;
+/// 12: such parts that one turn frees at most of what was emptied or unlinked: some 100 us where each of them misses the
 /// caches. The next turn follows at once, so that requests wait for one slice and no longer, and memory is back soon.
-const FREE_BUDGET: usize = 512;
+const FREE_PARTS: usize = 12;
+/// 250 us: after so long a turn frees nothing more. Where the processor waits for its memory, or for the host of a virtual
+/// machine to bring it, an allocation takes up to 50 us.
+const FREE_TICKS_MAX: u64 = 250_000;
 /// 1 GiB: of so much that waits a turn frees twice as much.
 const MUCH_GARBAGE_BYTES: u64 = 1 << 30;
 /// 4: batches that wait on a session before its connection is not read any more.
@@ -164,7 +167,6 @@ impl Engine {
             crowd_look_at: now.mono,
             next_expiry: now.mono,
             next_sweep: now.mono,
-            pace: Pace::new(),
             functions: Vec::new(),
         }
     }
@@ -480,7 +482,7 @@ impl Engine {
             return now.mono + EXPIRY_EVERY;
         }
         self.watch.copies.shrink(self.core.settings.tracked_max);
-        let has_garbage = self.free_more(now);
+        let has_garbage = self.free_more(out);
         let has_garbage = self.evict_more(now, out) || has_garbage;
         if now.mono >= self.next_expiry {
             let begun = out.ticks();
@@ -554,19 +556,19 @@ impl Engine {
 
     /// Frees a slice of what was unlinked; true while there is more. A turn frees more where so much waits, or counts
     /// against `maxmemory`, that the memory is worth some hundred microseconds.
-    fn free_more(&mut self, now: Now) -> bool {
+    fn free_more(&mut self, out: &Outbox) -> bool {
         let keyspace = &mut self.shared.keyspace;
         if !keyspace.has_garbage() {
             return false;
         }
         let is_pressed = keyspace.garbage().bytes > MUCH_GARBAGE_BYTES
             || keyspace.used_bytes() > self.core.settings.eviction.limit_bytes;
-        let most = if is_pressed { 2 * FREE_BUDGET } else { FREE_BUDGET };
-        let is_left = keyspace.free_slice(self.pace.budget(now.mono, self.core.stats.requests, most));
-        if !is_left {
-            self.pace.rest();
-        }
-        is_left
+        let parts = if is_pressed { 2 * FREE_PARTS } else { FREE_PARTS };
+        let start = out.ticks();
+        (0..parts).all(|_| {
+            let is_late = out.ticks().saturating_sub(start) > FREE_TICKS_MAX;
+            is_late || keyspace.free_slice(FREE_PART)
+        })
     }
 
     /// Goes on with an eviction that a request has begun, or that a lower `maxmemory` asks for. True when there is

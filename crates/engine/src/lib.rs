@@ -31,7 +31,6 @@ mod moves;
 mod multi;
 mod names;
 mod outside;
-mod pace;
 mod pubsub;
 mod routes;
 mod serve;

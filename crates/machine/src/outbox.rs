@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use base::Time;
 use wire::Batch;
 
-/// Monotonic ticks, for statistics alone: nanoseconds in production, work units in the simulator.
+/// Monotonic ticks, for statistics and the length of slices: nanoseconds in production; in the simulator they stand still.
 pub type Meter = fn() -> u64;
 
 /// The outputs of one turn, and the memory that goes round between world and machine.
@@ -37,7 +37,8 @@ impl Outbox {
         }
     }
 
-    /// The meter's ticks. For statistics alone: no decision may hang on them.
+    /// The meter's ticks. For statistics, and for how much of what was unlinked a turn frees: no effect and no reply may hang on
+    /// them.
     #[inline]
     pub fn ticks(&self) -> u64 {
         (self.meter)()

@@ -234,7 +234,6 @@ impl Machine for Node {
         if self.engine.has_garbage() && self.rest.boot.is_over() {
             // What a request has unlinked goes from the next turn on.
             self.engine_wake_at = self.engine_wake_at.min(now.mono + Span::us(1));
-            out.again = true;
         }
         out.wake(self.engine_wake_at);
         out.wake(self.engine.moves_wake_at());

@@ -147,9 +147,7 @@ impl Boot {
                 }
                 (None, None) => None,
                 (None, Some(_)) => {
-                    if !self.is_reload {
-                        turn.out.log(Level::Warning, TERMINATING);
-                    }
+                    self.tell_end(None, turn);
                     Some(self.close(Err(self.short_read()), turn))
                 }
             },
@@ -159,16 +157,23 @@ impl Boot {
                 Some(self.close(Ok(loaded), turn))
             }
             Err(error) => {
-                if !self.is_reload {
-                    let at = self.loader.at();
-                    let text = format!("Internal error in RDB reading offset {at}: {error}");
-                    turn.out.log(Level::Warning, text);
-                    turn.out.log(Level::Warning, TERMINATING);
-                }
+                self.tell_end(Some(&error), turn);
                 let text = format!("Fatal error loading the DB {}: {error}. Exiting.", self.path);
                 Some(self.close(Err(text), turn))
             }
         }
+    }
+
+    /// A start ends here: what tools look for in the log.
+    fn tell_end(&self, error: Option<&str>, turn: &mut Turn<'_>) {
+        if self.is_reload {
+            return;
+        }
+        if let Some(error) = error {
+            let at = self.loader.at();
+            turn.out.log(Level::Warning, format!("Internal error in RDB reading offset {at}: {error}"));
+        }
+        turn.out.log(Level::Warning, TERMINATING);
     }
 
     fn short_read(&self) -> String {

@@ -110,7 +110,7 @@ impl Rest {
         name: &[u8],
         value: Option<&[u8]>,
         is_text: bool,
-    ) {
+    ) -> Answer {
         let name = name.into();
         let (about, question) = if is_text {
             let value = value.map(Vec::from);
@@ -120,6 +120,7 @@ impl Rest {
             (About::AllocatorNumber, HostQuestion::AllocatorNumber { name, value })
         };
         self.asks.put(Some(asked.conn), about, question, asked.out);
+        Answer::Block
     }
 
     pub(crate) fn on_config_rewrite(

@@ -444,6 +444,13 @@ impl Rest {
     }
 }
 
+impl Rest {
+    fn on_role(&mut self, asked: &Asked<'_>, reply: &mut Reply<'_>) -> Answer {
+        self.journal.role(asked.now, reply);
+        Answer::Done
+    }
+}
+
 impl Outside for Rest {
     fn ask(&mut self, asked: &mut Asked<'_>, question: Question<'_>, reply: &mut Reply<'_>) -> Answer {
         match question {
@@ -452,10 +459,7 @@ impl Outside for Rest {
             Question::Replconf(args) => self.on_replconf(asked, args, reply),
             Question::Replicaof(args) => self.on_replicaof(asked, args, reply),
             Question::Failover(args) => self.on_failover(asked, args, reply),
-            Question::Role => {
-                self.journal.role(asked.now, reply);
-                Answer::Done
-            }
+            Question::Role => self.on_role(asked, reply),
             Question::Wait { replicas, offset, timeout } => {
                 self.on_wait(asked, replicas, offset, timeout, reply)
             }
@@ -478,10 +482,7 @@ impl Outside for Rest {
             Question::ConfigChanged { changed, before, may_wait } => {
                 self.on_config_changed(asked, changed, before, may_wait)
             }
-            Question::Allocator { name, value, is_text } => {
-                self.on_allocator(asked, name, value, is_text);
-                Answer::Block
-            }
+            Question::Allocator { name, value, is_text } => self.on_allocator(asked, name, value, is_text),
             Question::RewriteConfig { extent, may_wait } => {
                 self.on_config_rewrite(asked, extent, may_wait, reply)
             }

@@ -384,8 +384,11 @@ fn readwrite(call: &mut Call<'_>) -> Result<(), Refusal> {
     set_readonly(call, false)
 }
 
-/// Outside of a cluster it matters to clients that follow redirects alone.
+/// Outside of a cluster it matters to clients that follow redirects alone; Redis knows none.
 fn set_readonly(call: &mut Call<'_>, is_readonly: bool) -> Result<(), Refusal> {
+    if !call.core.settings.is_valkey && !call.session.follows_redirects {
+        require_cluster(call)?;
+    }
     call.session.is_readonly = is_readonly;
     call.session.settle();
     call.reply.ok();
@@ -393,15 +396,13 @@ fn set_readonly(call: &mut Call<'_>, is_readonly: bool) -> Result<(), Refusal> {
 }
 
 fn asking(call: &mut Call<'_>) -> Result<(), Refusal> {
-    cluster_flag(call, |call| call.session.is_asking = true)
-}
-
-fn cluster_flag(call: &mut Call<'_>, set: fn(&mut Call<'_>)) -> Result<(), Refusal> {
-    if !call.keys.shared.routes.enabled {
-        return Err(Refusal::ClusterDisabled);
-    }
-    set(call);
+    require_cluster(call)?;
+    call.session.is_asking = true;
     call.session.settle();
     call.reply.ok();
     Ok(())
+}
+
+fn require_cluster(call: &Call<'_>) -> Result<(), Refusal> {
+    if call.keys.shared.routes.enabled { Ok(()) } else { Err(Refusal::ClusterDisabled) }
 }

@@ -182,11 +182,15 @@ def numbers(reply):
     return re.sub(rb"\d+", b"N", re.sub(rb"\$\d+\r\n", b"$", reply[0]))
 
 
+# Lines of CLUSTER INFO that Valkey 9.1 has and Redis 7.0 has not.
+NEWER = re.compile(rb"cluster_(?:(?:voting_)?nodes_p?fail|stats_\w*bytes_(?:sent|received)):\d+\r\n")
+
+
 def names(reply):
     body = reply[1][1]
     if not isinstance(body, bytes):
         return reply[0]
-    return [line.split(b":")[0] for line in body.replace(b"\r\n", b"\n").split(b"\n")]
+    return [line.split(b":")[0] for line in NEWER.sub(b"", body).replace(b"\r\n", b"\n").split(b"\n")]
 
 
 def near(ours, theirs):

@@ -94,18 +94,18 @@ impl<'a> Filter<'a> {
                 b"idle" if holds => Fact::Idle(seconds(value, "idle")?),
                 _ => fact(call, name, value)?,
             };
-            filter.put(holds, fact);
+            filter.put(holds, fact, call.core.settings.is_valkey);
         }
         Ok(filter)
     }
 
-    /// Adds a filter. Ids add up; of everything else the last one counts.
-    fn put(&mut self, holds: bool, fact: Fact<'a>) {
+    /// Adds a filter. In Valkey's manner ids add up; of everything else the last one counts.
+    fn put(&mut self, holds: bool, fact: Fact<'a>, adds_up: bool) {
         let is_same = |other: &&mut (bool, Fact<'a>)| {
             other.0 == holds && core::mem::discriminant(&other.1) == core::mem::discriminant(&fact)
         };
         match (self.facts.iter_mut().find(is_same), fact) {
-            (Some((_, Fact::Ids(ids))), Fact::Ids(more)) => ids.extend(more),
+            (Some((_, Fact::Ids(ids))), Fact::Ids(more)) if adds_up => ids.extend(more),
             (Some((_, other)), fact) => *other = fact,
             (None, fact) => self.facts.push((holds, fact)),
         }

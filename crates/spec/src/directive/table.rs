@@ -90,8 +90,8 @@ directives! {
     CLIENT_OUTPUT_BUFFER_LIMIT => Directive::works("client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60").hostile("normal 1 1 1 slave 1 1 1 pubsub 1 1 1");
     PROTO_MAX_BULK_LEN => Directive::works("proto-max-bulk-len", memory(1 << 20, i64::MAX as u64), "536870912").hostile("1mb");
     MAXMEMORY_CLIENTS => Directive::works("maxmemory-clients", Kind::MemoryOrPercent, "0").hostile("1mb");
-    IO_THREADS => Directive::no_effect("io-threads", integer(1, 256), "1", NO_THREADS);
-    IO_THREADS_DO_READS => Directive::no_effect("io-threads-do-reads", Kind::Bool, "no", NO_THREADS);
+    IO_THREADS => Directive::no_effect("io-threads", integer(1, 256), "1", NO_THREADS).at_start();
+    IO_THREADS_DO_READS => Directive::no_effect("io-threads-do-reads", Kind::Bool, "no", NO_THREADS).at_start();
     TRACKING_TABLE_MAX_KEYS => Directive::works("tracking-table-max-keys", integer(0, i64::MAX), "1000000").hostile("1");
     // Access.
     REQUIREPASS => Directive::works("requirepass", Kind::Text, "").secret();

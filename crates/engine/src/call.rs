@@ -289,6 +289,9 @@ impl Call<'_> {
             return self.perform();
         }
         self.core.absent = self.absent_keys(|_| true);
+        // An expired key that nobody looks at lies there as before: it is no new one.
+        let until = |(_, key): &(u32, Box<[u8]>)| Some((key.clone(), self.stored_until(key)?));
+        let stale: Vec<(Box<[u8]>, u64)> = self.core.absent.iter().filter_map(until).collect();
         let misses = self.core.stats.misses;
         self.perform();
         if self.core.stats.misses != misses {
@@ -298,7 +301,9 @@ impl Call<'_> {
         }
         // What came without an event of its own.
         for (_, key) in core::mem::take(&mut self.core.absent) {
-            if self.is_stored(&key) {
+            let deadline = self.stored_until(&key);
+            let is_stale = stale.iter().any(|(other, until)| *other == key && deadline == Some(*until));
+            if self.is_stored(&key) && !is_stale {
                 self.notify(Class::NEW, "new", &key);
             }
         }
@@ -323,6 +328,12 @@ impl Call<'_> {
     fn is_stored(&self, key: &[u8]) -> bool {
         let keyspace = &self.keys.shared.keyspace;
         keyspace.find(self.keys.db, key, keyspace.hash(key)).is_some()
+    }
+
+    /// The deadline of a key, passed or not.
+    fn stored_until(&self, key: &[u8]) -> Option<u64> {
+        let keyspace = &self.keys.shared.keyspace;
+        keyspace.find(self.keys.db, key, keyspace.hash(key)).and_then(|entry| entry.deadline_ms())
     }
 
     /// Those of the request's keys that are not there, by how it accesses them.

@@ -40,6 +40,16 @@ fn a_key_that_is_born_expired_stays_until_it_is_looked_at() {
 }
 
 #[test]
+fn an_expired_key_that_a_request_names_and_does_not_touch_is_no_new_one() {
+    let heard = told("set a 1\n set b 1 exat 1\n msetnx a 2 b 2");
+    assert_eq!(heard, "new:a set:a new:b set:b expire:b");
+    assert_eq!(
+        told("set b 1 exat 1\n set b 2 exat 1"),
+        "new:b set:b expire:b expired:b new:b set:b expire:b"
+    );
+}
+
+#[test]
 fn the_end_of_a_key_is_told_before_its_next_life() {
     assert_eq!(told("set a 1 exat 1\n set a 2"), "new:a set:a expire:a expired:a new:a set:a");
     assert_eq!(

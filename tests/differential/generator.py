@@ -466,8 +466,10 @@ class Generator:
                 self.templates.append((family != "server", compiled(line)))
                 weights.append(weight / total * share)
         self.weights = list(accumulate(weights))
-        # A waiting XREADGROUP makes its consumer anew in Valkey, each time it is tried again.
-        waiting = [line for family in families for line in BLOCKING.get(family, []) if not (newer and line.startswith("XREADGROUP"))]
+        # A waiting XREADGROUP makes its consumer anew in Valkey, each time it is tried again. To 7.0 the key that was ready
+        # first counts, since 7.2 the first of a waiter's keys that is not empty: they differ after a transaction.
+        left_out = "XREADGROUP" if newer else ("BLPOP {l} {l}", "BLMPOP", "BZPOPMAX {z} {z}", "BZMPOP", "XREAD COUNT")
+        waiting = [line for family in families for line in BLOCKING.get(family, []) if not line.startswith(left_out)]
         self.waiting = list(map(compiled, waiting))
         # What another connection does between WATCH and EXEC.
         self.meddling = [compiled(line) for family in families for line in MEDDLING.get(family, [])]

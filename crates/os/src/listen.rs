@@ -260,6 +260,12 @@ impl Reactor {
             Some(_) => syscalls::local_address(fd.as_fd()).ok().flatten().map(inet),
             None => None,
         };
+        if remote
+            .map(inet)
+            .is_some_and(|remote| local.as_ref().is_some_and(|local| is_same_host(local, &remote)))
+        {
+            syscalls::set_plain_congestion(fd.as_fd());
+        }
         let peer = Peer {
             remote: remote.map_or_else(|| listener.address.clone(), inet),
             local: local.unwrap_or_else(|| listener.address.clone()),
@@ -293,6 +299,14 @@ impl Reactor {
             self.listeners.rest_until = None;
             self.listeners.set_interest(&self.sys, &self.epoll, READABLE);
         }
+    }
+}
+
+/// True when both ends are on this machine.
+fn is_same_host(local: &Address, remote: &Address) -> bool {
+    match (local, remote) {
+        (Address::Inet(local, _), Address::Inet(remote, _)) => local == remote || remote.is_loopback(),
+        _ => false,
     }
 }
 

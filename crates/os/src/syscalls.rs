@@ -497,6 +497,19 @@ pub fn set_no_delay(fd: BorrowedFd<'_>) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
 }
 
+/// Takes the plain congestion control: between two processes of one machine there is no path to learn about, and what
+/// a model of one costs (BBR: about 4 percent of a small request) is for nothing. A kernel that says no loses nothing.
+pub fn set_plain_congestion(fd: BorrowedFd<'_>) {
+    let name = c"reno";
+    let len = name.count_bytes() as libc::socklen_t;
+    // SAFETY: `name` lives on and is `len` bytes long.
+    let result = unsafe {
+        let (level, option) = (libc::IPPROTO_TCP, libc::TCP_CONGESTION);
+        libc::setsockopt(fd.as_raw_fd(), level, option, name.as_ptr().cast(), len)
+    };
+    let _is_taken = result == 0;
+}
+
 /// Probes a silent peer after `seconds`, then three times every third of that; 0 switches probing off.
 pub fn set_keepalive(fd: BorrowedFd<'_>, seconds: u32) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, u32::from(seconds > 0))?;

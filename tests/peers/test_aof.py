@@ -272,6 +272,11 @@ def in_step(primary, replica):
     return ours["master_link_status"] == "up" and theirs["master_repl_offset"] == ours["slave_repl_offset"]
 
 
+def is_filed(server):
+    persistence = server.info("persistence")
+    return persistence["aof_rewrite_in_progress"] == 0 and persistence["aof_rewrite_scheduled"] == 0
+
+
 def syncs(primary):
     stats = primary.info("stats")
     return stats["sync_full"], stats["sync_partial_ok"]
@@ -284,6 +289,8 @@ def test_a_restart_from_the_files_goes_on_where_they_end(servers, leads, follows
     replica = servers(follows, *ON, "--replicaof", f"127.0.0.1 {primary.port}")
     wait_for(lambda: in_step(primary, replica), 20, "in step")
     fill_more(primary.client())
+    # Until the files have a base of the primary's data, a start finds those of the time before, as in the originals.
+    wait_for(lambda: is_filed(replica), 20, "the replica's files are written")
     if follows == "redan":
         for end in [replica.kill]:
             wait_for(lambda: in_step(primary, replica), 20, "in step")

@@ -337,7 +337,7 @@ pub fn merge(registers: &mut Registers, text: &[u8]) -> Result<(), Corrupt> {
 
 /// Raises `registers` to those of the dense form: four of them are three bytes.
 fn merge_dense(registers: &mut Registers, text: &[u8]) {
-    let packed = text[HEADER..].first_chunk().expect("its length was compared");
+    let packed: &Sixes = text[HEADER..].first_chunk().expect("its length was compared");
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if crate::processor::level() >= crate::processor::AVX2 {
         // SAFETY: the processor has these instructions and the system keeps their state.
@@ -485,7 +485,7 @@ fn merge_triples(registers: &mut [u8], text: &[u8]) {
 
 /// Sets all registers of the dense form.
 pub fn set_dense(text: &mut [u8], registers: &Registers) {
-    let packed = text[HEADER..].first_chunk_mut().expect("its length was compared");
+    let packed: &mut Sixes = text[HEADER..].first_chunk_mut().expect("its length was compared");
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if crate::processor::level() >= crate::processor::AVX2 {
         // SAFETY: the processor has these instructions and the system keeps their state.

@@ -632,8 +632,12 @@ impl Journal {
         if !self.links.is_empty() && self.follow.is_none() {
             out.wake(self.ping_at());
         }
+        // What is in the way now ends with a turn of its own.
         if !self.saver.is_running() && !self.is_loading() {
             out.wake(self.links.transfer_at(&self.settings));
+        }
+        if !self.saver.is_running() && (!self.is_loading() || self.opening.is_some()) {
+            out.wake(self.aof.walk_at());
         }
         if let Some(Shutdown::Waiting { until, .. }) = self.shutdown {
             out.wake(until);

@@ -235,7 +235,10 @@ impl Machine for Node {
             // What a request has unlinked goes from the next turn on.
             self.engine_wake_at = self.engine_wake_at.min(now.mono + Span::us(1));
         }
-        out.wake(self.engine_wake_at);
+        if self.rest.boot.is_over() {
+            // Before that the engine is not called: a time that is over would come again at once.
+            out.wake(self.engine_wake_at);
+        }
         out.wake(self.engine.moves_wake_at());
         out.wake(self.rest.handover_end());
         if let Some(cluster) = &self.rest.cluster {

@@ -13,6 +13,7 @@ pub mod filed;
 pub mod moving;
 pub mod net;
 pub mod operator;
+mod rest;
 pub mod scenario;
 pub mod settings;
 pub mod trace;

@@ -12,6 +12,7 @@
 
 use crate::disk::Disk;
 use crate::net::{End, HostIndex, Link, Net, WINDOW_BYTES};
+use crate::rest::Rest;
 use crate::trace::Trace;
 use base::{Now, Random, Time, Unix};
 use machine::{
@@ -111,6 +112,7 @@ struct Host<M> {
     has_turn: bool,
     /// The wake that counts; others in the queue are out of date.
     wake_us: u64,
+    rest: Rest,
     exit_code: Option<u8>,
 }
 
@@ -207,6 +209,7 @@ impl<M: Machine> World<M> {
             busy_until_us: 0,
             has_turn: false,
             wake_us: u64::MAX,
+            rest: Rest::default(),
             exit_code: None,
         });
         self.hosts.len() - 1
@@ -409,6 +412,7 @@ impl<M: Machine> World<M> {
         host.has_turn = false;
         host.busy_until_us = self.now_us + TURN_US;
         let inputs = host.take_inputs();
+        let brings = inputs.iter().any(|input| !matches!(input, Input::Tick));
         let Some(machine) = &mut host.machine else { return };
         host.outbox.wake_at = Time::NEVER;
         host.outbox.again = false;
@@ -417,6 +421,7 @@ impl<M: Machine> World<M> {
             machine.handle(now, input, &mut host.outbox);
         }
         machine.seal(now, &mut host.outbox);
+        host.rest.see(brings, &host.outbox, now.mono);
         let outputs = std::mem::take(&mut host.outbox.outputs);
         let (again, wake_at) = (host.outbox.again, host.outbox.wake_at);
         for output in outputs {

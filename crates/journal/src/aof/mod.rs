@@ -323,11 +323,15 @@ impl Aof {
         }
         self.step_rewrite(settings, turn);
         if let Some(writer) = self.writer.as_ref().filter(|_| self.state != State::Off) {
-            turn.out.wake(writer.wake_at(settings.fsync));
+            let rests = settings.rests_in_rewrite && self.rewrite.is_walking();
+            turn.out.wake(writer.wake_at(settings.fsync, rests));
         }
-        if self.wants_walk() {
-            turn.out.wake(self.retry_at);
-        }
+    }
+
+    /// When a rewrite may begin that nothing else is in the way of.
+    pub(crate) fn walk_at(&self) -> Time {
+        let waits = self.state == State::On && !self.writer.as_ref().is_some_and(Writer::is_quiet);
+        if self.wants_walk() && !waits { self.retry_at } else { Time::NEVER }
     }
 
     /// Something has gathered for the last increment.

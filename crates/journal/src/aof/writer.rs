@@ -521,19 +521,21 @@ impl Writer {
         self.beside.is_some()
     }
 
-    /// When it wants a turn.
-    pub(crate) fn wake_at(&self, fsync: Fsync) -> Time {
+    /// When it wants a turn; what waits for the end of a disk operation gets one by that.
+    pub(crate) fn wake_at(&self, fsync: Fsync, rests: bool) -> Time {
         if self.is_broken {
             return Time::NEVER;
         }
+        let may_sync = !rests && !self.leaves() && self.synced < self.written;
         let sync_at = match fsync {
-            Fsync::EverySecond if self.synced < self.written => self.synced_at + SECOND,
+            Fsync::EverySecond if may_sync => self.synced_at + SECOND,
             Fsync::Always if !self.leaves() && self.flights.len() < self.gather.flights_max() => {
                 self.gather.until()
             }
             _ => Time::NEVER,
         };
-        sync_at.min(self.retry_at.unwrap_or(Time::NEVER))
+        let retry_at = self.retry_at.filter(|_| self.flights.is_empty());
+        sync_at.min(retry_at.unwrap_or(Time::NEVER))
     }
 }
 

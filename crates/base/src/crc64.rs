@@ -131,6 +131,18 @@ impl Crc64 {
         self.0 = crc;
     }
 
+    /// Continues with `len` bytes of which `sum` is the CRC.
+    pub fn append(&mut self, sum: Crc64, len: usize) {
+        let mut crc = self.0;
+        for _ in 0..len / LANE_BYTES {
+            crc = looked_up(&SHIFT, crc);
+        }
+        for _ in 0..len % LANE_BYTES {
+            crc = (crc >> 8) ^ TABLES[0][usize::from(crc as u8)];
+        }
+        self.0 = crc ^ sum.0;
+    }
+
     /// The CRC of all bytes so far.
     pub const fn value(self) -> u64 {
         self.0
@@ -163,6 +175,18 @@ mod tests {
             crc.update(&bytes[..split]);
             crc.update(&bytes[split..]);
             assert_eq!(crc.value(), whole, "split at {split}");
+        }
+    }
+
+    #[test]
+    fn parts_are_summed_on_their_own() {
+        let bytes: [u8; 2 * LANE_BYTES + 77] = core::array::from_fn(|index| (index * 37 + index / 251) as u8);
+        for split in [0, 1, 70, LANE_BYTES, LANE_BYTES + 9, bytes.len()] {
+            let (mut head, mut tail) = (Crc64::new(), Crc64::new());
+            head.update(&bytes[..split]);
+            tail.update(&bytes[split..]);
+            head.append(tail, bytes.len() - split);
+            assert_eq!(head.value(), crc64(&bytes), "split at {split}");
         }
     }
 

@@ -8,6 +8,7 @@
 //!
 //! A reference may overlap what it writes: `a` and "copy 263 from 1 back" is a run of 264 `a`s.
 
+use crate::size::size_class;
 use alloc::vec::Vec;
 
 /// 264 bytes out of a reference of 3 bytes: no packed text grows by more. A header that claims more lies.
@@ -48,7 +49,8 @@ pub fn unpack(packed: &[u8], len: u64) -> Result<Vec<u8>, LzfError> {
         return Err(LzfError::WrongLength);
     }
     let len = usize::try_from(len).map_err(|_| LzfError::WrongLength)?;
-    let mut out: Vec<u8> = Vec::with_capacity(len.min(packed.len().saturating_mul(8)));
+    // The whole of a size class: values are kept in such, and need not be moved into one then.
+    let mut out: Vec<u8> = Vec::with_capacity(size_class(len.min(packed.len().saturating_mul(8))));
     let mut rest = packed;
     while let [control, tail @ ..] = rest {
         let control = usize::from(*control);

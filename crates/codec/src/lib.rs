@@ -169,10 +169,16 @@ pub fn parts(value: ValueRef<'_>, visit: &mut dyn FnMut(&[&[u8]])) {
     }
 }
 
+/// 1 KiB of a value counts as one more key of a slice's budget.
+const BYTES_PER_UNIT: usize = 1 << 10;
+
+/// As `cost`, of a string of `len` bytes.
+pub fn text_cost(len: usize) -> usize {
+    len / BYTES_PER_UNIT
+}
+
 /// What a value takes of a slice's budget when it is loaded, beside its key: a kilobyte counts as a key.
 pub fn cost(value: &rdb::Value) -> usize {
-    /// 1 KiB of a value counts as one more key of a slice's budget.
-    const BYTES_PER_UNIT: usize = 1 << 10;
     match value {
         rdb::Value::Integer(_) => 0,
         rdb::Value::String(bytes) | rdb::Value::HashListpack(bytes) => bytes.len() / BYTES_PER_UNIT,

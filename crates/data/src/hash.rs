@@ -8,15 +8,16 @@ use crate::collection::Collection;
 use crate::entry::{Payload, RawEntry};
 use crate::flat::{Body, Exact, Form, Opened};
 use crate::limits::Growth;
-use crate::listpack::{self, Listpack, Unfit, View};
+use crate::listpack::{self, Listpack, Unfit, View, add_to, has_twice};
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
-use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
+use crate::value::{Encoding, Kind, StrRef, ValueRef};
 use crate::walk::Walk;
 use crate::watch::{BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
+use base::distinct::Distinct;
 
 /// Up to which size a hash stays a listpack (`hash-max-listpack-entries`, `hash-max-listpack-value`).
 #[derive(Clone, Copy, Debug)]
@@ -135,16 +136,18 @@ impl Hash {
         if count % 2 != 0 {
             return Err(Unfit::Malformed);
         }
-        // Two fields of one hash of 64 bits under a secret key are the same field.
-        let fields = list.iter().step_by(2);
-        let mut hashes: Vec<u64> =
-            fields.map(|field| key.hash(field.bytes(&mut IntText::default()))).collect();
-        hashes.sort_unstable();
-        if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
+        let (mut seen, mut longest, mut is_field) = (Distinct::default(), 0, false);
+        for text in list.iter() {
+            is_field = !is_field;
+            if is_field {
+                add_to(&mut seen, text);
+            }
+            longest = longest.max(text.len());
+        }
+        if !seen.is_sure() && has_twice(list.iter().step_by(2), key) {
             return Err(Unfit::Repeated);
         }
-        let is_small =
-            count / 2 <= limits.entries && list.iter().all(|text| text.len() <= limits.value_bytes);
+        let is_small = count / 2 <= limits.entries && longest <= limits.value_bytes;
         let mut hash = Hash { body: Body::of(list) };
         if !is_small {
             hash.make_large(key);

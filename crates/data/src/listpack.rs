@@ -15,12 +15,16 @@ mod append;
 
 use crate::flat::Flat;
 use crate::memory::size_class;
-use crate::value::{StrRef, integer_of};
+use crate::table::HashKey;
+use crate::value::{IntText, StrRef, integer_of};
 use alloc::vec::Vec;
 pub use append::Appender;
+use base::distinct::Distinct;
 
 pub(crate) const HEADER: usize = 6;
 pub(crate) const END: u8 = 0xff;
+/// 127: the length of an element up to this takes one byte.
+const BACK_SHORT_MAX: usize = 127;
 /// The element count that means "count them".
 const COUNT_UNKNOWN: u16 = u16::MAX;
 
@@ -119,6 +123,24 @@ impl<'a> View<'a> {
         let element = iter.next()?;
         Some((element, iter.offset()))
     }
+}
+
+/// Adds the text of an element to those that are looked at for equal ones.
+#[inline]
+pub(crate) fn add_to(seen: &mut Distinct, element: StrRef<'_>) {
+    match element {
+        StrRef::Bytes(text) => seen.add(text),
+        StrRef::Int(number) => seen.add_integer(number),
+    }
+}
+
+/// True when two of these are the same: two of one hash of 64 bits under a secret key are.
+#[cold]
+pub(crate) fn has_twice<'a>(elements: impl Iterator<Item = StrRef<'a>>, key: HashKey) -> bool {
+    let mut hashes: Vec<u64> =
+        elements.map(|element| key.hash(element.bytes(&mut IntText::default()))).collect();
+    hashes.sort_unstable();
+    hashes.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// A listpack that owns its bytes. Invariant: `bytes` is well-formed.
@@ -306,7 +328,8 @@ impl<'a> Iterator for Iter<'a> {
     #[inline]
     fn next(&mut self) -> Option<StrRef<'a>> {
         let (element, body_len) = decode(&self.bytes[self.at..])?;
-        self.at += body_len + back_length(body_len).1;
+        let back_len = if body_len <= BACK_SHORT_MAX { 1 } else { back_length(body_len).1 };
+        self.at += body_len + back_len;
         Some(element)
     }
 }
@@ -426,12 +449,19 @@ pub(crate) fn check(bytes: &[u8]) -> Result<usize, Malformed> {
     let mut count = 0usize;
     while at < bytes.len() - 1 {
         let (_, body_len) = decode(&bytes[at..bytes.len() - 1]).ok_or(Malformed)?;
-        let (back, back_len) = back_length(body_len);
         let start = at + body_len;
-        if bytes.get(start..start + back_len) != Some(&back[..back_len]) {
-            return Err(Malformed);
+        if body_len <= BACK_SHORT_MAX {
+            if usize::from(bytes[start]) != body_len {
+                return Err(Malformed);
+            }
+            at = start + 1;
+        } else {
+            let (back, back_len) = back_length(body_len);
+            if bytes.get(start..start + back_len) != Some(&back[..back_len]) {
+                return Err(Malformed);
+            }
+            at = start + back_len;
         }
-        at = start + back_len;
         count += 1;
     }
     let stated = u16::from_le_bytes([header[4], header[5]]);

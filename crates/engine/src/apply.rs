@@ -44,18 +44,7 @@ impl Engine {
         self.plan.clear();
         self.core.stats.start(out.ticks());
         for index in 0..batch.len() {
-            // The same look-ahead as for clients, in groups.
-            if index % AHEAD == 0 {
-                self.plan.clear();
-                let db = self.stream.session.db;
-                for ahead in index..batch.len().min(index + AHEAD) {
-                    let request = batch.request(ahead);
-                    self.plan.push(Planned::new(&self.table, &self.shared.keyspace, db, request));
-                }
-                for planned in &self.plan {
-                    planned.prefetch_entry(&self.shared.keyspace);
-                }
-            }
+            self.plan_at(batch, index);
             let args = batch.request(index);
             let raw_bytes = batch.raw(index).len() as u64;
             if let Some(multi) = &mut self.stream.session.multi {
@@ -87,6 +76,22 @@ impl Engine {
         }
         self.core.stats.stop(out.ticks());
         Ok(applied)
+    }
+
+    /// The same look-ahead as for clients, in groups.
+    fn plan_at(&mut self, batch: &Batch, index: usize) {
+        if !index.is_multiple_of(AHEAD) {
+            return;
+        }
+        self.plan.clear();
+        let db = self.stream.session.db;
+        for ahead in index..batch.len().min(index + AHEAD) {
+            let request = batch.request(ahead);
+            self.plan.push(Planned::new(&self.table, &self.shared.keyspace, db, request));
+        }
+        for planned in &self.plan {
+            planned.prefetch_entry(&self.shared.keyspace);
+        }
     }
 
     fn apply_one(
@@ -143,14 +148,13 @@ impl Engine {
         let feeds = core::mem::replace(&mut self.shared.feed.enabled, false);
         let mut result = Ok(());
         for index in 0..batch.len() {
+            self.plan_at(batch, index);
             let args = batch.request(index);
-            self.plan.clear();
-            self.plan.push(Planned::new(&self.table, &self.shared.keyspace, self.stream.session.db, args));
             let mut applied = Applied::default();
             if args.is_empty() {
                 continue;
             }
-            if let Err(error) = self.apply_one(now, args, 0, outside, out, &mut applied)
+            if let Err(error) = self.apply_one(now, args, index % AHEAD, outside, out, &mut applied)
                 && error.error.starts_with("ERR unknown command")
             {
                 self.stream.session.multi = None;

@@ -8,14 +8,18 @@ use crate::backlog::Backlog;
 use crate::feed::Feed;
 use crate::load::{Loader, Step};
 use crate::{Loaded, Settings, Turn};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::crc64::Crc64;
 use base::{Span, Time};
 use machine::{DiskError, DiskFault, DiskOp, FileId, Level, Output};
 
-/// 256 KiB: one read. One is decoded while the next is on its way.
+/// 256 KiB: one read.
 const READ_BYTES: usize = 256 << 10;
+/// 3: one is decoded while the next is there, and another on its way.
+const READS: usize = 3;
 
 /// What tools look for in the log.
 const TERMINATING: &str = "Terminating server after rdb file reading failure.";
@@ -33,8 +37,9 @@ pub(crate) struct Boot {
     pub(crate) loader: Loader,
     /// When the progress was last told.
     told_at: Time,
-    /// Read and not given to the loader, from the second on.
-    waiting: Option<(Vec<u8>, usize)>,
+    /// Read and not given to the loader, the first of them from `from` on; with the sums of their bytes. At most `READS`.
+    waiting: VecDeque<(Vec<u8>, Option<Crc64>)>,
+    from: usize,
     end: Option<Result<(), DiskError>>,
     has_more: bool,
     /// The next key is not due yet.
@@ -48,7 +53,10 @@ impl Boot {
         let (file, path) = (turn.numbers.file(), settings.dump_file.clone());
         turn.out.put(Output::Disk(DiskOp::Open { file, path: path.clone() }));
         turn.out.put(Output::Disk(DiskOp::Measure { file }));
-        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+        let is_summed = settings.checksum;
+        for _ in 0..READS {
+            turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES, is_summed }));
+        }
         let loader = Loader::new(keeps_expired, settings);
         Boot {
             file,
@@ -57,7 +65,8 @@ impl Boot {
             path,
             loader,
             told_at: turn.now.mono,
-            waiting: None,
+            waiting: VecDeque::new(),
+            from: 0,
             end: None,
             has_more: false,
             is_early: false,
@@ -72,12 +81,12 @@ impl Boot {
         boot
     }
 
-    pub(crate) fn on_read(&mut self, result: Result<Vec<u8>, DiskError>, _turn: &mut Turn<'_>) {
+    pub(crate) fn on_read(&mut self, result: Result<Vec<u8>, DiskError>, sum: Option<Crc64>) {
         match result {
             Ok(bytes) if bytes.is_empty() => self.end = Some(Ok(())),
             Ok(bytes) => {
                 self.read_bytes += bytes.len() as u64;
-                self.waiting = Some((bytes, 0));
+                self.waiting.push_back((bytes, sum));
             }
             Err(error) => self.end = Some(Err(error)),
         }
@@ -85,7 +94,7 @@ impl Boot {
 
     /// There is something to do without another read.
     pub(crate) fn has_work(&self) -> bool {
-        !self.is_early && (self.has_more || self.waiting.is_some() || self.end.is_some())
+        !self.is_early && (self.has_more || !self.waiting.is_empty() || self.end.is_some())
     }
 
     /// When the next key is due, where that is waited for.
@@ -133,24 +142,14 @@ impl Boot {
                 }
                 None
             }
-            Ok(Step::Starved) => match (self.waiting.take(), &self.end) {
-                (Some((bytes, from)), _) => {
-                    let until = from.saturating_add(settings.load_turn_bytes).min(bytes.len());
-                    self.loader.push(&bytes[from..until]);
-                    self.has_more = true;
-                    if until < bytes.len() {
-                        self.waiting = Some((bytes, until));
-                    } else {
-                        turn.out.put(Output::Disk(DiskOp::Read { file: self.file, bytes_max: READ_BYTES }));
-                    }
-                    None
+            Ok(Step::Starved) => {
+                self.has_more = self.push_next(settings, turn);
+                if self.has_more || self.end.is_none() {
+                    return None;
                 }
-                (None, None) => None,
-                (None, Some(_)) => {
-                    self.tell_end(None, turn);
-                    Some(self.close(Err(self.short_read()), turn))
-                }
-            },
+                self.tell_end(None, turn);
+                Some(self.close(Err(self.short_read()), turn))
+            }
             Ok(Step::Done) => {
                 let mut loaded = self.loader.loaded.clone();
                 loaded.found = true;
@@ -162,6 +161,22 @@ impl Boot {
                 Some(self.close(Err(text), turn))
             }
         }
+    }
+
+    /// Gives the next bytes to the loader; false when there are none.
+    fn push_next(&mut self, settings: &Settings, turn: &mut Turn<'_>) -> bool {
+        let Some((bytes, sum)) = self.waiting.front() else { return false };
+        let until = self.from.saturating_add(settings.load_turn_bytes).min(bytes.len());
+        let is_all = self.from == 0 && until == bytes.len();
+        self.loader.push_summed(&bytes[self.from..until], sum.filter(|_| is_all));
+        self.from = until;
+        if until == bytes.len() {
+            self.from = 0;
+            self.waiting.pop_front();
+            let (file, is_summed) = (self.file, settings.checksum);
+            turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES, is_summed }));
+        }
+        true
     }
 
     /// A start ends here: what tools look for in the log.

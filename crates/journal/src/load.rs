@@ -8,9 +8,10 @@ use crate::{Loaded, Settings};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use base::crc64::Crc64;
 use base::{Id, Now, Time};
 use data::{Clocks, Entry, KeyHash, Keyspace, Limits};
-use wire::rdb::{Decoder, Item, Value};
+use wire::rdb::{Content, Decoder, Item, Span, Value, Whole};
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +41,9 @@ const SLOTS_MAX: u64 = 16_384;
 /// A key on its way into the keyspace.
 struct Arriving {
     db: u32,
-    key: Vec<u8>,
+    key: Span,
     hash: KeyHash,
-    value: Value,
+    content: Content,
     deadline_ms: Option<u64>,
     /// Its access clock.
     clock: u32,
@@ -144,6 +145,14 @@ impl Loader {
         self.decoder.push(bytes);
     }
 
+    /// As `push`, with the sum of the bytes where it is known.
+    pub(crate) fn push_summed(&mut self, bytes: &[u8], sum: Option<Crc64>) {
+        match sum {
+            Some(sum) => self.decoder.push_summed(bytes, sum),
+            None => self.decoder.push(bytes),
+        }
+    }
+
     /// After `Ready`: the data that comes is no data at all.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.held, Some(Item::Eof { .. }))
@@ -198,11 +207,18 @@ impl Loader {
         keyspace: &mut Keyspace,
         gone: &mut Vec<u8>,
     ) -> Result<Step, String> {
-        let now_ms = now.unix.as_ms();
         let mut left = budget;
         while left > 0 {
             if !self.pace.is_due(delay, now.mono) {
                 return Ok(Step::Early);
+            }
+            if self.said_ready
+                && self.held.is_none()
+                && let Some(whole) = self.decoder.next_whole()
+            {
+                left = left.saturating_sub(1 + cost(&whole.content));
+                self.on_key(whole, delay, now, keyspace, gone)?;
+                continue;
             }
             let item = match self.held.take() {
                 Some(item) => Some(item),
@@ -234,29 +250,45 @@ impl Loader {
                 Item::SelectDb(db) => self.db = db,
                 // The originals wrote such by mistake and leave it out, too.
                 Item::Empty { key, .. } => self.loaded.note_empty(&key),
-                Item::Key { db, key, deadline_ms: Some(deadline_ms), .. }
-                    if deadline_ms < now_ms && !self.keeps_expired =>
-                {
-                    self.loaded.expired += 1;
-                    self.note_gone(db, &key, gone);
-                }
                 Item::Key { db, key, value, deadline_ms, idle, freq } => {
-                    let clock = self.clocks.arriving(idle, freq, now_ms);
-                    left = left.saturating_sub(codec::cost(&value));
-                    let (hash, ends_at) = (keyspace.hash(&key), self.at());
-                    keyspace.prefetch_bucket(db, hash);
-                    self.arriving.push(Arriving { db, key, hash, value, deadline_ms, clock, ends_at });
-                    if self.arriving.len() == BATCH {
-                        self.arrive(keyspace)?;
-                    }
-                    self.loaded.keys += 1;
-                    self.pace.note_key(delay, now.mono);
+                    let (key, content) = (Span::Own(key), Content::Value(value));
+                    left = left.saturating_sub(cost(&content));
+                    let whole = Whole { db, key, content, deadline_ms, idle, freq };
+                    self.on_key(whole, delay, now, keyspace, gone)?;
                 }
                 Item::Eof { .. } => return Ok(Step::Done),
             }
             left = left.saturating_sub(1);
         }
         Ok(Step::More)
+    }
+
+    /// A key has come out of the file: it goes into the batch, or is left out where it has expired.
+    fn on_key(
+        &mut self,
+        whole: Whole,
+        delay: i64,
+        now: Now,
+        keyspace: &mut Keyspace,
+        gone: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let Whole { db, key, content, deadline_ms, idle, freq } = whole;
+        let now_ms = now.unix.as_ms();
+        if !self.keeps_expired && deadline_ms.is_some_and(|deadline_ms| deadline_ms < now_ms) {
+            self.loaded.expired += 1;
+            note_gone(&mut self.gone_db, db, self.decoder.bytes(&key), gone);
+            return Ok(());
+        }
+        let clock = self.clocks.arriving(idle, freq, now_ms);
+        let (hash, ends_at) = (keyspace.hash(self.decoder.bytes(&key)), self.at());
+        keyspace.prefetch_bucket(db, hash);
+        self.arriving.push(Arriving { db, key, hash, content, deadline_ms, clock, ends_at });
+        if self.arriving.len() == BATCH {
+            self.arrive(keyspace)?;
+        }
+        self.loaded.keys += 1;
+        self.pace.note_key(delay, now.mono);
+        Ok(())
     }
 
     fn no_database(&self, db: u32, databases: u32) -> String {
@@ -294,14 +326,6 @@ impl Loader {
         }
     }
 
-    fn note_gone(&mut self, db: u32, key: &[u8], gone: &mut Vec<u8>) {
-        if self.gone_db != Some(db) {
-            self.gone_db = Some(db);
-            gone.extend_from_slice(&crate::follow::command(&[b"SELECT", db.to_string().as_bytes()]));
-        }
-        gone.extend_from_slice(&crate::follow::command(&[b"DEL", key]));
-    }
-
     /// Puts in what has arrived.
     fn arrive(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let mut arriving = core::mem::take(&mut self.arriving);
@@ -314,8 +338,8 @@ impl Loader {
     }
 
     fn insert(&mut self, keyspace: &mut Keyspace, arriving: Arriving) -> Result<(), String> {
-        let Arriving { db, key, hash, value, deadline_ms, clock, .. } = arriving;
-        let (key, hash_key) = (&*key, keyspace.hash_key());
+        let Arriving { db, key, hash, content, deadline_ms, clock, .. } = arriving;
+        let (key, hash_key) = (self.decoder.bytes(&key), keyspace.hash_key());
         if self.overwrites
             && let Entry::Occupied(entry) = keyspace.entry(db, key, hash)
         {
@@ -331,9 +355,35 @@ impl Loader {
         let Entry::Vacant(entry) = keyspace.entry(db, key, hash) else {
             return Err(format!("the key '{}' comes twice in database {db}", String::from_utf8_lossy(key)));
         };
-        let value = codec::held(value, hash_key, &self.limits);
-        let value = value.map_err(|flaw| format!("the key '{}': {flaw}", String::from_utf8_lossy(key)))?;
-        entry.insert(value, deadline_ms).as_ref().touch(clock);
+        let entry = match content {
+            Content::Text(text) => entry.insert_string(self.decoder.bytes(&text), deadline_ms),
+            Content::Value(Value::String(text)) => entry.insert_string(&text, deadline_ms),
+            Content::Value(value) => {
+                let value = codec::held(value, hash_key, &self.limits).map_err(|flaw| {
+                    let key = String::from_utf8_lossy(key);
+                    format!("the key '{key}': {flaw}")
+                })?;
+                entry.insert(value, deadline_ms)
+            }
+        };
+        entry.as_ref().touch(clock);
         Ok(())
     }
+}
+
+/// What a key takes of a slice's budget beside itself.
+fn cost(content: &Content) -> usize {
+    match content {
+        Content::Text(text) => codec::text_cost(text.len()),
+        Content::Value(value) => codec::cost(value),
+    }
+}
+
+/// The DEL of an expired key. `selected`: the database that the ones before have selected.
+fn note_gone(selected: &mut Option<u32>, db: u32, key: &[u8], gone: &mut Vec<u8>) {
+    if *selected != Some(db) {
+        *selected = Some(db);
+        gone.extend_from_slice(&crate::follow::command(&[b"SELECT", db.to_string().as_bytes()]));
+    }
+    gone.extend_from_slice(&crate::follow::command(&[b"DEL", key]));
 }

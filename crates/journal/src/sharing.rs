@@ -183,7 +183,7 @@ impl Reader {
         } else if has_room && !self.is_asked {
             self.is_asked = true;
             let bytes_max = left.min(READ_BYTES) as usize;
-            turn.out.put(Output::Disk(DiskOp::Read { file: self.file, bytes_max }));
+            turn.out.put(Output::Disk(DiskOp::Read { file: self.file, bytes_max, is_summed: false }));
         }
         true
     }

@@ -102,7 +102,7 @@ impl Spool {
     pub(crate) fn read_on(&mut self, turn: &mut Turn<'_>) {
         if let Some((file, _)) = self.reading.filter(|_| !self.is_read_asked) {
             self.is_read_asked = true;
-            turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+            turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES, is_summed: false }));
         }
     }
 

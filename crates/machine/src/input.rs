@@ -3,6 +3,7 @@
 use crate::{ConnId, FileId, WriteId};
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::crc64::Crc64;
 use core::fmt;
 use core::net::IpAddr;
 use wire::Batch;
@@ -46,6 +47,8 @@ pub enum Input {
         file: FileId,
         /// The next bytes in order.
         result: Result<Vec<u8>, DiskError>,
+        /// The CRC-64 of these bytes, where it was asked for. It may be missing.
+        sum: Option<Crc64>,
     },
     /// How long a file is, after a `DiskOp::Measure`. There is no answer where that can not be known.
     FileSize {

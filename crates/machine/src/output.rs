@@ -154,6 +154,8 @@ pub enum DiskOp {
         file: FileId,
         /// At most so many bytes.
         bytes_max: usize,
+        /// Their CRC-64 is wanted, too.
+        is_summed: bool,
     },
     /// Open a file to append to at its end; it is made, with its directory, where it is missing. Not answered: a failure
     /// shows at the next answered step. An `Append` to it happens whole or not at all; after one that failed all others

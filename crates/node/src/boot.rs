@@ -16,6 +16,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
+use base::crc64::Crc64;
 use cluster::{Cluster, SLOTS};
 use machine::{Address, DiskError, DiskFault, DiskOp, FileId, HostSetting, Level, Outbox, Output};
 use spec::directive::id;
@@ -64,7 +65,7 @@ impl Node {
             let file = self.rest.numbers.file();
             let path = settings::nodes_conf(&self.engine.shared.config);
             out.put(Output::Disk(DiskOp::Open { file, path }));
-            out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+            out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES, is_summed: false }));
             self.rest.boot = Boot::Conf { file, bytes: Vec::new() };
         } else {
             self.load(now, None, out);
@@ -89,10 +90,11 @@ impl Node {
         now: Now,
         file: FileId,
         result: Result<Vec<u8>, DiskError>,
+        sum: Option<Crc64>,
         out: &mut Outbox,
     ) {
         let Boot::Conf { file: conf, bytes } = &mut self.rest.boot else {
-            self.with_turn(now, out, |journal, turn| journal.on_file_read(file, result, turn));
+            self.with_turn(now, out, |journal, turn| journal.on_file_read(file, result, sum, turn));
             return;
         };
         if *conf != file {
@@ -114,7 +116,7 @@ impl Node {
                     );
                     return;
                 }
-                out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+                out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES, is_summed: false }));
             }
             Err(error) if error.fault == DiskFault::Missing => {
                 out.put(Output::Disk(DiskOp::Close { file }));

@@ -69,7 +69,7 @@ impl Node {
                 }
             }
             Input::Disk(disk) => self.on_disk(now, disk, out),
-            Input::FileRead { file, result } => self.on_file_read(now, file, result, out),
+            Input::FileRead { file, result, sum } => self.on_file_read(now, file, result, sum, out),
             Input::FileSize { file, bytes } => self.rest.journal.on_file_size(file, bytes),
             Input::Tick => {}
             Input::Signal(signal) => self.on_signal(signal, out),

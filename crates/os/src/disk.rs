@@ -21,6 +21,7 @@ use crate::jobs::{JobTurn, Jobs};
 use crate::locked;
 use crate::mailbox::Mailbox;
 use crate::syscalls::{self, DiskStep, Syscalls};
+use base::crc64::Crc64;
 use machine::{Disk, DiskError, DiskFault, DiskOp, FileId, Input, WriteId};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
@@ -54,6 +55,9 @@ const DIRECT_BYTES_MAX: usize = 256 << 10;
 const DIRECT_TIME_MAX: Duration = Duration::from_millis(4);
 /// 1 s: so long nothing is appended on the loop after that.
 const DIRECT_REST: Duration = Duration::from_secs(1);
+
+/// 1 MiB: so much room is made for a read before it is known how much there is.
+const READ_BYTES_MAX: usize = 1 << 20;
 
 /// 3: threads of the lane "log": one appends, while others wait for the syncs of what was appended before.
 const LOG_THREADS: usize = 3;
@@ -430,7 +434,7 @@ impl Worker {
                     let _ = fs::remove_file(&held.path);
                 }
             }
-            DiskOp::Read { file, bytes_max } => self.read(file, bytes_max),
+            DiskOp::Read { file, bytes_max, is_summed } => self.read(file, bytes_max, is_summed),
             DiskOp::Measure { file } => self.measure(file),
             DiskOp::Close { file } => {
                 self.files.remove(&file);
@@ -452,15 +456,20 @@ impl Worker {
         }
     }
 
-    fn read(&mut self, file: FileId, bytes_max: usize) {
+    fn read(&mut self, file: FileId, bytes_max: usize, is_summed: bool) {
         let sys = self.sys.clone();
         let result = self.step(file, |file| {
             sys.disk_gate(DiskStep::Read)?;
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(bytes_max.min(READ_BYTES_MAX));
             file.take(bytes_max as u64).read_to_end(&mut bytes)?;
             Ok(bytes)
         });
-        self.mailbox.put(Input::FileRead { file, result });
+        let sum = result.as_ref().ok().filter(|_| is_summed).map(|bytes| {
+            let mut sum = Crc64::new();
+            sum.update(bytes);
+            sum
+        });
+        self.mailbox.put(Input::FileRead { file, result, sum });
     }
 
     /// A file that is not open says so at the first read.

@@ -12,6 +12,7 @@
 //! later; a loss of power in between loses what was promised. The product has no switch for that: the world lies.
 
 use base::Random;
+use base::crc64::Crc64;
 use machine::{Disk as DiskDone, DiskError, DiskFault, DiskOp, FileId, Input, WriteId};
 use std::collections::BTreeMap;
 
@@ -118,7 +119,7 @@ impl Disk {
                 None
             }
             DiskOp::Measure { file } => self.measure(file),
-            DiskOp::Read { file, bytes_max } => Some(self.read(file, bytes_max)),
+            DiskOp::Read { file, bytes_max, is_summed } => Some(self.read(file, bytes_max, is_summed)),
             DiskOp::Close { file } => self.close(file),
             DiskOp::Remove { write, path } => {
                 self.files.remove(&path);
@@ -190,7 +191,7 @@ impl Disk {
         lie.or(written.map(|open| &open.content)).or_else(|| self.files.get(path)).cloned()
     }
 
-    fn read(&mut self, file: FileId, bytes_max: usize) -> Input {
+    fn read(&mut self, file: FileId, bytes_max: usize, is_summed: bool) -> Input {
         let result = match self.open.get_mut(&file) {
             Some(open) if !open.is_missing => {
                 let end = open.content.len().min(open.position + bytes_max);
@@ -200,7 +201,12 @@ impl Disk {
             }
             _ => Err(DiskError { fault: DiskFault::Missing, text: "no such file".into() }),
         };
-        Input::FileRead { file, result }
+        let sum = result.as_ref().ok().filter(|_| is_summed).map(|bytes| {
+            let mut sum = Crc64::new();
+            sum.update(bytes);
+            sum
+        });
+        Input::FileRead { file, result, sum }
     }
 
     /// The process dies. `pending` are the operations that were asked for and not answered, in order: the machine was

@@ -6,6 +6,7 @@
 //! All numbers are little-endian, except those within an encoding byte, which go on big-endian.
 
 use alloc::vec::Vec;
+use base::distinct::Distinct;
 use core::fmt::{self, Display};
 
 /// 6: bytes before the first element.
@@ -33,6 +34,15 @@ impl Element<'_> {
         }
     }
 
+    /// Adds the element's text to those that are looked at for equal ones.
+    #[inline]
+    pub(crate) fn add_to(&self, seen: &mut Distinct) {
+        match self {
+            Element::Integer(number) => seen.add_integer(*number),
+            Element::Bytes(text) => seen.add(text),
+        }
+    }
+
     /// The element in the one form that all elements of the same text share.
     #[must_use]
     pub fn canonical(self) -> Self {
@@ -41,6 +51,14 @@ impl Element<'_> {
             Element::Integer(_) => self,
         }
     }
+}
+
+/// True when two of these are of the same text.
+#[cold]
+pub(crate) fn has_twice<'a>(elements: impl Iterator<Item = Element<'a>>) -> bool {
+    let mut elements: Vec<Element<'a>> = elements.map(Element::canonical).collect();
+    elements.sort_unstable();
+    elements.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// What is wrong with a flat list, and at which of its bytes.
@@ -108,10 +126,14 @@ impl<'a> Listpack<'a> {
         let (element, len) =
             read_element(&self.bytes[start..last]).map_err(|what| FlatError { at: start, what })?;
         let back = start + len;
+        let backward = &self.bytes[back..last];
         let back_len = backward_len(len);
-        match self.bytes[back..last].get(..back_len) {
-            Some(backward) if decode_backward(backward) == len as u64 => {}
-            _ => return flaw(back, "a listpack element with a wrong backward length"),
+        let is_right = match backward {
+            [byte, ..] if back_len == 1 => usize::from(*byte) == len,
+            _ => backward.get(..back_len).is_some_and(|bytes| decode_backward(bytes) == len as u64),
+        };
+        if !is_right {
+            return flaw(back, "a listpack element with a wrong backward length");
         }
         self.at = back + back_len;
         self.seen += 1;

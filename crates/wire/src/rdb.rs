@@ -25,7 +25,7 @@ mod texts;
 mod value;
 
 pub use check::{Checker, Report};
-pub use decoder::{Decoder, Item};
+pub use decoder::{Content, Decoder, Item, Span, Whole};
 pub use error::RdbError;
 pub use list::ListNode;
 pub use sorted_set::Scored;

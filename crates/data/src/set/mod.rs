@@ -18,7 +18,7 @@ pub use members::Members;
 use crate::collection::Collection;
 use crate::flat::{Body, Exact, Form as Held, Opened};
 use crate::limits;
-use crate::listpack::{self, Listpack, Malformed, Unfit};
+use crate::listpack::{self, Listpack, Malformed, Unfit, add_to};
 use crate::node::Node;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
@@ -27,6 +27,7 @@ use crate::walk::{Found, Walk};
 use crate::watch::{BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::vec::Vec;
 use base::Random;
+use base::distinct::Distinct;
 use member::Member;
 use members::Source;
 
@@ -135,10 +136,17 @@ impl Set {
     /// for one.
     pub fn from_listpack(key: HashKey, bytes: Vec<u8>, limits: SetLimits) -> Result<Set, Unfit> {
         let list = Listpack::from_bytes(bytes)?;
-        let is_small = list.len() <= limits.listpack_entries
-            && list.iter().all(|member| member.len() <= limits.value_bytes);
+        let (mut seen, mut longest) = (Distinct::default(), 0);
+        for member in list.iter() {
+            add_to(&mut seen, member);
+            longest = longest.max(member.len());
+        }
         let count = list.len();
+        let is_small = count <= limits.listpack_entries && longest <= limits.value_bytes;
         let mut set = Set { body: Body::of(list) };
+        if is_small && seen.is_sure() {
+            return Ok(set);
+        }
         // Members that are equal are one in a table.
         let large = set.to_large(key);
         if large.table.len() != count {

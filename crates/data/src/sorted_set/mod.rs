@@ -141,10 +141,9 @@ impl SortedSet {
     /// A set from a listpack of members and scores (a dump's): checked, no member twice. It becomes a large one where the limits
     /// ask for it.
     pub fn from_listpack(bytes: Vec<u8>, growth: Growth) -> Result<SortedSet, Unfit> {
-        let list = small::checked(bytes, growth.key)?;
+        let (list, longest) = small::checked(bytes, growth.key)?;
         let limits = growth.limits;
-        let is_small = list.len() / 2 <= limits.entries
-            && Pairs::of(list.view()).all(|(member, _)| member.len() <= limits.value_bytes);
+        let is_small = list.len() / 2 <= limits.entries && longest <= limits.value_bytes;
         let mut set = SortedSet { body: Body::of(list) };
         if !is_small {
             set.grow(growth.key);

@@ -2,10 +2,11 @@
 //!
 //! A score that is a whole number is an integer there, any other the shortest text that reads back as it.
 
-use crate::listpack::{Listpack, Unfit, View};
+use crate::listpack::{Listpack, Unfit, View, add_to, has_twice};
 use crate::table::HashKey;
 use crate::value::{IntText, StrRef};
 use alloc::vec::Vec;
+use base::distinct::Distinct;
 use base::number::{Text, parse_f64, text_shortest};
 use core::cmp::Ordering;
 
@@ -92,31 +93,31 @@ fn text_of(score: f64) -> Text {
 }
 
 /// Checks a listpack from outside: pairs, scores that are numbers, no member twice. One that is out of order is put in order.
-pub(super) fn checked(bytes: Vec<u8>, key: HashKey) -> Result<Listpack, Unfit> {
+/// The second is the length of the longest member.
+pub(super) fn checked(bytes: Vec<u8>, key: HashKey) -> Result<(Listpack, usize), Unfit> {
     let list = Listpack::from_bytes(bytes)?;
     if !list.len().is_multiple_of(2) {
         return Err(Unfit::Malformed);
     }
-    let is_number = |text| match text {
-        StrRef::Int(_) => true,
-        StrRef::Bytes(bytes) => parse_f64(bytes).is_some(),
-    };
-    if !list.iter().skip(1).step_by(2).all(is_number) {
-        return Err(Unfit::Malformed);
+    let (mut seen, mut room) = (Distinct::default(), IntText::default());
+    let mut elements = list.iter();
+    let (mut before, mut is_sorted, mut longest) = (None::<(StrRef<'_>, f64)>, true, 0);
+    while let (Some(member), Some(text)) = (elements.next(), elements.next()) {
+        let score = match text {
+            StrRef::Int(number) => number as f64,
+            StrRef::Bytes(bytes) => parse_f64(bytes).ok_or(Unfit::Malformed)?,
+        };
+        add_to(&mut seen, member);
+        is_sorted = is_sorted
+            && before.is_none_or(|one| one.1 < score || order(one, (member.bytes(&mut room), score)).is_lt());
+        longest = longest.max(member.len());
+        before = Some((member, score));
     }
-    // Two members of one hash of 64 bits under a secret key are the same member.
-    let mut hashes: Vec<u64> =
-        Pairs::of(list.view()).map(|(member, _)| key.hash(member.bytes(&mut IntText::default()))).collect();
-    hashes.sort_unstable();
-    if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
+    if !seen.is_sure() && has_twice(list.iter().step_by(2), key) {
         return Err(Unfit::Repeated);
     }
-    let mut room = IntText::default();
-    let is_sorted = Pairs::of(list.view())
-        .zip(Pairs::of(list.view()).skip(1))
-        .all(|(one, next)| order(one, (next.0.bytes(&mut room), next.1)).is_lt());
     if is_sorted {
-        return Ok(list);
+        return Ok((list, longest));
     }
     let mut pairs: Vec<(Vec<u8>, f64)> =
         Pairs::of(list.view()).map(|(member, score)| (member.to_vec(), score)).collect();
@@ -128,5 +129,5 @@ pub(super) fn checked(bytes: Vec<u8>, key: HashKey) -> Result<Listpack, Unfit> {
             sorted.text(&text_of(score));
         }
     });
-    Ok(sorted)
+    Ok((sorted, longest))
 }

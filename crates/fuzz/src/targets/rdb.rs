@@ -1,25 +1,51 @@
 //! RDB files and the flat encodings in them.
 
 use base::Random;
+use base::crc64::Crc64;
 use wire::listpack::{Element, Listpack};
 use wire::lzf;
 use wire::rdb::encoder::{self, Packing};
 use wire::rdb::payload::{self, Footer};
-use wire::rdb::{Decoder, Item, RdbError, Value};
+use wire::rdb::{Content, Decoder, Item, RdbError, Value, Whole};
 use wire::ziplist::Ziplist;
 use wire::zipmap::Zipmap;
 
-/// The items of a file that is pushed in pieces of random lengths, or at once.
-fn decode(mut bytes: &[u8], mut cuts: Option<Random>) -> (Vec<Item>, Result<(), RdbError>) {
-    // The checksum would hide everything behind it from the mutations.
-    let mut decoder = Decoder::without_checksum();
+/// A whole key as an item.
+fn item_of(decoder: &Decoder, whole: Whole) -> Item {
+    let Whole { db, key, content, deadline_ms, idle, freq } = whole;
+    let value = match content {
+        Content::Text(text) => Value::String(decoder.bytes(&text).to_vec()),
+        Content::Value(value) => value,
+    };
+    Item::Key { db, key: decoder.bytes(&key).to_vec(), value, deadline_ms, idle, freq }
+}
+
+/// The items of a file that is pushed in pieces of random lengths, keys taken whole or not, or at once.
+fn decode(
+    mut decoder: Decoder,
+    mut bytes: &[u8],
+    mut cuts: Option<Random>,
+) -> (Vec<Item>, Result<(), RdbError>) {
     let mut items = Vec::new();
     while !bytes.is_empty() {
         let wished = cuts.as_mut().map_or(usize::MAX, |cuts| 1 + cuts.below(40) as usize);
         let (piece, later) = bytes.split_at(wished.min(bytes.len()));
         bytes = later;
-        decoder.push(piece);
+        let mut chance = || cuts.as_mut().is_some_and(|cuts| cuts.below(2) == 0);
+        if chance() {
+            let mut sum = Crc64::new();
+            sum.update(piece);
+            decoder.push_summed(piece, sum);
+        } else {
+            decoder.push(piece);
+        }
         loop {
+            if chance()
+                && let Some(whole) = decoder.next_whole()
+            {
+                items.push(item_of(&decoder, whole));
+                continue;
+            }
             match decoder.next_item() {
                 Ok(Some(item)) => items.push(item),
                 Ok(None) => break,
@@ -35,9 +61,12 @@ fn decode(mut bytes: &[u8], mut cuts: Option<Random>) -> (Vec<Item>, Result<(), 
 
 /// Any bytes as a file: the same items at any split, and what was read can be written and read again.
 pub fn rdb(input: &[u8]) {
-    let (items, end) = decode(input, None);
-    let cuts = Random::new(input.iter().fold(input.len() as u64, |seed, byte| seed << 1 ^ u64::from(*byte)));
-    assert_eq!(decode(input, Some(cuts)), (items.clone(), end));
+    let cuts =
+        || Random::new(input.iter().fold(input.len() as u64, |seed, byte| seed << 1 ^ u64::from(*byte)));
+    assert_eq!(decode(Decoder::new(), input, Some(cuts())), decode(Decoder::new(), input, None));
+    // The checksum would hide everything behind it from the mutations.
+    let (items, end) = decode(Decoder::without_checksum(), input, None);
+    assert_eq!(decode(Decoder::without_checksum(), input, Some(cuts())), (items.clone(), end));
     let mut out = Vec::new();
     encoder::header(&mut out);
     let mut keys = Vec::new();
@@ -51,7 +80,7 @@ pub fn rdb(input: &[u8]) {
         }
     }
     encoder::end(&mut out, None);
-    let (again, end) = decode(&out, None);
+    let (again, end) = decode(Decoder::without_checksum(), &out, None);
     assert_eq!(end, Ok(()));
     let names = again.into_iter().filter_map(|item| match item {
         Item::Key { key, .. } => Some(key),

@@ -19,6 +19,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use base::crc64::Crc64;
 use base::{Now, Time};
 use machine::{Disk, DiskError, DiskFault, DiskOp, FileId, Level, Output, WriteId};
 use wire::aof::{Flaw, Manifest, Part, Record, Scanner, SumCheck};
@@ -96,7 +97,8 @@ pub(crate) struct Replay {
     multi_at: Option<u64>,
     /// Where the commands begin that the engine has at the moment.
     given_at: Vec<u64>,
-    waiting: Option<Vec<u8>>,
+    /// The next bytes, with their sum where it is known.
+    waiting: Option<(Vec<u8>, Option<Crc64>)>,
     is_ended: bool,
     has_more: bool,
     /// When the next key may come (`key-load-delay`).
@@ -152,7 +154,7 @@ impl Replay {
         let file = turn.numbers.file();
         self.file = Some(file);
         turn.out.put(Output::Disk(DiskOp::Open { file, path }));
-        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max }));
+        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max, is_summed: false }));
     }
 
     fn close(&mut self, turn: &mut Turn<'_>) {
@@ -196,7 +198,12 @@ impl Replay {
         }
     }
 
-    pub(crate) fn on_read(&mut self, result: Result<Vec<u8>, DiskError>, turn: &mut Turn<'_>) {
+    pub(crate) fn on_read(
+        &mut self,
+        result: Result<Vec<u8>, DiskError>,
+        sum: Option<Crc64>,
+        turn: &mut Turn<'_>,
+    ) {
         let is_missing = matches!(&result, Err(error) if error.fault == DiskFault::Missing);
         let is_half_moved = self.is_half_moved();
         match (&mut self.step, result) {
@@ -205,7 +212,11 @@ impl Replay {
                 if bytes.len() > MANIFEST_BYTES_MAX {
                     self.failure = Some("the AOF manifest is too long".to_string());
                 } else if let Some(file) = self.file {
-                    turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: MANIFEST_READ_BYTES }));
+                    turn.out.put(Output::Disk(DiskOp::Read {
+                        file,
+                        bytes_max: MANIFEST_READ_BYTES,
+                        is_summed: false,
+                    }));
                 }
             }
             (Step::Manifest { bytes }, Ok(_)) => {
@@ -245,7 +256,7 @@ impl Replay {
             (Step::Reading, Ok(bytes)) if bytes.is_empty() => self.is_ended = true,
             (Step::Reading, Ok(bytes)) => {
                 self.part_bytes += bytes.len() as u64;
-                self.waiting = Some(bytes);
+                self.waiting = Some((bytes, sum));
             }
             (Step::Reading, Err(_)) if is_missing && is_half_moved => {
                 self.close(turn);
@@ -433,11 +444,12 @@ impl Replay {
     fn read_on(&mut self, budget: usize, settings: &Settings, turn: &mut Turn<'_>) -> Result<(), String> {
         if !self.has_more {
             match self.waiting.take() {
-                Some(bytes) => {
+                Some((bytes, sum)) => {
+                    self.push(&bytes, sum, settings)?;
                     if let Some(file) = self.file {
-                        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES }));
+                        let is_summed = settings.checksum && matches!(self.reader, Reader::Rdb(_));
+                        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES, is_summed }));
                     }
-                    self.push(&bytes, settings)?;
                 }
                 None if self.is_ended => return self.end_part(turn),
                 None => return Ok(()),
@@ -450,7 +462,7 @@ impl Replay {
         }
     }
 
-    fn push(&mut self, bytes: &[u8], settings: &Settings) -> Result<(), String> {
+    fn push(&mut self, bytes: &[u8], sum: Option<Crc64>, settings: &Settings) -> Result<(), String> {
         if self.torn.is_some() {
             return Err("Fatal error: the truncated file is not the last file".to_string());
         }
@@ -472,7 +484,7 @@ impl Replay {
                     self.reader = Reader::Commands;
                 }
             }
-            Reader::Rdb(loader) => loader.push(bytes),
+            Reader::Rdb(loader) => loader.push_summed(bytes, sum),
             Reader::Commands => self.scanner.push(bytes),
         }
         self.has_more = true;
@@ -496,8 +508,9 @@ impl Replay {
                 self.loaded.functions.append(&mut loader.loaded.functions);
                 self.place.on_base(&loader.loaded);
                 let rest = loader.rest().to_vec();
-                let seen =
-                    self.part_bytes - rest.len() as u64 - self.waiting.as_ref().map_or(0, Vec::len) as u64;
+                let seen = self.part_bytes
+                    - rest.len() as u64
+                    - self.waiting.as_ref().map_or(0, |(bytes, _)| bytes.len()) as u64;
                 self.scanner = Scanner::at(seen);
                 self.scanner.push(&rest);
                 self.reader = Reader::Commands;

@@ -319,7 +319,11 @@ impl Aof {
             let file = turn.numbers.file();
             self.reading = Some((file, Vec::new()));
             turn.out.put(Output::Disk(DiskOp::Open { file, path: settings.path(&settings.manifest()) }));
-            turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: MANIFEST_READ_BYTES }));
+            turn.out.put(Output::Disk(DiskOp::Read {
+                file,
+                bytes_max: MANIFEST_READ_BYTES,
+                is_summed: false,
+            }));
         }
         self.step_rewrite(settings, turn);
         if let Some(writer) = self.writer.as_ref().filter(|_| self.state != State::Off) {
@@ -411,7 +415,11 @@ impl Aof {
             Ok(more) => {
                 bytes.extend_from_slice(&more);
                 self.reading = Some((file, bytes));
-                turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: MANIFEST_READ_BYTES }));
+                turn.out.put(Output::Disk(DiskOp::Read {
+                    file,
+                    bytes_max: MANIFEST_READ_BYTES,
+                    is_summed: false,
+                }));
                 return;
             }
             Err(error) if error.fault == DiskFault::Missing => Ok(Manifest::default()),

@@ -6,6 +6,7 @@ use crate::snapshot::{Wish, Written};
 use crate::{Act, Turn};
 use alloc::string::String;
 use alloc::vec::Vec;
+use base::crc64::Crc64;
 use machine::{ConnId, DiskError, FileId, Peer};
 use wire::Batch;
 
@@ -101,14 +102,20 @@ impl Journal {
         true
     }
 
-    /// Bytes of a file that the journal reads.
-    pub fn on_file_read(&mut self, file: FileId, result: Result<Vec<u8>, DiskError>, turn: &mut Turn<'_>) {
+    /// Bytes of a file that the journal reads, with their sum where it is known.
+    pub fn on_file_read(
+        &mut self,
+        file: FileId,
+        result: Result<Vec<u8>, DiskError>,
+        sum: Option<Crc64>,
+        turn: &mut Turn<'_>,
+    ) {
         if let Some(boot) = self.boot.as_mut().filter(|boot| boot.file == file) {
-            boot.on_read(result, turn);
+            boot.on_read(result, sum);
             turn.out.again = true;
             return;
         } else if let Some(replay) = self.replay.as_mut().filter(|replay| replay.file == Some(file)) {
-            replay.on_read(result, turn);
+            replay.on_read(result, sum, turn);
             turn.out.again = true;
             return;
         } else if self.aof.owns_file(file) {

@@ -2,6 +2,7 @@
 //!
 //! The engine is three commands (SET, DEL, SELECT) and transactions. Everything that happens is drawn from one seed.
 
+use base::crc64::Crc64;
 use base::{Now, Random, Span, Time, Unix};
 use data::{Entry, Keyspace};
 use journal::{Act, Journal, Replconf, Settings, ShutdownWish, Source, StreamApplied, Turn};
@@ -54,7 +55,7 @@ struct Stream {
 enum Answer {
     Disk(Disk),
     Size(FileId, u64),
-    Read(FileId, Result<Vec<u8>, DiskError>),
+    Read(FileId, Result<Vec<u8>, DiskError>, Option<Crc64>),
 }
 
 struct End {
@@ -332,7 +333,7 @@ impl Node {
                 let bytes = this.files.get(&this.open[&file].0).map(|bytes| bytes.len() as u64);
                 this.answers.extend(bytes.map(|bytes| Answer::Size(file, bytes)));
             }
-            DiskOp::Read { file, bytes_max } => {
+            DiskOp::Read { file, bytes_max, is_summed } => {
                 let (path, at) = this.open.get_mut(&file).unwrap();
                 let missing = DiskError { fault: DiskFault::Missing, text: format!("{path}: no such file") };
                 let result = this.files.get(path).ok_or(missing).map(|bytes| {
@@ -341,7 +342,12 @@ impl Node {
                     *at = end;
                     part
                 });
-                this.answers.push_back(Answer::Read(file, result));
+                let sum = result.as_ref().ok().filter(|_| is_summed).map(|bytes| {
+                    let mut sum = Crc64::new();
+                    sum.update(bytes);
+                    sum
+                });
+                this.answers.push_back(Answer::Read(file, result, sum));
             }
             DiskOp::Close { file } => drop(this.open.remove(&file)),
             other => panic!("{other:?}"),
@@ -355,7 +361,7 @@ impl Node {
             self.call(now, |journal, turn| match answer {
                 Answer::Disk(disk) => drop(journal.on_disk(&disk, turn)),
                 Answer::Size(file, bytes) => journal.on_file_size(file, bytes),
-                Answer::Read(file, result) => journal.on_file_read(file, result, turn),
+                Answer::Read(file, result, sum) => journal.on_file_read(file, result, sum, turn),
             });
         }
         had_some

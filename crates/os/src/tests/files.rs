@@ -54,7 +54,7 @@ fn a_file_grows_and_gets_its_name() {
 fn a_file_is_read_to_its_end() {
     let scratch = Scratch::new("read");
     std::fs::write(scratch.path().join("data"), b"0123456789").unwrap();
-    let read = || DiskOp::Read { file: FileId(2), bytes_max: 6 };
+    let read = || DiskOp::Read { file: FileId(2), bytes_max: 6, is_summed: false };
     let open = DiskOp::Open { file: FileId(2), path: "data".into() };
     let answers = answers(scratch.path(), None, vec![open, read(), read(), read()]);
     let parts: Vec<&[u8]> = answers
@@ -71,7 +71,11 @@ fn a_file_is_read_to_its_end() {
 fn a_missing_file_shows_at_the_first_read() {
     let scratch = Scratch::new("missing");
     let open = DiskOp::Open { file: FileId(2), path: "data".into() };
-    let answers = answers(scratch.path(), None, vec![open, DiskOp::Read { file: FileId(2), bytes_max: 6 }]);
+    let answers = answers(
+        scratch.path(),
+        None,
+        vec![open, DiskOp::Read { file: FileId(2), bytes_max: 6, is_summed: false }],
+    );
     let [Input::FileRead { result: Err(error), .. }] = answers.as_slice() else { panic!("{answers:?}") };
     assert_eq!(error.fault, DiskFault::Missing);
     assert!(error.text.contains("data"));

@@ -11,6 +11,8 @@ use core::ops::Range;
 
 /// 128: no header is longer, its end included (the original's bound).
 const HEADER_BYTES_MAX: usize = 128;
+/// 7: no more digits are looked at in one go.
+const SHORT_DIGITS: usize = 7;
 /// 64 KiB: no note is longer.
 const NOTE_BYTES_MAX: usize = 64 << 10;
 /// 1 GiB: no argument is longer; a longer one is taken for damage.
@@ -167,6 +169,11 @@ impl Scanner {
             let text = alloc::format!("Expected prefix '{}', got: '{}'", kind as char, first.escape_ascii());
             return Err(self.flaw(at, text));
         }
+        if let Some((number, end)) = short_header(bytes)
+            && number <= max
+        {
+            return Ok(Some((number, at + end)));
+        }
         let end = bytes.iter().take(HEADER_BYTES_MAX).position(|byte| *byte == b'\n');
         let Some(end) = end else {
             if bytes.len() < HEADER_BYTES_MAX {
@@ -189,6 +196,20 @@ impl Scanner {
     fn flaw(&self, at: usize, text: String) -> Flaw {
         Flaw { offset: self.offset + (at - self.start) as u64, text }
     }
+}
+
+/// The number of a header as all servers write it, and where it ends; none of one with more than `SHORT_DIGITS` or none.
+#[inline]
+fn short_header(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut number = 0;
+    for (at, &byte) in bytes.iter().enumerate().skip(1).take(SHORT_DIGITS + 1) {
+        match byte {
+            b'0'..=b'9' => number = number * 10 + u64::from(byte - b'0'),
+            b'\r' if at > 1 && bytes.get(at + 1) == Some(&b'\n') => return Some((number, at + 2)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Stop> {
-        let bytes = self.bytes.get(self.used..self.used + count).ok_or(Stop::Short)?;
+        let bytes = self.bytes[self.used..].get(..count).ok_or(Stop::Short)?;
         self.used += count;
         Ok(bytes)
     }

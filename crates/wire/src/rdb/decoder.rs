@@ -13,8 +13,10 @@
 
 mod beside;
 mod fields;
+mod flat;
 mod list;
 mod stream;
+mod whole;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -26,14 +28,15 @@ use super::cursor::{Cursor, Length, Stop};
 use super::sorted_set::Scored;
 use super::stream::StreamVersion;
 use super::texts::Texts;
-use super::value::{self, Flaw, Pairs, Value};
-use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, list as lists, opcode, set, sorted_set};
+use super::value::{Flaw, Pairs, Value};
+use super::{RdbError, VALKEY_VERSION_READ, VERSION_READ_MAX, kind, list as lists, opcode, sorted_set};
 use crate::listpack::Element;
 use crate::lzf;
 use beside::Beside;
 use fields::FieldsForm;
 use list::ListReader;
 use stream::StreamReader;
+pub use whole::{Content, Span, Whole};
 
 /// 5: the first version that ends with a checksum.
 const VERSION_WITH_CHECKSUM: u32 = 5;
@@ -192,8 +195,12 @@ pub struct Decoder {
     read: usize,
     /// Offset of the window's first byte in the file.
     base: u64,
-    /// Bytes of `window` that are in `crc`. Invariant: at most `read`.
+    /// Bytes of `window` that are in `crc`. All of them stand before the checksum.
     summed: usize,
+    /// The sum of the bytes of `window` from `summed` on, where it was given with them.
+    given: Option<Crc64>,
+    /// All that was pushed is read but for a part of one piece.
+    is_starved: bool,
     /// `None`: the checksum is not wanted.
     crc: Option<Crc64>,
     state: State,
@@ -224,6 +231,8 @@ impl Decoder {
             read: 0,
             base: 0,
             summed: 0,
+            given: None,
+            is_starved: true,
             crc: Some(Crc64::new()),
             state: State::Header,
             filling: None,
@@ -263,12 +272,38 @@ impl Decoder {
 
     /// Gives the next bytes of the file. Take all items with `next_item` before the next push, else they pile up.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.sum();
+        self.settle();
+        self.window.extend_from_slice(bytes);
+        self.is_starved &= bytes.is_empty();
+    }
+
+    /// As `push`, of bytes whose sum is known.
+    pub fn push_summed(&mut self, bytes: &[u8], sum: Crc64) {
+        self.settle();
+        // What is left over is looked at again with the new bytes, and belongs to their sum where it is in none.
+        let mut given = Crc64::new();
+        given.update(&self.window[self.summed..]);
+        given.append(sum, bytes.len());
+        self.given = Some(given);
+        self.window.extend_from_slice(bytes);
+        self.is_starved &= bytes.is_empty();
+    }
+
+    /// Sums what is read, and forgets it.
+    fn settle(&mut self) {
+        // What is left of a piece that has not ended stands before the checksum, too.
+        let is_before = !matches!(self.state, State::Checksum | State::Ended | State::Failed(_));
+        match (self.given.take(), &mut self.crc) {
+            (Some(given), Some(crc)) if self.is_starved && is_before => {
+                crc.append(given, self.window.len() - self.summed);
+                self.summed = self.window.len();
+            }
+            _ => self.sum(),
+        }
         self.window.drain(..self.read);
         self.base += self.read as u64;
-        self.summed = 0;
+        self.summed -= self.read;
         self.read = 0;
-        self.window.extend_from_slice(bytes);
     }
 
     /// The next item; `None` when more bytes are needed, and after the end.
@@ -280,7 +315,10 @@ impl Decoder {
             match self.step() {
                 Ok(Some(item)) => return Ok(Some(item)),
                 Ok(None) => {}
-                Err(Stop::Short) => return Ok(None),
+                Err(Stop::Short) => {
+                    self.is_starved = true;
+                    return Ok(None);
+                }
                 Err(Stop::Error(error)) => {
                     if !matches!(self.state, State::Failed(_)) {
                         self.failed_in = doing;
@@ -366,10 +404,12 @@ impl Decoder {
 
     /// Brings the checksum up to what is read.
     fn sum(&mut self) {
-        if let Some(crc) = &mut self.crc {
+        if let Some(crc) = &mut self.crc
+            && self.summed < self.read
+        {
             crc.update(&self.window[self.summed..self.read]);
         }
-        self.summed = self.read;
+        self.summed = self.summed.max(self.read);
     }
 
     fn cursor(&self) -> Cursor<'_> {
@@ -524,18 +564,7 @@ impl Decoder {
             }
             State::Flat { key, kind } => {
                 let blob = text.into_bytes();
-                let value = match kind {
-                    kind::HASH_ZIPMAP => value::from_zipmap(&blob),
-                    kind::HASH_ZIPLIST => value::from_ziplist(&blob),
-                    kind::SET_INTSET => set::from_intset(blob),
-                    kind::SET_LISTPACK => set::from_listpack(blob),
-                    kind::SORTED_SET_ZIPLIST => sorted_set::from_ziplist(&blob),
-                    kind::SORTED_SET_LISTPACK => sorted_set::from_listpack(blob),
-                    kind::LIST_ZIPLIST => lists::from_ziplists([&*blob].into_iter()),
-                    kind::HASH_LISTPACK_EX => value::from_listpack_of_triples(&blob),
-                    _ => value::from_listpack(blob),
-                };
-                match value {
+                match flat::value(kind, blob) {
                     Ok(value) => Ok(Some(self.keyed(key, value))),
                     Err(Flaw::Empty) => Ok(Some(self.empty(key))),
                     Err(Flaw::Bad(error)) => Err(RdbError::BadFlat { key, at, error }.into()),

@@ -2,13 +2,14 @@
 
 use alloc::vec::Vec;
 
+use base::distinct::Distinct;
 use base::number;
 
 use super::cursor::{Cursor, Stop};
 use super::texts::Texts;
 use super::value::{Flaw, Value};
 use super::{RdbError, kind};
-use crate::listpack::{Element, FlatError, Listpack};
+use crate::listpack::{Element, FlatError, Listpack, has_twice};
 use crate::ziplist::Ziplist;
 
 /// Members with scores, in the order of the file.
@@ -96,25 +97,26 @@ fn score_of(element: Element<'_>) -> Result<f64, Flaw> {
 }
 
 fn from_elements<'a>(
-    elements: impl Iterator<Item = Result<Element<'a>, FlatError>>,
+    elements: impl Iterator<Item = Result<Element<'a>, FlatError>> + Clone,
     mut keep: impl FnMut(Element<'a>, f64),
 ) -> Result<(), Flaw> {
-    let mut elements = elements;
-    let mut members = Vec::new();
-    while let Some(member) = elements.next() {
+    let (mut left, mut seen, mut is_empty) = (elements.clone(), Distinct::default(), true);
+    while let Some(member) = left.next() {
         let member = member?;
-        let Some(score) = elements.next() else {
+        let Some(score) = left.next() else {
             return Err(flaw("a sorted set with a member without a score"));
         };
         keep(member, score_of(score?)?);
-        members.push(member.canonical());
+        member.add_to(&mut seen);
+        is_empty = false;
     }
-    if members.is_empty() {
+    if is_empty {
         return Err(Flaw::Empty);
     }
-    members.sort_unstable();
-    let is_twice = members.windows(2).any(|pair| pair[0] == pair[1]);
-    if is_twice { Err(flaw("a sorted set listpack with dup elements")) } else { Ok(()) }
+    if !seen.is_sure() && has_twice(elements.step_by(2).flatten()) {
+        return Err(flaw("a sorted set listpack with dup elements"));
+    }
+    Ok(())
 }
 
 /// A sorted set out of a listpack, which stays as it is.

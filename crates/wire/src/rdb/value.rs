@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use base::distinct::Distinct;
+
 use super::kind;
 use super::list::ListNode;
 use super::sorted_set::Scored;
 use super::stream::Stream;
 use super::texts::Texts;
-use crate::listpack::{Element, FlatError, Listpack};
+use crate::listpack::{Element, FlatError, Listpack, has_twice};
 use crate::ziplist::Ziplist;
 use crate::zipmap::Zipmap;
 
@@ -157,16 +159,25 @@ const TWICE: FlatError = FlatError { at: 0, what: "a hash listpack with dup elem
 
 /// A hash out of a listpack, which stays as it is.
 pub(super) fn from_listpack(blob: Vec<u8>) -> Result<Value, Flaw> {
-    let mut fields = Vec::new();
+    let mut seen = Distinct::default();
     let mut texts = 0_u64;
-    for element in Listpack::new(&blob)? {
+    let elements = Listpack::new(&blob)?;
+    for element in elements.clone() {
         let element = element?;
         if texts.is_multiple_of(2) {
-            fields.push(element.canonical());
+            element.add_to(&mut seen);
         }
         texts += 1;
     }
-    check_fields(fields, texts)?;
+    if texts == 0 {
+        return Err(Flaw::Empty);
+    }
+    if !texts.is_multiple_of(2) {
+        return Err(ODD.into());
+    }
+    if !seen.is_sure() && has_twice(elements.step_by(2).flatten()) {
+        return Err(TWICE.into());
+    }
     Ok(Value::HashListpack(blob))
 }
 

@@ -42,7 +42,7 @@ impl Decoder {
                 let mut cursor = self.cursor();
                 let distance = cursor.length()?;
                 self.read += cursor.used();
-                pairs.push_deadline(super::value::field_deadline(distance, lowest.saturating_sub(1)));
+                pairs.push_deadline(super::super::value::field_deadline(distance, lowest.saturating_sub(1)));
             }
             FieldsForm::Valkey | FieldsForm::Redis { .. } => match self.text()? {
                 Text::Bytes(bytes) => pairs.push_text(&bytes),

@@ -27,6 +27,7 @@ def test_a_crash_leaves_a_report_and_the_originals_exit_code(servers, word, opti
         return
     marks = ["=== REDIS BUG REPORT START: Cut & paste starting from here ===", f"crashed by signal: {-code}",
              "------ STACK TRACE ------", "------ REGISTERS ------", "------ INFO OUTPUT ------",
+             "------ CLIENT LIST OUTPUT ------", "------ CURRENT CLIENT INFO ------",
              "=== REDIS BUG REPORT END. Make sure to include from START to END. ==="]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)

@@ -2,6 +2,7 @@
 
 use crate::Shared;
 use crate::call::Core;
+use crate::commands::client;
 use crate::evict::{Eviction, Maker, Room};
 use crate::moves::Moves;
 use crate::pubsub::PubSub;
@@ -16,7 +17,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Now, Random, Span, Time};
 use core::fmt;
-use machine::{Address, ConnId, HostFacts, Level, Listener, Outbox, Output, Peer};
+use machine::{Address, ConnId, HostFacts, HostSetting, Level, Listener, Outbox, Output, Peer};
 use spec::{Config, Refusal};
 use wire::reply::Reply;
 use wire::{Batch, Limits, Mode};
@@ -476,7 +477,7 @@ impl Engine {
         self.end_late_waits(now);
         let started = out.ticks();
         self.core.stats.rate.sample(now.mono.0, self.core.stats.requests);
-        self.core.stats.rates.sample(now.mono.0, &out.traffic);
+        self.core.stats.rates.sample(now.mono.0, &out.traffic, self.shared.standing.replication_bytes);
         self.core.peak_bytes = self.core.peak_bytes.max(self.shared.keyspace.used_bytes());
         if self.core.is_cron_paused {
             return now.mono + EXPIRY_EVERY;
@@ -522,6 +523,10 @@ impl Engine {
             }
         }
         over_limit.into_iter().for_each(|conn| self.cut_off_over_limit(now, conn, out));
+        if self.core.settings.reports_crashes {
+            let clients = client::portrait(&self.core, &self.table, &self.watch, now.mono);
+            out.put(Output::Host(HostSetting::Portrait { clients, current: String::new() }));
+        }
     }
 
     /// True when requests wait for `run`.
@@ -598,6 +603,7 @@ impl Engine {
         let now_ms = now.unix.as_ms();
         let mut due: Vec<(Box<[u8]>, data::KeyHash)> = Vec::new();
         let mut has_more = false;
+        let (mut all, mut over) = (0, 0);
         for db in 0..self.shared.keyspace.databases() {
             // A key lives through the millisecond of its deadline.
             let due_ms = now_ms.saturating_sub(1);
@@ -606,11 +612,14 @@ impl Engine {
                 .keyspace
                 .expire_slice(db, due_ms, EXPIRY_BUDGET, |key, hash| due.push((key.into(), hash)));
             has_more |= found.more;
+            all += self.shared.keyspace.figures(db, now_ms).expires;
+            over += found.found as u64;
             for (key, hash) in due.drain(..) {
                 self.remove_due(db, &key, hash, out);
             }
             has_more |= self.expire_fields(db, now_ms, out);
         }
+        self.core.stats.note_stale(over, all);
         has_more
     }
 

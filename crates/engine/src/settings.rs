@@ -38,6 +38,8 @@ pub struct Settings {
     pub replica_read_only: bool,
     /// The log shows names of commands and not what they are about.
     pub hides_user_data: bool,
+    /// `crash-log-enabled`.
+    pub reports_crashes: bool,
     /// A command of the primary's stream that fails here ends the replication.
     pub stops_on_error: bool,
     /// `replica-serve-stale-data`.
@@ -117,6 +119,7 @@ impl Settings {
             notify: u32::from(config.events()),
             replica_read_only: config.yes(id::REPLICA_READ_ONLY),
             hides_user_data: config.yes(id::HIDE_USER_DATA_FROM_LOG),
+            reports_crashes: config.yes(id::CRASH_LOG_ENABLED),
             // The data of a writable replica may differ.
             stops_on_error: config.yes(id::REPLICA_READ_ONLY)
                 && config.choice(id::PROPAGATION_ERROR_BEHAVIOR) != "ignore",

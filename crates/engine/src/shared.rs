@@ -125,6 +125,8 @@ pub struct Standing {
     pub aof_error: Option<Box<str>>,
     /// Fewer good replicas than `min-replicas-to-write` asks for.
     pub lacks_replicas: bool,
+    /// Bytes that came from a primary, and bytes that went to replicas, so far.
+    pub replication_bytes: [u64; 2],
     /// Clients' writes are held for a manual failover.
     pub holds_writes: bool,
     /// The node has set itself apart: it serves no slot and its own data must not lead (a restart without its data).

@@ -69,6 +69,10 @@ pub struct Stats {
     pub cron_ticks: u64,
     /// Of these, those of active expiry.
     pub expire_ticks: u64,
+    /// Of the keys with deadlines, the share in percent that slices of active expiry found to be over, of late.
+    pub expired_stale_percent: f64,
+    /// Payloads of RESTORE that were checked in full.
+    pub payloads_checked: u64,
     /// Slices of active expiry that left due keys behind.
     pub expire_cut_short: u64,
     /// Most requests in one turn.
@@ -99,6 +103,10 @@ pub struct Rates {
     pub input: Rate,
     /// Bytes to clients.
     pub output: Rate,
+    /// Bytes from the primary.
+    pub replication_input: Rate,
+    /// Bytes to replicas.
+    pub replication_output: Rate,
     /// Turns of the loop.
     pub turns: Rate,
     /// Microseconds of them.
@@ -106,8 +114,10 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Takes a sample of each.
-    pub fn sample(&mut self, at_us: u64, traffic: &Traffic) {
+    /// Takes a sample of each. `replication`: bytes that came from a primary and went to replicas, so far.
+    pub fn sample(&mut self, at_us: u64, traffic: &Traffic, replication: [u64; 2]) {
+        self.replication_input.sample(at_us, replication[0]);
+        self.replication_output.sample(at_us, replication[1]);
         self.input.sample(at_us, traffic.input_bytes);
         self.output.sample(at_us, traffic.output_bytes);
         self.turns.sample(at_us, traffic.turns);
@@ -143,6 +153,13 @@ impl Stats {
             is_tracking: true,
             ..Stats::default()
         }
+    }
+
+    /// A slice of active expiry found so many keys to be over, of so many with a deadline; what it had no time to look at
+    /// is not among them. Older slices count ever less, as in the original.
+    pub fn note_stale(&mut self, over: u64, all: u64) {
+        let percent = if all == 0 { 0.0 } else { over as f64 * 100.0 / all as f64 };
+        self.expired_stale_percent = percent * 0.05 + self.expired_stale_percent * 0.95;
     }
 
     /// CONFIG RESETSTAT; `traffic` is what went over sockets so far.

@@ -353,6 +353,11 @@ impl Journal {
         self.stream_db
     }
 
+    /// Bytes that came from a primary, and bytes that went to replicas, so far.
+    pub fn replication_bytes(&self) -> [u64; 2] {
+        [self.input_bytes, self.links.sent]
+    }
+
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&mut self) {
         self.links.syncs = Default::default();

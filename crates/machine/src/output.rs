@@ -268,6 +268,13 @@ pub enum HostSetting {
     OomScore(OomScore),
     /// `crash-log-enabled`.
     CrashLog(bool),
+    /// What the report of a crash says of the clients, from now on.
+    Portrait {
+        /// Lines of CLIENT LIST, as of this moment.
+        clients: String,
+        /// The client whose request runs now, and its request; empty: none does.
+        current: String,
+    },
     /// `watchdog-period` in ms: a turn that lasts longer is shown in the log; 0: none is.
     Watchdog(u32),
     /// `bind-source-addr`: where connections come from that open from now on; empty: the system decides.

@@ -89,6 +89,7 @@ impl Node {
         shared.standing.is_replica = journal.primary().is_some();
         shared.standing.link_up = journal.primary().is_none() || journal.is_linked();
         shared.standing.save_failed = journal.stops_writes();
+        shared.standing.replication_bytes = journal.replication_bytes();
         if shared.standing.aof_error.as_deref() != journal.aof_failure() {
             shared.standing.aof_error = journal.aof_failure().map(Into::into);
         }

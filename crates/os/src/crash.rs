@@ -1,14 +1,16 @@
 //! Crash: a report in the log when the process dies by a signal of its own fault, then the end that the signal asks for.
 //!
 //! The handler runs in a process that may be broken: it allocates nothing, and writes with plain system calls. It has a stack of
-//! its own, for the case that the other one is full. What it says of the process was kept beforehand, in plain numbers.
+//! its own, for the case that the other one is full. What it says of the process was kept beforehand, in plain numbers and
+//! texts: the clients are those of a second ago at most, and those whose requests are served are given by their numbers.
 
-use machine::HostFacts;
+use machine::{ConnId, HostFacts};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use wire::Batch;
 
 /// 100: frames of a stack that a report shows.
 const FRAMES_MAX: usize = 100;
@@ -32,6 +34,71 @@ const FIGURE_NAMES: [&str; 7] = [
     "used_cpu_sys_us:",
     "used_cpu_user_main_thread_us:",
 ];
+
+/// Lines of clients.
+static CLIENTS: Kept<CLIENTS_BYTES> = Kept::new();
+/// The client whose request runs.
+static CURRENT: Kept<CURRENT_BYTES> = Kept::new();
+/// 32 KiB: some 100 lines of clients.
+const CLIENTS_BYTES: usize = 32 << 10;
+/// 8 KiB: a client's line, and 32 arguments.
+const CURRENT_BYTES: usize = 8 << 10;
+/// The connections that have brought requests in this turn, and how many they are.
+static SERVED: [AtomicU32; SERVED_MAX] = [const { AtomicU32::new(0) }; SERVED_MAX];
+static SERVED_COUNT: AtomicUsize = AtomicUsize::new(0);
+/// 16: so many of them are known by name.
+const SERVED_MAX: usize = 16;
+
+/// A text that the handler finds whole, whatever is being written when the crash comes: the one of two that is not.
+struct Kept<const BYTES: usize> {
+    texts: [[AtomicU8; BYTES]; 2],
+    lens: [AtomicUsize; 2],
+    shown: AtomicUsize,
+}
+
+impl<const BYTES: usize> Kept<BYTES> {
+    const fn new() -> Kept<BYTES> {
+        Kept {
+            texts: [const { [const { AtomicU8::new(0) }; BYTES] }; 2],
+            lens: [const { AtomicUsize::new(0) }; 2],
+            shown: AtomicUsize::new(0),
+        }
+    }
+
+    /// Keeps what fits. For the loop's thread alone.
+    fn keep(&self, text: &str) {
+        let next = 1 - self.shown.load(Ordering::Relaxed);
+        for (kept, byte) in self.texts[next].iter().zip(text.bytes()) {
+            kept.store(byte, Ordering::Relaxed);
+        }
+        self.lens[next].store(text.len().min(BYTES), Ordering::Relaxed);
+        self.shown.store(next, Ordering::Release);
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        let shown = self.shown.load(Ordering::Acquire);
+        let len = self.lens[shown].load(Ordering::Relaxed);
+        self.texts[shown].iter().take(len).map(|byte| byte.load(Ordering::Relaxed))
+    }
+}
+
+/// Keeps what a report says of the clients.
+pub(crate) fn portray(clients: &str, current: &str) {
+    CLIENTS.keep(clients);
+    CURRENT.keep(current);
+}
+
+/// Keeps whose requests this turn is about.
+#[inline]
+pub(crate) fn serve(batches: &[(ConnId, Batch)]) {
+    let mut count = 0;
+    for (conn, _) in batches.iter().filter(|(conn, _)| !conn.is_outbound()) {
+        let Some(served) = SERVED.get(count) else { break };
+        served.store(conn.place() as u32, Ordering::Relaxed);
+        count += 1;
+    }
+    SERVED_COUNT.store(count, Ordering::Relaxed);
+}
 
 /// From now on a crash is reported at the end of this file, or on the standard output.
 pub fn report_to(path: Option<&Path>) {
@@ -138,6 +205,8 @@ extern "C" fn on_crash(signal: libc::c_int, info: *const libc::siginfo_t, contex
     for (name, figure) in FIGURE_NAMES.iter().zip(&FIGURES) {
         out.text(name).number(figure.load(Ordering::Relaxed), 10).text("\n");
     }
+    out.flush(fd);
+    show_clients(&mut out, fd);
     out.text("\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n\n");
     out.text("       Please report the crash with this text to the makers of redan.\n\n");
     out.flush(fd);
@@ -146,6 +215,22 @@ extern "C" fn on_crash(signal: libc::c_int, info: *const libc::siginfo_t, contex
         libc::signal(signal, libc::SIG_DFL);
         libc::raise(signal);
     }
+}
+
+/// Writes what was kept of the clients.
+fn show_clients(out: &mut Line, fd: libc::c_int) {
+    out.text("\n------ CLIENT LIST OUTPUT ------\n");
+    CLIENTS.bytes().for_each(|byte| out.byte(byte, fd));
+    out.text("\n------ CURRENT CLIENT INFO ------\n");
+    CURRENT.bytes().for_each(|byte| out.byte(byte, fd));
+    let count = SERVED_COUNT.load(Ordering::Relaxed);
+    out.text("clients with requests in this turn, some of them: ").number(count as u64, 10);
+    for served in SERVED.iter().take(count) {
+        // As the lines above name it.
+        out.text(" fd=").number(u64::from(served.load(Ordering::Relaxed)) + 8, 10);
+    }
+    out.text("\n");
+    out.flush(fd);
 }
 
 /// The log file, opened to append; the standard output if there is none.
@@ -268,6 +353,15 @@ impl Line {
             self.len += 1;
         }
         self
+    }
+
+    /// One more byte of a text that may be longer than the line.
+    fn byte(&mut self, byte: u8, fd: libc::c_int) {
+        if self.len == self.bytes.len() {
+            self.flush(fd);
+        }
+        self.bytes[self.len] = byte;
+        self.len += 1;
     }
 
     pub(crate) fn number(&mut self, number: u64, base: u64) -> &mut Line {

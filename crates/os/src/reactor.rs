@@ -537,6 +537,7 @@ impl Reactor {
                     .is_some_and(|connection| !matches!(connection.state, State::Dead | State::Flushing))
             });
         }
+        crash::serve(&batches);
         if !batches.is_empty() {
             self.inputs.push(Input::Batches(batches));
         }

@@ -83,6 +83,7 @@ impl Reactor {
                 crash::set_role(role);
             }
             HostSetting::CrashLog(is_on) => crash::handle(is_on),
+            HostSetting::Portrait { clients, current } => crash::portray(&clients, &current),
             HostSetting::Watchdog(period_ms) => watchdog::set(period_ms),
             HostSetting::Source(name) => self.set_source(name),
             HostSetting::Gather(conn) => self.let_gather(conn),

@@ -1,6 +1,6 @@
 //! CLIENT: who is connected, and what a client wants of its connection.
 
-use crate::call::{Call, Flow};
+use crate::call::{Call, Core, Flow};
 use crate::commands::clients::Filter;
 use crate::commands::{container, help, pause, text, tracking};
 use crate::outside::{Answer, Question};
@@ -331,6 +331,8 @@ struct Line<'a> {
     request: Option<Args<'a>>,
     /// The fields stand in Valkey's order.
     is_valkey: bool,
+    /// Names are nobody's business.
+    hides_names: bool,
 }
 
 impl Line<'_> {
@@ -361,6 +363,8 @@ impl Line<'_> {
         });
         let total = size_of::<Connection>() + buffers + session.memory_bytes();
         let (name, library) = (text(&session.name), text(&session.library_name));
+        let (name, user) =
+            if self.hides_names { (String::from("*redacted*"), "*redacted*") } else { (name, "default") };
         let capa = format!(" capa={}", if session.follows_redirects { "r" } else { "" });
         let watch = format!(" watch={}", self.watch.count(session.conn));
         // Redis has neither: its tools may take the fields by their order.
@@ -371,7 +375,7 @@ impl Line<'_> {
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={flags}{capa} db={} sub={channels} \
              psub={patterns} ssub={shards} multi={multi}{watch} qbuf={query} qbuf-free={read_bytes} argv-mem={args} \
              multi-mem={multi_memory} rbs={reply_bytes} rbp=0 obl={pending} oll={held} omem={pending} tot-mem={total} events=r cmd={command} \
-             user=default redir={} resp={} lib-name={library} lib-ver={}{late} \
+             user={user} redir={} resp={} lib-name={library} lib-ver={}{late} \
              tot-net-in={} tot-net-out={} tot-cmds={}",
             session.id,
             session.peer.remote,
@@ -421,21 +425,9 @@ pub fn flags_of(session: &Session, watch: &Watch) -> String {
 
 /// Lines of all connections that `wanted` accepts, in order of their ids.
 fn lines(call: &Call<'_>, wanted: impl Fn(&Session) -> bool) -> String {
-    let (table, watch, now) = (call.table, &*call.keys.watch, call.now.mono);
-    let others = call.core.sessions.iter().map(|other| Line {
-        session: &other.session,
-        buffers: Some((&other.inbox, &other.outgoing)),
-        table,
-        watch,
-        now,
-        request: None,
-        is_valkey: call.core.settings.is_valkey,
-    });
-    let request = Some(call.args);
-    let is_valkey = call.core.settings.is_valkey;
-    let own = Line { session: call.session, buffers: None, table, watch, now, request, is_valkey };
+    let others = others(call.core, call.table, call.keys.watch, call.now.mono);
     let mut lines: Vec<Line<'_>> =
-        others.chain([own]).filter(|line| !line.session.is_stream && wanted(line.session)).collect();
+        others.chain([own(call)]).filter(|line| !line.session.is_stream && wanted(line.session)).collect();
     lines.sort_by_key(|line| line.session.id);
     let mut out = String::new();
     for line in lines {
@@ -443,6 +435,74 @@ fn lines(call: &Call<'_>, wanted: impl Fn(&Session) -> bool) -> String {
     }
     out
 }
+
+/// The connections in the table: all but the one whose request runs.
+fn others<'a>(
+    core: &'a Core,
+    table: &'a Table,
+    watch: &'a Watch,
+    now: Time,
+) -> impl Iterator<Item = Line<'a>> {
+    core.sessions.iter().map(move |other| Line {
+        session: &other.session,
+        buffers: Some((&other.inbox, &other.outgoing)),
+        table,
+        watch,
+        now,
+        request: None,
+        is_valkey: core.settings.is_valkey,
+        hides_names: false,
+    })
+}
+
+/// The connection whose request runs.
+fn own<'a>(call: &'a Call<'_>) -> Line<'a> {
+    Line {
+        session: call.session,
+        buffers: None,
+        table: call.table,
+        watch: call.keys.watch,
+        now: call.now.mono,
+        request: Some(call.args),
+        is_valkey: call.core.settings.is_valkey,
+        hides_names: false,
+    }
+}
+
+/// 100: clients that a crash report shows.
+const PORTRAIT_CLIENTS_MAX: usize = 100;
+
+/// Lines of clients for the report of a crash.
+pub fn portrait(core: &Core, table: &Table, watch: &Watch, now: Time) -> String {
+    let hides_names = core.settings.hides_user_data;
+    let mut out = String::new();
+    for line in others(core, table, watch, now).take(PORTRAIT_CLIENTS_MAX) {
+        Line { hides_names, ..line }.write(&mut out);
+    }
+    out
+}
+
+/// The client whose request runs, and the request, for the report of a crash. Of arguments that are nobody's business it
+/// gives the length.
+pub fn portrait_of_own(call: &Call<'_>) -> String {
+    let hides_user_data = call.core.settings.hides_user_data;
+    let mut out = String::new();
+    Line { hides_names: hides_user_data, ..own(call) }.write(&mut out);
+    let _ = writeln!(out, "argc: {}", call.args.len());
+    for (index, arg) in call.args.iter().take(PORTRAIT_ARGS_MAX).enumerate() {
+        let shown = &arg[..arg.len().min(PORTRAIT_ARG_BYTES_MAX)];
+        let shown = match hides_user_data && index > 0 {
+            true => format!("{} bytes", arg.len()),
+            false => text(&base::words::quoted(shown)),
+        };
+        let _ = writeln!(out, "argv[{index}]: {shown}");
+    }
+    out
+}
+
+/// 32: arguments that a crash report shows, as in the originals; and 128 bytes of each.
+const PORTRAIT_ARGS_MAX: usize = 32;
+const PORTRAIT_ARG_BYTES_MAX: usize = 128;
 
 fn client_capa(call: &mut Call<'_>) -> Result<(), Refusal> {
     // What is not known is none of this server's business.

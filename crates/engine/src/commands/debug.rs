@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::call::{Call, Flow};
-use crate::commands::{help, inspect, keys};
+use crate::commands::{client, help, inspect, keys};
 use crate::keys::Place;
 use crate::table::Command;
 use crate::{Question, digest};
@@ -11,7 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Span, number};
 use core::fmt::Write;
-use machine::{Crash, Level, Output};
+use machine::{Crash, HostSetting, Level, Output};
 use spec::command::{Arity, Flags, Group};
 use spec::config::Extent;
 use spec::{Refusal, Spec};
@@ -36,8 +36,8 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
     match (name.as_slice(), call.args.len()) {
         (b"sleep", 3) => debug_sleep(call)?,
         (b"object", 3 | 4) => debug_object(call)?,
-        (b"segfault", 2) => call.out.put(Output::Crash(Crash::Segfault)),
-        (b"assert", 2) => call.out.put(Output::Crash(Crash::Assertion)),
+        (b"segfault", 2) => debug_crash(call, Crash::Segfault),
+        (b"assert" | b"panic", 2) => debug_crash(call, Crash::Assertion),
         (b"mallctl" | b"mallctl-str", 3..) => return debug_mallctl(call, name == b"mallctl-str"),
         (b"config-rewrite-force-all", 2) => {
             let may_wait = !call.in_exec;
@@ -88,7 +88,6 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
             return call.ask(Question::ChangeReplid);
         }
         (b"replicate", 3..) => return call.ask(Question::Replicate { args: call.args.from(2) }),
-        (b"panic", 2) => call.out.put(Output::Crash(Crash::Assertion)),
         (b"help", 2) => help(call, "DEBUG", &[HELP, inspect::HELP].concat()),
         (name, _) => {
             let args = call.args;
@@ -97,6 +96,14 @@ fn debug(call: &mut Call<'_>) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn debug_crash(call: &mut Call<'_>, crash: Crash) {
+    let current = client::portrait_of_own(call);
+    let others = client::portrait(call.core, call.table, call.keys.watch, call.now.mono);
+    let clients = format!("{}{others}", current.split_inclusive('\n').next().unwrap_or_default());
+    call.out.put(Output::Host(HostSetting::Portrait { clients, current }));
+    call.out.put(Output::Crash(crash));
 }
 
 const HELP: &[&str] = &[

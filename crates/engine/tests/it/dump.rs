@@ -35,6 +35,9 @@ fn a_payload_becomes_a_key() {
     let again = format!("restore a 0 {}", string(b"12"));
     assert_eq!(world.ask(&again), "-BUSYKEY Target key name already exists.");
     assert_eq!(world.ask(&format!("{again} replace\n incr a")), "+OK :13");
+    world.ask(&format!("restore-asking m 0 {text}"));
+    let info = world.ask("info stats");
+    assert!(info.contains("dump_payload_sanitizations:3 "), "what a node moves here does not count: {info}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! COMMANDLOG, LATENCY HISTOGRAM, MEMORY, LOLWUT, and the filters of CLIENT LIST and KILL.
 
 use crate::world::{World, check};
+use machine::{HostSetting, Output};
 
 #[test]
 fn large_requests_and_replies_are_noted() {
@@ -87,4 +88,73 @@ fn a_request_without_its_keys_is_none_to_getkeys() {
         check(&format!("command getkeys {request}"), INVALID);
     }
     check("command getkeys zunionstore a 2 b c", "*3 $1 a $1 b $1 c");
+}
+
+/// The value of a field of INFO.
+fn field(world: &mut World, name: &str) -> String {
+    let info = world.ask("info stats");
+    let at = info.find(&format!(" {name}:")).expect("the field is there");
+    let value = info[at..].split(':').nth(1).and_then(|rest| rest.split(' ').next());
+    value.unwrap_or_default().to_string()
+}
+
+#[test]
+fn the_share_of_keys_that_are_over_is_that_of_late() {
+    let mut world = World::new();
+    world.ask("set a 1 px 500\n set b 1 px 500\n set c 1 px 5000000\n set d 1 px 5000000\n set e 1");
+    assert_eq!(field(&mut world, "expired_stale_perc"), "0.00");
+    world.wait(2_000);
+    world.tick();
+    assert_eq!(field(&mut world, "expired_stale_perc"), "2.50", "a twentieth of a half");
+    world.wait(2_000);
+    world.tick();
+    assert_eq!(field(&mut world, "expired_stale_perc"), "2.38");
+}
+
+#[test]
+fn what_goes_over_links_has_a_rate_of_its_own() {
+    let mut world = World::new();
+    world.tick();
+    world.engine.shared.standing.replication_bytes = [16 << 20, 32 << 20];
+    world.wait(1_000);
+    world.tick();
+    assert_eq!(field(&mut world, "instantaneous_input_repl_kbps"), "1024.00", "one sample of 16");
+    assert_eq!(field(&mut world, "instantaneous_output_repl_kbps"), "2048.00");
+    assert_eq!(field(&mut world, "instantaneous_input_kbps"), "0.00");
+}
+
+/// The last portrait that was put out.
+fn portrait(world: &mut World) -> (String, String) {
+    let portraits = world.other.drain(..).filter_map(|output| match output {
+        Output::Host(HostSetting::Portrait { clients, current }) => Some((clients, current)),
+        _ => None,
+    });
+    portraits.last().unwrap_or_default()
+}
+
+#[test]
+fn a_crash_report_shows_clients_and_hides_what_is_theirs() {
+    let mut world = World::new();
+    world.send(2, "client setname secret\n set key value");
+    world.turn();
+    world.wait(2_000);
+    world.tick();
+    let (clients, current) = portrait(&mut world);
+    assert!(clients.contains("cmd=set ") && clients.contains("name=*redacted*"), "{clients}");
+    assert!(!clients.contains("secret") && current.is_empty());
+    world.ask("config set hide-user-data-from-log no");
+    world.wait(2_000);
+    world.tick();
+    assert!(portrait(&mut world).0.contains("name=secret"));
+    world.ask("config set hide-user-data-from-log yes\n debug segfault");
+    let (clients, current) = portrait(&mut world);
+    assert!(
+        current.starts_with("id=") && current.ends_with("argc: 2\nargv[0]: \"debug\"\nargv[1]: 8 bytes\n")
+    );
+    assert!(clients.contains("cmd=debug ") && clients.contains("cmd=set "), "{clients}");
+    world.ask("config set crash-log-enabled no");
+    portrait(&mut world);
+    world.wait(2_000);
+    world.tick();
+    assert_eq!(portrait(&mut world).0, "");
 }

@@ -318,6 +318,8 @@ pub struct Stats {
     pub expire_budget_used_up: u64,
     /// Time that active expiry took, in microseconds.
     pub expire_us: u64,
+    /// Payloads of clients that were checked in full.
+    pub payloads_checked: u64,
     /// Reads that found their key.
     pub hits: u64,
     /// Reads that did not.

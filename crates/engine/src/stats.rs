@@ -72,7 +72,7 @@ pub struct Stats {
     /// Of the keys with deadlines, the share in percent that slices of active expiry found to be over, of late.
     pub expired_stale_percent: f64,
     /// Payloads of RESTORE that were checked in full.
-    pub payloads_checked: u64,
+    pub payloads: u64,
     /// Slices of active expiry that left due keys behind.
     pub expire_cut_short: u64,
     /// Most requests in one turn.

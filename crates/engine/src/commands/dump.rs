@@ -140,7 +140,7 @@ fn restore(call: &mut Call<'_>) -> Result<(), Refusal> {
     }
     let (value, version) = payload_of(call)?;
     // As in the original, one that another node moves here does not count.
-    call.core.stats.payloads_checked += u64::from(!call.args.at(0).eq_ignore_ascii_case(b"restore-asking"));
+    call.core.stats.payloads += u64::from(!call.args.at(0).eq_ignore_ascii_case(b"restore-asking"));
     let now_ms = call.keys.now_ms;
     let deadline = (ttl > 0).then(|| match options.is_absolute {
         true => ttl as u64,

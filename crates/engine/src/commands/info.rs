@@ -128,7 +128,7 @@ fn stats(call: &Call<'_>, facts: &mut Facts) {
     stats.replication_input_kbps = rates.replication_input.mean() as f64 / 1_024.0;
     stats.replication_output_kbps = rates.replication_output.mean() as f64 / 1_024.0;
     stats.expired_stale_percent = core.stats.expired_stale_percent;
-    stats.payloads_checked = core.stats.payloads_checked;
+    stats.payloads = core.stats.payloads;
     let ticks = core.stats.commands.iter().map(|command| command.ticks).sum::<u64>();
     stats.turns = Turns {
         count: traffic.turns,

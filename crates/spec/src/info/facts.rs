@@ -319,7 +319,7 @@ pub struct Stats {
     /// Time that active expiry took, in microseconds.
     pub expire_us: u64,
     /// Payloads of clients that were checked in full.
-    pub payloads_checked: u64,
+    pub payloads: u64,
     /// Reads that found their key.
     pub hits: u64,
     /// Reads that did not.

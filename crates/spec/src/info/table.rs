@@ -502,11 +502,7 @@ pub static FIELDS: &[Field] = &[
         Show::Value(|facts| Shown::Size(facts.stats.unexpected_errors)),
     ),
     row(Section::Stats, "total_error_replies", Show::Value(|facts| Shown::Size(facts.stats.errors))),
-    row(
-        Section::Stats,
-        "dump_payload_sanitizations",
-        Show::Value(|facts| Shown::Size(facts.stats.payloads_checked)),
-    ),
+    row(Section::Stats, "dump_payload_sanitizations", Show::Value(|facts| Shown::Size(facts.stats.payloads))),
     row(Section::Stats, "total_reads_processed", Show::Value(|facts| Shown::Size(facts.stats.reads))),
     row(Section::Stats, "total_writes_processed", Show::Value(|facts| Shown::Size(facts.stats.writes))),
     row(Section::Stats, "io_threaded_reads_processed", Show::Value(|_| Shown::Number(0))),

@@ -13,7 +13,7 @@ use crate::scan::{Budget, Position};
 use crate::table::{HashKey, NEVER, Table};
 use crate::value::{Encoding, Kind, StrRef, ValueRef};
 use crate::walk::Walk;
-use crate::watch::{BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
+use crate::watch::{Allowance, BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
@@ -101,12 +101,12 @@ impl Watched for Hash {
         self.large().is_some_and(|large| large.watch.0.is_some())
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+    fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         let Some(large) = self.body.large_mut() else { return Walked::Broken };
         let Some(watch) = &mut large.watch.0 else { return Walked::Broken };
         let has_deadlines = watch.has_deadlines;
         let part = |entry| watched_part(entry, has_deadlines);
-        watch.elements.walk(&large.table, large.key, (out, bytes), part)
+        watch.elements.walk(&large.table, large.key, (out, allowance), part)
     }
 
     fn unwatch(&mut self) {

@@ -501,6 +501,11 @@ impl Keyspace {
         snapshot.give_up(&mut Ground { databases, garbage, key: self.key, mark: self.mark });
     }
 
+    /// What all steps of the snapshot have taken, in nanoseconds as they usually are.
+    pub fn snapshot_spent_ns(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.spent_ns)
+    }
+
     /// Keys that the snapshot has encoded so far.
     pub fn snapshot_keys(&self) -> u64 {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.keys)

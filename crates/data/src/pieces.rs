@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 
 /// 64 KiB: a piece with so many bytes is closed.
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
+/// 112 KiB: room for one, and for what is written last.
+pub(crate) const PIECE_ROOM: usize = 112 << 10;
 
 /// Bytes in an order.
 #[derive(Debug, Default)]

@@ -17,14 +17,21 @@ use crate::clock::{Clocks, LastUse};
 use crate::database::Database;
 use crate::entry::{Payload, RawEntry};
 use crate::garbage::Garbage;
-use crate::pieces::{PIECE_BYTES, Pieces};
+use crate::pieces::{PIECE_BYTES, PIECE_ROOM, Pieces};
 use crate::segment::{Segment, Word};
 use crate::table::{HashKey, Table, visit_prefetched, visit_prefetched_values};
 use crate::value::{Value, ValueRef};
-use crate::watch::{EncodePart, Shape, Walked, Watched};
+use crate::watch::{Allowance, EncodePart, Shape, Walked, Watched};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+
+/// 200 ns: what a key takes beside its bytes, mostly waiting for memory.
+const KEY_NS: usize = 200;
+/// 2: nanoseconds for a byte of a key or a value that is encoded whole.
+const BYTE_NS: usize = 2;
+/// 20 ns: what one takes that is passed by.
+const PASSED_NS: usize = 20;
 
 /// Encodes one key into the output: database, key, value, deadline in milliseconds since 1970.
 pub type EncodeWhole = fn(&mut SnapshotOut, u32, &[u8], ValueRef<'_>, Option<u64>);
@@ -65,8 +72,8 @@ pub struct SnapshotOut {
 pub struct SnapshotBudget {
     /// Entries to encode.
     pub entries: usize,
-    /// Bytes to put out.
-    pub bytes: usize,
+    /// Time to take, in nanoseconds as they usually are: what is done is counted, not the time.
+    pub ns: usize,
 }
 
 /// Where a snapshot stands.
@@ -171,6 +178,8 @@ pub(crate) struct Snapshot {
     pub stamp: u8,
     /// Keys encoded so far.
     pub keys: u64,
+    /// What all steps have taken, in nanoseconds as they usually are.
+    pub spent_ns: u64,
     pub is_done: bool,
     /// A large value is not where it should be, or was changed unseen: the snapshot is not to be used.
     pub is_broken: bool,
@@ -202,6 +211,7 @@ impl Snapshot {
             prefix: 0,
             stamp,
             keys: 0,
+            spent_ns: 0,
             is_done: false,
             is_broken: false,
         }
@@ -342,7 +352,7 @@ impl Snapshot {
     }
 
     /// Writes on at the first large value; false when there is none.
-    fn walk_large(&mut self, ground: &mut Ground<'_>, bytes: usize) -> bool {
+    fn walk_large(&mut self, ground: &mut Ground<'_>, allowance: &mut Allowance) -> bool {
         let Some(large) = self.larges.front_mut() else { return false };
         if let (Some(encode), false) = (self.encode.large, self.is_within) {
             self.out.last_use = large.last_use;
@@ -352,7 +362,7 @@ impl Snapshot {
         let walked = match large.watched(ground.databases, ground.key) {
             None => Walked::Broken,
             Some(watched) => {
-                let walked = watched.walk(&mut self.out.bytes, bytes);
+                let walked = watched.walk(&mut self.out.bytes, allowance);
                 if walked != Walked::On {
                     watched.unwatch();
                 }
@@ -385,30 +395,28 @@ impl Snapshot {
             // First this is to be taken.
             return;
         }
-        let bytes_max = self.out.bytes.len().saturating_add(budget.bytes);
+        if self.out.bytes.capacity() == 0 {
+            // Growing it would copy as many bytes again.
+            self.out.bytes.reserve(PIECE_ROOM);
+        }
+        let mut allowance = Allowance::new(budget.ns.max(1));
         let mut entries = budget.entries.max(1);
-        while entries > 0 && self.out.bytes.len() < bytes_max {
-            let bytes = bytes_max - self.out.bytes.len();
-            if self.walk_large(ground, bytes) {
+        while entries > 0 && !allowance.is_spent() && !self.is_done {
+            allowance.spend(PASSED_NS);
+            if self.walk_large(ground, &mut allowance) {
                 continue;
             }
-            let budget = SnapshotBudget { entries, bytes };
             let encoded = match self.left.is_empty() {
-                false => self.step_left(ground, budget),
-                true => match self.step_database(ground, budget) {
-                    Some(encoded) => encoded,
-                    None => {
-                        self.is_done = true;
-                        return;
-                    }
-                },
+                false => self.step_left(ground, entries, &mut allowance),
+                true => self.step_database(ground, entries, &mut allowance),
             };
             entries = entries.saturating_sub(encoded.max(1));
         }
+        self.spent_ns += allowance.spent() as u64;
     }
 
     /// Walks on in the first table that was detached.
-    fn step_left(&mut self, ground: &mut Ground<'_>, budget: SnapshotBudget) -> usize {
+    fn step_left(&mut self, ground: &mut Ground<'_>, entries: usize, allowance: &mut Allowance) -> usize {
         let Some(mut left) = self.left.pop_front() else { return 0 };
         let Some(segment) = left.table.segment_at(left.place).filter(|segment| !segment.is_none()) else {
             ground.garbage.add(left.table);
@@ -422,7 +430,7 @@ impl Snapshot {
                 owned.push(entry);
                 Home::OnTheWay
             };
-            (encoded, is_over) = self.encode_segment(left.db, segment, budget, home);
+            (encoded, is_over) = self.encode_segment(left.db, segment, (entries, allowance), home);
             for (large, entry) in self.larges.range_mut(first..).zip(owned) {
                 if let Some(value) = take_value(&mut left.table, entry) {
                     large.home = Home::Here(value);
@@ -436,17 +444,21 @@ impl Snapshot {
         encoded
     }
 
-    /// Walks on in the databases; `None` at their end.
-    fn step_database(&mut self, ground: &mut Ground<'_>, budget: SnapshotBudget) -> Option<usize> {
-        let place = self.names.iter().position(|name| *name as usize == self.db)?;
-        let database = ground.databases.get_mut(place)?;
+    /// Walks on in the databases; at their end all is done.
+    fn step_database(&mut self, ground: &mut Ground<'_>, entries: usize, allowance: &mut Allowance) -> usize {
+        let place = self.names.iter().position(|name| *name as usize == self.db);
+        let Some((place, database)) = place.and_then(|place| Some((place, ground.databases.get_mut(place)?)))
+        else {
+            self.is_done = true;
+            return 0;
+        };
         if self.prefix >> 32 != 0 {
             self.prefix = 0;
             self.table += 1;
         }
         let Some(at) = database.next_filled(self.table) else {
             (self.db, self.table, self.prefix) = (self.db + 1, 0, 0);
-            return Some(0);
+            return 0;
         };
         if at != self.table {
             (self.table, self.prefix) = (at, 0);
@@ -456,14 +468,14 @@ impl Snapshot {
         let (mut encoded, mut is_over) = (0, true);
         if segment.mark() != ground.mark {
             let home = |_| Home::Key(place as u32, at, None);
-            (encoded, is_over) = self.encode_segment(self.db as u32, segment, budget, home);
+            (encoded, is_over) = self.encode_segment(self.db as u32, segment, (entries, allowance), home);
         }
         if is_over {
             let width = 1 << (32 - segment.depth());
             self.prefix = (self.prefix & !(width - 1)) + width;
             database.tables[at].set_mark(hash, ground.mark);
         }
-        Some(encoded)
+        encoded
     }
 
     /// Encodes what has no stamp of a segment, and takes the stamps off. Large values are enqueued; `home` says where they lie.
@@ -473,18 +485,18 @@ impl Snapshot {
         &mut self,
         db: u32,
         segment: Segment,
-        budget: SnapshotBudget,
+        (entries, allowance): (usize, &mut Allowance),
         mut home: impl FnMut(RawEntry) -> Home,
     ) -> (usize, bool) {
         let (mut encoded, mut at, mut stopped_at) = (0, 0, None);
         let len = |snapshot: &Snapshot| snapshot.out.bytes.len() + snapshot.aside.bytes.len();
-        let bytes_max = len(self).saturating_add(budget.bytes);
         visit_prefetched_values(segment, |word: Word| {
             let entry = word.entry();
             at += 1;
             if stopped_at.is_some() {
                 return;
             }
+            allowance.spend(PASSED_NS);
             match entry.stamp() {
                 0 => {}
                 stamp => {
@@ -495,10 +507,12 @@ impl Snapshot {
                 }
             }
             encoded += 1;
+            let before = len(self);
             if !self.enqueue(db, entry, &mut home) {
                 self.put_whole(db, entry);
             }
-            if encoded >= budget.entries || len(self) >= bytes_max {
+            allowance.spend(KEY_NS + BYTE_NS * (len(self) - before));
+            if encoded >= entries || allowance.is_spent() {
                 stopped_at = Some(at);
             }
         });

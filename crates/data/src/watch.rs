@@ -25,6 +25,50 @@ use core::fmt::Debug;
 
 /// 64 KiB: a smaller collection is encoded whole.
 pub(crate) const BYTES_MIN: usize = 64 << 10;
+/// 60 ns: what coming to an element takes, mostly waiting for memory, beside what its bytes take.
+pub(crate) const ELEMENT_NS: usize = 60;
+
+/// What a slice of a walk may still take, in nanoseconds as they usually are: the walk has no clock, it counts what it does.
+/// A slice may overdraw it by one step.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    all: usize,
+    spent: usize,
+}
+
+impl Allowance {
+    pub fn new(ns: usize) -> Allowance {
+        Allowance { all: ns, spent: 0 }
+    }
+
+    /// So much was done.
+    #[inline]
+    pub fn spend(&mut self, ns: usize) {
+        self.spent = self.spent.saturating_add(ns);
+    }
+
+    /// All that was done.
+    pub fn spent(&self) -> usize {
+        self.spent
+    }
+
+    /// What is left.
+    pub fn left(&self) -> usize {
+        self.all.saturating_sub(self.spent)
+    }
+
+    /// Nothing is left.
+    #[inline]
+    pub fn is_spent(&self) -> bool {
+        self.spent >= self.all
+    }
+
+    /// A node of `len` bytes was written in `written`, most likely packed: looking for what repeats takes about as long as the
+    /// rest.
+    pub fn spend_node(&mut self, len: usize, written: usize) {
+        self.spend(ELEMENT_NS + len + 2 * written);
+    }
+}
 
 /// Encodes one part of a large value.
 pub type EncodePart = fn(&mut Vec<u8>, Part<'_>);
@@ -69,8 +113,8 @@ pub(crate) trait Watched: Debug {
     /// The moment is marked, and the walk is not over.
     fn is_watched(&self) -> bool;
 
-    /// Writes about `bytes` bytes more of what there was at the moment.
-    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked;
+    /// Writes more of what there was at the moment, for as long as it is allowed.
+    fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked;
 
     /// Ends the walk.
     fn unwatch(&mut self);
@@ -153,9 +197,15 @@ impl Elements {
         self.left = self.left.wrapping_sub(1);
     }
 
-    /// Writes what was saved beside until `out` has `until` bytes; true when that is all.
-    pub fn put_beside(&mut self, out: &mut Vec<u8>, until: usize) -> bool {
-        self.beside.move_to(out, until)
+    /// Writes what was saved beside, for as long as it is allowed; true when that is all.
+    pub fn put_beside(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> bool {
+        /// Bytes are copied, or passed on as they are, and summed up.
+        const BYTES_PER_NS: usize = 2;
+        let before = out.len();
+        let until = before.saturating_add(allowance.left().saturating_mul(BYTES_PER_NS));
+        let is_all = self.beside.move_to(out, until);
+        allowance.spend((out.len() - before) / BYTES_PER_NS);
+        is_all
     }
 
     /// The end, where the walker has been everywhere, and all that was beside is written.
@@ -168,18 +218,18 @@ impl Elements {
         &mut self,
         table: &Table<E>,
         key: HashKey,
-        (out, bytes): (&mut Vec<u8>, usize),
+        (out, allowance): (&mut Vec<u8>, &mut Allowance),
         part: impl Fn(E) -> Option<Part<'static>>,
     ) -> Walked {
-        let until = out.len().saturating_add(bytes);
-        if !self.put_beside(out, until) {
+        if !self.put_beside(out, allowance) {
             return Walked::On;
         }
         let mut touched = Vec::new();
         while self.at >> 32 == 0 && table.len() > 0 {
-            if out.len() >= until {
+            if allowance.is_spent() {
                 return Walked::On;
             }
+            let (before, mut visited) = (out.len(), 0);
             let segment = table.segment(self.at << 32);
             let width = 1u64 << (32 - segment.depth());
             let start = self.at & !(width - 1);
@@ -193,6 +243,7 @@ impl Elements {
             let is_new = start == self.at;
             visit_prefetched(segment, |word| {
                 let node = word.node::<E>();
+                visited += 1;
                 if !is_new || tags.may_have(word.tag()) {
                     let hash = key.hash(node.key());
                     if hash >> 32 < self.at || touched.binary_search(&hash).is_ok() {
@@ -204,6 +255,7 @@ impl Elements {
                 }
             });
             self.at = end;
+            allowance.spend(visited * ELEMENT_NS + out.len() - before);
         }
         self.end()
     }

@@ -36,6 +36,7 @@ mod load;
 mod pace;
 mod report;
 pub mod settings;
+mod share;
 mod sharing;
 mod snapshot;
 mod spool;

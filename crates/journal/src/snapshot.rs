@@ -14,6 +14,7 @@
 use crate::aof::Walk;
 use crate::link::Links;
 use crate::pace::Pace;
+use crate::share::Share;
 use crate::sharing::Sharing;
 use crate::{Act, SavingFacts, Settings, Turn, dump};
 use alloc::format;
@@ -21,27 +22,15 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{Now, Span, Time, Unix};
-use data::{Encode, Progress, SnapshotBudget};
+use data::{Encode, Keyspace, Progress, SnapshotBudget};
 use machine::{ConnId, Disk, DiskOp, FileId, Level, Output, WriteId};
 
 /// 4 MiB: so much may be on its way to the disk before the walker waits.
 const FILE_WINDOW_BYTES: usize = 4 << 20;
-/// 1,000 entries and 128 KiB: a slice where nobody has asked for anything, some 300 us.
-const IDLE_SLICE: SnapshotBudget = SnapshotBudget { entries: 1_000, bytes: 128 << 10 };
-/// 400 entries and 96 KiB: the most while requests run, some 150 us.
-const BUSY_ENTRIES: u64 = 400;
-const BUSY_BYTES: u64 = 96 << 10;
-/// A request pays for so much of the walk: half an entry, or 96 bytes of a large value. That is a sixth of the time of requests
-/// that came in pipelines.
-const BYTES_PER_REQUEST: u64 = 96;
-const REQUESTS_PER_ENTRY: u64 = 2;
-/// 1 ms: where requests come one by one, a slice may follow so long after the last one without being paid for.
-const UNPAID_PERIOD: Span = Span::ms(1);
-/// 16 requests in 3 ms: fewer leave the walk all the time that it wants.
-const FEW_REQUESTS: u64 = 16;
-const LOAD_PERIOD: Span = Span::ms(3);
+/// 64 KiB: so much is gathered for a file before it goes to the disk's thread: each append wakes it, and its answer the engine.
+const APPEND_BYTES: usize = 64 << 10;
 /// One entry: the smallest slice.
-const ONE_ENTRY: SnapshotBudget = SnapshotBudget { entries: 1, bytes: 1 };
+const ONE_ENTRY: SnapshotBudget = SnapshotBudget { entries: 1, ns: 1 };
 /// 5 s: a failed save is tried again after so long, as in the originals.
 const RETRY: Span = Span::seconds(5);
 
@@ -73,36 +62,25 @@ struct Job {
     pace: Pace,
     /// Keys that the pace knows.
     keys_paced: u64,
-    /// Requests that no slice was taken for yet.
-    requests: u64,
-    /// Requests of this period and of the one before, and when this one began.
-    recent: [u64; 2],
-    recent_since: Time,
-    walked_at: Time,
+    share: Share,
     /// Requests come first; the walk goes on a while after the last slice.
     is_waiting: bool,
 }
 
 impl Job {
-    /// How much may be walked now; none while requests come first.
-    fn slice(&mut self, now: Time) -> Option<SnapshotBudget> {
-        if now.since(self.recent_since) >= LOAD_PERIOD {
-            (self.recent, self.recent_since) = ([0, self.recent[0]], now);
-        }
-        // Clients that wait for replies ask for nothing meanwhile: a turn without requests alone is no time to take.
-        if self.recent.iter().all(|requests| *requests < FEW_REQUESTS) {
-            (self.requests, self.walked_at) = (0, now);
-            return Some(IDLE_SLICE);
-        }
-        let is_unpaid = now.since(self.walked_at) >= UNPAID_PERIOD;
-        let paid = if is_unpaid { BUSY_ENTRIES } else { self.requests / REQUESTS_PER_ENTRY };
-        let entries = paid.min(BUSY_ENTRIES);
-        if entries < BUSY_ENTRIES / 4 {
-            return None;
-        }
-        let bytes = (entries * REQUESTS_PER_ENTRY * BYTES_PER_REQUEST).min(BUSY_BYTES);
-        (self.requests, self.walked_at) = (0, now);
-        Some(SnapshotBudget { entries: entries as usize, bytes: bytes as usize })
+    /// Walks a slice.
+    fn walk(&mut self, slice: SnapshotBudget, keyspace: &mut Keyspace) {
+        let before = keyspace.snapshot_spent_ns();
+        keyspace.snapshot_step(slice);
+        self.share.pay(keyspace.snapshot_spent_ns() - before);
+    }
+
+    /// More is to be encoded before it is worth an append.
+    fn gathers(&self, keyspace: &Keyspace) -> bool {
+        let is_file = matches!(self.target, Target::File(_));
+        is_file
+            && keyspace.snapshot_progress() == Progress::Walking
+            && keyspace.snapshot_ready_bytes() < APPEND_BYTES
     }
 }
 
@@ -336,10 +314,7 @@ impl Saver {
             keys_done: 0,
             pace: Pace::default(),
             keys_paced: 0,
-            requests: 0,
-            recent: [0; 2],
-            recent_since: turn.now.mono,
-            walked_at: turn.now.mono,
+            share: Share::new(turn.now.mono, turn.out.traffic.turns_us),
             is_waiting: false,
         });
     }
@@ -347,8 +322,7 @@ impl Saver {
     /// So many requests ran in this turn.
     pub(crate) fn note_requests(&mut self, count: u64) {
         if let Some(job) = &mut self.job {
-            job.requests += count;
-            job.recent[0] += count;
+            job.share.note_requests(count);
         }
     }
 
@@ -383,16 +357,22 @@ impl Saver {
             job.is_waiting = false;
             return false;
         }
-        let slice = if delay == 0 { job.slice(turn.now.mono) } else { Some(ONE_ENTRY) };
+        let slice = match delay {
+            0 => job.share.slice(turn.now.mono, turn.out.traffic.turns_us),
+            _ => Some(ONE_ENTRY),
+        };
         job.is_waiting = slice.is_none();
         let Some(slice) = slice else { return false };
-        let mut bytes = job.sum.take_head();
-        turn.keyspace.snapshot_step(slice);
+        job.walk(slice, turn.keyspace);
         if turn.keyspace.snapshot_is_broken() {
             self.abort("a value was changed in an unforeseen way", links, turn);
             return false;
         }
         job.keys_done = turn.keyspace.snapshot_keys().max(job.keys_done);
+        if delay == 0 && job.gathers(turn.keyspace) {
+            return true;
+        }
+        let mut bytes = job.sum.take_head();
         let progress = turn.keyspace.snapshot_take(&mut bytes);
         job.pace.note_keys(job.keys_done - job.keys_paced, delay, turn.now.mono);
         job.keys_paced = job.keys_done;
@@ -563,7 +543,7 @@ impl Saver {
     pub(crate) fn wake_at(&self, settings: &Settings) -> Time {
         match &self.job {
             Some(job) if settings.key_save_delay != 0 && !job.is_walked => job.pace.due(),
-            Some(job) if job.is_waiting => job.walked_at + UNPAID_PERIOD,
+            Some(job) if job.is_waiting => job.share.look_again_at(),
             Some(_) | None => Time::NEVER,
         }
     }

@@ -6,7 +6,7 @@
 use super::node::Node;
 use super::{List, Row};
 use crate::collection::Collection;
-use crate::watch::{BYTES_MIN, EncodePart, Part, Shape, Slot, Walked, Watched};
+use crate::watch::{Allowance, BYTES_MIN, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -58,18 +58,20 @@ impl Row {
         Some(Shape::List(self.nodes.len()))
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+    fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         let Some(watch) = &mut self.watch.0 else { return Walked::Broken };
-        let until = out.len().saturating_add(bytes);
         while watch.next <= watch.last {
-            if out.len() >= until {
+            if allowance.is_spent() {
                 return Walked::On;
             }
+            let before = out.len();
             if let Some(saved) = watch.beside.remove(&watch.next) {
                 out.extend_from_slice(&saved);
+                allowance.spend(saved.len());
             } else {
                 let Some(at) = find(&self.nodes, watch.near, watch.next) else { return Walked::Broken };
                 (watch.encode)(out, Part::Chunk(super::chunk(&self.nodes[at])));
+                allowance.spend_node(self.nodes[at].listpack_len(), out.len() - before);
                 watch.near = at + 1;
             }
             watch.next += 1;
@@ -110,8 +112,8 @@ impl Watched for List {
         matches!(self.body.form(), crate::flat::Form::Large(row) if row.watch.0.is_some())
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
-        self.body.large_mut().map_or(Walked::Broken, |row| row.walk(out, bytes))
+    fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
+        self.body.large_mut().map_or(Walked::Broken, |row| row.walk(out, allowance))
     }
 
     fn unwatch(&mut self) {

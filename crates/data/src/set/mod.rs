@@ -24,7 +24,7 @@ use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef, integer_of};
 use crate::walk::{Found, Walk};
-use crate::watch::{BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
+use crate::watch::{Allowance, BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::vec::Vec;
 use base::Random;
 use base::distinct::Distinct;
@@ -555,11 +555,11 @@ impl Watched for Set {
         matches!(self.form(), Form::Table(large) if large.watch.0.is_some())
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+    fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         let Some(large) = self.body.large_mut() else { return Walked::Broken };
         let Some(watch) = &mut large.watch.0 else { return Walked::Broken };
         let part = |member: Member| Some(Part::Member(member.key()));
-        watch.walk(&large.table, large.key, (out, bytes), part)
+        watch.walk(&large.table, large.key, (out, allowance), part)
     }
 
     fn unwatch(&mut self) {

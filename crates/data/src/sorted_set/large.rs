@@ -9,7 +9,7 @@ use crate::node::Node as _;
 use crate::scan::{Budget, Position};
 use crate::table::{HashKey, Table};
 use crate::value::StrRef;
-use crate::watch::{EncodePart, Slot, Walked};
+use crate::watch::{Allowance, EncodePart, Slot, Walked};
 use alloc::vec::Vec;
 use base::Random;
 use core::ops::Range;
@@ -223,9 +223,9 @@ impl Large {
     }
 
     /// Walks from the highest rank down.
-    pub fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+    pub fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         let Some(mut watch) = self.watch.0.take() else { return Walked::Broken };
-        let walked = watch.walk(&self.tree, (out, bytes));
+        let walked = watch.walk(&self.tree, out, allowance);
         self.watch = Slot(Some(watch));
         walked
     }

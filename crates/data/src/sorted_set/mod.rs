@@ -20,7 +20,7 @@ use crate::limits;
 use crate::listpack::{Listpack, Unfit, View};
 use crate::table::{HashKey, Table};
 use crate::value::{Encoding, IntText, Kind, StrRef, ValueRef};
-use crate::watch::{BYTES_MIN, EncodePart, Shape, Walked, Watched};
+use crate::watch::{Allowance, BYTES_MIN, EncodePart, Shape, Walked, Watched};
 use alloc::vec::{self, Vec};
 use base::Random;
 use core::iter::Rev;
@@ -413,8 +413,8 @@ impl Watched for SortedSet {
         matches!(self.body.form(), Form::Large(large) if large.is_watched())
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
-        self.body.large_mut().map_or(Walked::Broken, |large| large.walk(out, bytes))
+    fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
+        self.body.large_mut().map_or(Walked::Broken, |large| large.walk(out, allowance))
     }
 
     fn unwatch(&mut self) {

@@ -8,7 +8,7 @@ use super::member::Member;
 use super::tree::Tree;
 use crate::node::Node as _;
 use crate::touched::Filter;
-use crate::watch::{Elements, EncodePart, Part, Walked};
+use crate::watch::{Allowance, ELEMENT_NS, Elements, EncodePart, Part, Walked};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -55,10 +55,9 @@ impl Watch {
         self.elements.touch(bits, None);
     }
 
-    /// Writes about `bytes` bytes more.
-    pub fn walk(&mut self, tree: &Tree, (out, bytes): (&mut Vec<u8>, usize)) -> Walked {
-        let until = out.len().saturating_add(bytes);
-        if !self.elements.put_beside(out, until) {
+    /// Writes more, for as long as it is allowed.
+    pub fn walk(&mut self, tree: &Tree, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
+        if !self.elements.put_beside(out, allowance) {
             return Walked::On;
         }
         let mut left = match &self.last {
@@ -66,9 +65,7 @@ impl Watch {
             Some(last) => tree.partition_point(|item| is_below(item.score, item.member.key(), last)),
         };
         let mut last = None;
-        // What is passed by counts, too.
-        let mut steps = bytes.max(1);
-        while left > 0 && out.len() < until && steps > 0 {
+        while left > 0 && !allowance.is_spent() {
             let (leaf, at) = tree.leaf_at(left - 1);
             let part = &leaf[..=at];
             part.iter().rev().take(AHEAD).for_each(|item| item.member.prefetch());
@@ -76,16 +73,17 @@ impl Watch {
                 if let Some(ahead) = at.checked_sub(AHEAD).and_then(|at| part.get(at)) {
                     ahead.member.prefetch();
                 }
-                let bits = bits_of(item.member);
+                let (bits, before) = (bits_of(item.member), out.len());
                 if !self.filter.may_have(bits) || !self.elements.is_touched(bits) {
                     self.elements.put(out, Part::Scored(item.member.key(), item.score));
                 }
                 (left, last) = (left - 1, Some(*item));
-                if out.len() >= until {
+                // What is passed by counts, too.
+                allowance.spend(ELEMENT_NS + out.len() - before);
+                if allowance.is_spent() {
                     break;
                 }
             }
-            steps = steps.saturating_sub(part.len());
         }
         if let Some(item) = last {
             self.last = Some((item.score, item.member.key().into()));

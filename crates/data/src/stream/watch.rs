@@ -7,7 +7,7 @@ use super::node::Node;
 use super::runs::Keyed;
 use super::{Stream, StreamId};
 use crate::collection::Collection;
-use crate::watch::{BYTES_MIN, EncodePart, Part, Shape, Slot, Walked, Watched};
+use crate::watch::{Allowance, BYTES_MIN, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -67,13 +67,13 @@ impl Watched for Stream {
         self.log.watch.0.is_some()
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, bytes: usize) -> Walked {
+    fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         let Some(watch) = &mut self.log.watch.0 else { return Walked::Broken };
-        let until = out.len().saturating_add(bytes);
         while let Some(next) = watch.next.filter(|next| *next <= watch.last) {
-            if out.len() >= until {
+            if allowance.is_spent() {
                 return Walked::On;
             }
+            let before = out.len();
             let node = self.log.nodes.first_from(next).filter(|node| node.id() <= watch.last);
             let saved = watch.beside.first_key_value().map(|(id, _)| *id);
             let id = match (node.map(Keyed::id), saved) {
@@ -87,10 +87,12 @@ impl Watched for Stream {
                 Some(saved) => {
                     watch.left = watch.left.wrapping_sub(usize::from(!saved.is_empty()));
                     out.extend_from_slice(&saved);
+                    allowance.spend(saved.len());
                 }
                 None => {
                     let bytes = node.map_or(&[][..], Node::as_bytes);
                     (watch.encode)(out, Part::Pack(id, bytes));
+                    allowance.spend_node(bytes.len(), out.len() - before);
                     watch.left = watch.left.wrapping_sub(1);
                 }
             }

@@ -363,7 +363,7 @@ fn snapshots_among_changes(seed: u64, clustered: bool) {
                 break;
             }
             let entries = 1 + world.random.below(8) as usize;
-            let budget = SnapshotBudget { entries, bytes: 1 + world.random.below(9_000) as usize };
+            let budget = SnapshotBudget { entries, ns: 1 + world.random.below(40_000) as usize };
             world.space.snapshot_step(budget);
             assert!(!world.space.snapshot_is_broken(), "seed {seed}");
             let progress = world.space.snapshot_take(&mut bytes);
@@ -405,7 +405,7 @@ fn a_write_beside_a_large_value_is_cheap() {
         let after = world.space.snapshot_pending_bytes();
         assert!(after - before < 64 << 10, "{name} took {} bytes", after - before);
     }
-    world.space.snapshot_step(SnapshotBudget { entries: 1_000, bytes: 10_000 });
+    world.space.snapshot_step(SnapshotBudget { entries: 1_000, ns: 30_000 });
     assert!(world.space.snapshot_pending_bytes() < 200 << 10);
     world.space.snapshot_abort();
 }

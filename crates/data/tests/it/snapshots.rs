@@ -59,7 +59,7 @@ fn snapshot_among_changes(seed: u64, clustered: bool) {
                     .collect();
             }
             let entries = 1 + world.random.below(800) as usize;
-            world.space.snapshot_step(SnapshotBudget { entries, bytes: 1 << 20 });
+            world.space.snapshot_step(SnapshotBudget { entries, ns: 1 << 20 });
             let keys = world.space.snapshot_keys();
             if world.space.snapshot_take(&mut bytes) == Progress::Done {
                 assert_eq!(keys, expected.len() as u64);
@@ -94,7 +94,7 @@ fn an_aborted_snapshot_leaves_no_trace() {
     world.run(scaled(9_000), true);
     SEEN.with_borrow_mut(State::clear);
     world.space.snapshot_begin(ENCODE);
-    world.space.snapshot_step(SnapshotBudget { entries: 100, bytes: 1 << 20 });
+    world.space.snapshot_step(SnapshotBudget { entries: 100, ns: 1 << 20 });
     world.run(scaled(500), true);
     world.space.snapshot_abort();
     world.run(scaled(500), true);
@@ -102,7 +102,7 @@ fn an_aborted_snapshot_leaves_no_trace() {
     let expected = world.model.clone();
     world.space.snapshot_begin(ENCODE);
     let mut bytes = Vec::new();
-    while world.space.snapshot_step(SnapshotBudget { entries: 1_000, bytes: 1 << 20 }) == Progress::Walking {
+    while world.space.snapshot_step(SnapshotBudget { entries: 1_000, ns: 1 << 20 }) == Progress::Walking {
         world.space.snapshot_take(&mut bytes);
     }
     SEEN.with_borrow(|seen| assert!(*seen == expected));

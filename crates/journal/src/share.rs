@@ -1,0 +1,152 @@
+//! Share: how much of the engine's time the walk of a snapshot gets.
+//!
+//! ```text
+//!   while requests run:   time passes --> credit --> a slice, once there is enough --> what it took is taken off
+//!   few requests:         slices, as fast as they go
+//! ```
+//!
+//! The host tells how long turns took. Of that time the walk gets a small part, of the time that the engine sleeps a larger
+//! one: the requests' rate, their kind and the machine's speed are all in it. What a slice takes is not measured but counted, in
+//! nanoseconds as they usually are (`data`): a turn has no clock. Slices are short, so that no request waits long for one.
+
+use base::{Span, Time};
+use data::SnapshotBudget;
+
+/// 300 us: a slice where nobody has asked for anything.
+const IDLE_SLICE: SnapshotBudget = SnapshotBudget { entries: usize::MAX, ns: 300_000 };
+/// 1/8 of the time that turns take. What writes save before they change it comes to it.
+const BUSY_PART: u64 = 8;
+/// 1/4 of the time between them.
+const SLEEP_PART: u64 = 4;
+/// 40 us: the smallest slice. It costs a turn some cache misses more, whatever its length.
+const SLICE_MIN_NS: i64 = 40_000;
+/// 150 us: the longest while requests run.
+const SLICE_MAX_NS: i64 = 150_000;
+/// 20 ms: no longer a debt is remembered, of a value that was written whole.
+const DEBT_MAX_NS: i64 = 20_000_000;
+/// 1 ms: so long after the last look the walk comes again where no request does.
+const LOOK_AGAIN: Span = Span::ms(1);
+/// 16 requests in 3 ms: fewer leave the walk all the time that it wants.
+const FEW_REQUESTS: u64 = 16;
+const LOAD_PERIOD: Span = Span::ms(3);
+
+/// The account of one walk.
+#[derive(Debug)]
+pub(crate) struct Share {
+    credit_ns: i64,
+    /// When time was last counted, and how long all turns had taken then.
+    counted_at: Time,
+    turns_us: u64,
+    /// Requests of this period and of the one before, and when this one began.
+    recent: [u64; 2],
+    recent_since: Time,
+}
+
+impl Share {
+    pub(crate) fn new(now: Time, turns_us: u64) -> Share {
+        Share { credit_ns: 0, counted_at: now, turns_us, recent: [0; 2], recent_since: now }
+    }
+
+    /// So many requests ran.
+    pub(crate) fn note_requests(&mut self, count: u64) {
+        self.recent[0] += count;
+    }
+
+    /// How much may be walked now; none while requests come first. `turns_us`: how long all turns before this one took.
+    pub(crate) fn slice(&mut self, now: Time, turns_us: u64) -> Option<SnapshotBudget> {
+        if now.since(self.recent_since) >= LOAD_PERIOD {
+            (self.recent, self.recent_since) = ([0, self.recent[0]], now);
+        }
+        let passed_us = now.since(self.counted_at).as_us();
+        let busy_us = turns_us.saturating_sub(self.turns_us).min(passed_us);
+        (self.counted_at, self.turns_us) = (now, turns_us);
+        // Clients that wait for replies ask for nothing meanwhile: a turn without requests alone is no time to take.
+        if self.recent.iter().all(|requests| *requests < FEW_REQUESTS) {
+            self.credit_ns = 0;
+            return Some(IDLE_SLICE);
+        }
+        let earned_ns = busy_us.saturating_mul(1_000 / BUSY_PART)
+            + (passed_us - busy_us).saturating_mul(1_000 / SLEEP_PART);
+        let earned_ns = i64::try_from(earned_ns).unwrap_or(i64::MAX);
+        self.credit_ns = self.credit_ns.saturating_add(earned_ns).min(SLICE_MAX_NS);
+        (self.credit_ns >= SLICE_MIN_NS)
+            .then(|| SnapshotBudget { entries: usize::MAX, ns: self.credit_ns.unsigned_abs() as usize })
+    }
+
+    /// So much was walked.
+    pub(crate) fn pay(&mut self, spent_ns: u64) {
+        let spent_ns = i64::try_from(spent_ns).unwrap_or(i64::MAX);
+        self.credit_ns = self.credit_ns.saturating_sub(spent_ns).max(-DEBT_MAX_NS);
+    }
+
+    /// When to look again, where the walk waits.
+    pub(crate) fn look_again_at(&self) -> Time {
+        self.counted_at + LOOK_AGAIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Walks for 10 s among turns of `turn_us` with a sleep of `sleep_us` between them; returns which part of all that time the
+    /// walk has taken, if a slice takes `dearer` times what is counted, in percent.
+    fn percent(turn_us: u64, sleep_us: u64, requests: u64, dearer: u64) -> u64 {
+        let (mut now, mut turns_us, mut walked_us) = (Time(1_000_000), 0, 0);
+        let mut share = Share::new(now, turns_us);
+        let until = now + Span::seconds(10);
+        while now < until {
+            share.note_requests(requests);
+            let mut slice_us = 0;
+            if let Some(slice) = share.slice(now, turns_us) {
+                // By whole steps of 70 us.
+                let spent_ns = slice.ns.next_multiple_of(70_000) as u64;
+                share.pay(spent_ns);
+                slice_us = spent_ns * dearer / 1_000;
+            }
+            turns_us += turn_us + slice_us;
+            walked_us += slice_us;
+            now = now + Span::us(turn_us + slice_us + sleep_us);
+        }
+        walked_us * 100 / now.since(Time(1_000_000)).as_us()
+    }
+
+    #[test]
+    fn turns_of_any_length_give_the_same_part() {
+        for turn_us in [20, 100, 600, 3_000] {
+            let part = percent(turn_us, 0, 100, 1);
+            // A slice has a bound: turns longer than a millisecond leave less.
+            let least = if turn_us > 1_000 { 3 } else { 10 };
+            assert!((least..=13).contains(&part), "{turn_us}: {part}");
+        }
+    }
+
+    #[test]
+    fn sleep_gives_more_and_few_requests_give_all() {
+        let part = percent(50, 200, 100, 1);
+        assert!((18..=25).contains(&part), "{part}");
+        assert!(percent(20, 5_000, 1, 1) >= 5);
+        assert!(percent(0, 10, 0, 1) > 90);
+    }
+
+    #[test]
+    fn a_slow_machine_pays_in_proportion() {
+        // Everything takes three times as long: turns and slices.
+        let part = percent(300, 0, 100, 3);
+        assert!((10..=40).contains(&part), "{part}");
+    }
+
+    #[test]
+    fn a_debt_ends() {
+        let mut share = Share::new(Time(0), 0);
+        share.note_requests(1_000);
+        share.pay(u64::MAX);
+        let mut now = Time(0);
+        while share.slice(now, now.0).is_none() {
+            share.note_requests(1_000);
+            now = now + Span::us(500);
+            assert!(now < Time(0) + Span::seconds(1));
+        }
+        assert_eq!(share.look_again_at(), now + LOOK_AGAIN);
+    }
+}

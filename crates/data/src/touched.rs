@@ -2,7 +2,11 @@
 //!
 //! An element is known by 64 bits that are spread evenly. Their first bits choose one of many small parts, each in no order of
 //! its own: nothing that takes long is ever moved, and the walker finds what is touched of a segment in one place.
+//!
+//! Memory is taken when the first element of a block of parts comes: all large values of a save may begin to be watched in the
+//! same turn, and a system takes milliseconds to give some megabytes that nobody has had before.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
@@ -10,11 +14,18 @@ use core::ops::RangeInclusive;
 const ELEMENTS_PER_PART: usize = if cfg!(miri) { 16 } else { 256 };
 /// 65,536 parts at most: their heads alone take 1.5 MiB.
 const PARTS_BITS_MAX: u32 = 16;
+/// 64: parts whose heads are made together.
+const BLOCK_PARTS: usize = 64;
+/// 512: words of a filter that are made together, 4 KiB.
+const BLOCK_WORDS: usize = 512;
+
+/// The heads of neighbouring parts.
+type Block = Box<[Vec<u64>; BLOCK_PARTS]>;
 
 /// A set of 64 bits each.
 #[derive(Debug)]
 pub(crate) struct Touched {
-    parts: Vec<Vec<u64>>,
+    blocks: Vec<Option<Block>>,
     /// The part's number stands above so many bits.
     shift: u32,
     len: usize,
@@ -24,15 +35,24 @@ impl Touched {
     /// For a value of `len` elements.
     pub fn new(len: usize) -> Touched {
         let bits = (len / ELEMENTS_PER_PART).max(2).next_power_of_two().ilog2().min(PARTS_BITS_MAX);
-        let mut parts = Vec::new();
-        parts.resize_with(1 << bits, Vec::new);
-        Touched { parts, shift: u64::BITS - bits, len: 0 }
+        let mut blocks = Vec::new();
+        blocks.resize_with((1usize << bits).div_ceil(BLOCK_PARTS), || None);
+        Touched { blocks, shift: u64::BITS - bits, len: 0 }
+    }
+
+    /// The block of a part, and the part's place in it.
+    #[inline]
+    fn place(&self, bits: u64) -> (usize, usize) {
+        let part = (bits >> self.shift) as usize;
+        (part / BLOCK_PARTS, part % BLOCK_PARTS)
     }
 
     /// Adds an element; false when it was there.
     #[inline]
     pub fn insert(&mut self, bits: u64) -> bool {
-        let part = &mut self.parts[(bits >> self.shift) as usize];
+        let (block, at) = self.place(bits);
+        let block = self.blocks[block].get_or_insert_with(|| Box::new([const { Vec::new() }; BLOCK_PARTS]));
+        let part = &mut block[at];
         if part.contains(&bits) {
             return false;
         }
@@ -44,14 +64,17 @@ impl Touched {
     /// True when an element is there.
     #[inline]
     pub fn contains(&self, bits: u64) -> bool {
-        self.len > 0 && self.parts[(bits >> self.shift) as usize].contains(&bits)
+        let (block, at) = self.place(bits);
+        self.len > 0 && self.blocks[block].as_ref().is_some_and(|block| block[at].contains(&bits))
     }
 
     /// Moves the elements of a range to the end of `out`, in no order.
     pub fn take(&mut self, range: RangeInclusive<u64>, out: &mut Vec<u64>) {
         let before = out.len();
-        let places = (range.start() >> self.shift) as usize..=(range.end() >> self.shift) as usize;
-        for part in &mut self.parts[places] {
+        let parts = (range.start() >> self.shift) as usize..=(range.end() >> self.shift) as usize;
+        for at in parts {
+            let Some(block) = &mut self.blocks[at / BLOCK_PARTS] else { continue };
+            let part = &mut block[at % BLOCK_PARTS];
             part.retain(|bits| {
                 let is_in = range.contains(bits);
                 if is_in {
@@ -70,7 +93,7 @@ impl Touched {
 /// A quick look at whether an element may be touched, where the walk has another order: a Bloom filter of one bit for each.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    words: Vec<u64>,
+    blocks: Vec<Option<Box<[u64; BLOCK_WORDS]>>>,
     shift: u32,
 }
 
@@ -78,27 +101,30 @@ impl Filter {
     /// For a value of `len` elements: four bits each.
     pub fn new(len: usize) -> Filter {
         let bits = len.saturating_mul(4).clamp(64, 1 << 30).next_power_of_two();
-        Filter { words: alloc::vec![0; bits / 64], shift: u64::BITS - bits.ilog2() }
+        let mut blocks = Vec::new();
+        blocks.resize_with((bits / 64).div_ceil(BLOCK_WORDS), || None);
+        Filter { blocks, shift: u64::BITS - bits.ilog2() }
     }
 
     #[inline]
-    fn place(&self, bits: u64) -> (usize, u64) {
+    fn place(&self, bits: u64) -> (usize, usize, u64) {
         let at = bits >> self.shift;
-        ((at >> 6) as usize, 1 << (at & 63))
+        let word = (at >> 6) as usize;
+        (word / BLOCK_WORDS, word % BLOCK_WORDS, 1 << (at & 63))
     }
 
     /// An element is touched.
     #[inline]
     pub fn note(&mut self, bits: u64) {
-        let (word, mask) = self.place(bits);
-        self.words[word] |= mask;
+        let (block, word, mask) = self.place(bits);
+        self.blocks[block].get_or_insert_with(|| Box::new([0; BLOCK_WORDS]))[word] |= mask;
     }
 
     /// False when an element is certainly not touched.
     #[inline]
     pub fn may_have(&self, bits: u64) -> bool {
-        let (word, mask) = self.place(bits);
-        self.words[word] & mask != 0
+        let (block, word, mask) = self.place(bits);
+        self.blocks[block].as_ref().is_some_and(|block| block[word] & mask != 0)
     }
 }
 

@@ -154,7 +154,7 @@ impl Replay {
         let file = turn.numbers.file();
         self.file = Some(file);
         turn.out.put(Output::Disk(DiskOp::Open { file, path }));
-        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max, is_summed: false }));
+        read(file, bytes_max, false, turn);
     }
 
     fn close(&mut self, turn: &mut Turn<'_>) {
@@ -212,11 +212,7 @@ impl Replay {
                 if bytes.len() > MANIFEST_BYTES_MAX {
                     self.failure = Some("the AOF manifest is too long".to_string());
                 } else if let Some(file) = self.file {
-                    turn.out.put(Output::Disk(DiskOp::Read {
-                        file,
-                        bytes_max: MANIFEST_READ_BYTES,
-                        is_summed: false,
-                    }));
+                    read(file, MANIFEST_READ_BYTES, false, turn);
                 }
             }
             (Step::Manifest { bytes }, Ok(_)) => {
@@ -448,7 +444,7 @@ impl Replay {
                     self.push(&bytes, sum, settings)?;
                     if let Some(file) = self.file {
                         let is_summed = settings.checksum && matches!(self.reader, Reader::Rdb(_));
-                        turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max: READ_BYTES, is_summed }));
+                        read(file, READ_BYTES, is_summed, turn);
                     }
                 }
                 None if self.is_ended => return self.end_part(turn),
@@ -651,6 +647,10 @@ impl Replay {
         self.torn = Some((part, offset));
         Ok(())
     }
+}
+
+fn read(file: FileId, bytes_max: usize, is_summed: bool, turn: &mut Turn<'_>) {
+    turn.out.put(Output::Disk(DiskOp::Read { file, bytes_max, is_summed }));
 }
 
 fn no_file(name: &str) -> String {

@@ -637,8 +637,9 @@ impl Links {
                     link.send(b"\n".to_vec(), out);
                     None
                 }
+                // One that has taken all waits for the walker, which may wait for another: that is no fault of this one.
                 State::Transfer | State::Shared | State::Handing => {
-                    over(link.progress_at, settings.timeout).then_some("full sync")
+                    (link.reported > 0 && over(link.progress_at, settings.timeout)).then_some("full sync")
                 }
                 State::Sent { at } => over(at, settings.timeout.times(LOAD_TIMEOUTS)).then_some("loading"),
                 // SYNC is older than acknowledgements.
@@ -657,7 +658,7 @@ impl Links {
     /// The turn ends: what the host reported last is what is unsent.
     pub(crate) fn begin_seal(&mut self, now: Now) {
         for link in &mut self.links {
-            if link.reported < link.queued {
+            if link.reported < link.queued || link.reported == 0 {
                 link.progress_at = now.mono;
             }
             link.queued = link.reported;

@@ -125,11 +125,13 @@ fn what_goes_over_links_has_a_rate_of_its_own() {
 
 /// The last portrait that was put out.
 fn portrait(world: &mut World) -> (String, String) {
-    let portraits = world.other.drain(..).filter_map(|output| match output {
-        Output::Host(HostSetting::Portrait { clients, current }) => Some((clients, current)),
-        _ => None,
-    });
-    portraits.last().unwrap_or_default()
+    let mut found = (String::new(), String::new());
+    for output in world.other.drain(..) {
+        if let Output::Host(HostSetting::Portrait { clients, current }) = output {
+            found = (clients, current);
+        }
+    }
+    found
 }
 
 #[test]

@@ -452,6 +452,30 @@ fn a_replica_that_takes_nothing_is_dropped() {
 }
 
 #[test]
+fn one_that_takes_nothing_costs_the_others_no_synchronisation() {
+    let mut world = World::new(11, 3, Settings { diskless_delay: Span::seconds(1), ..settings() });
+    let timeout = Span::seconds(5);
+    world.nodes[0].journal.configure(Settings { timeout, ..world.settings.clone() });
+    for index in 0..4_000 {
+        // What can be packed is too little to wait for.
+        let value: Vec<u8> = (0..125).flat_map(|_| world.random.word().to_le_bytes()).collect();
+        world.nodes[0].write(0, format!("key:{index}").as_bytes(), Some(&value));
+    }
+    (1..3).for_each(|node| world.follow(node, 0));
+    world.until("both receive", |world| {
+        let replicas = world.nodes[0].journal.facts(world.now).replicas;
+        replicas.iter().filter(|replica| replica.state == "send_bulk").count() == 2
+    });
+    world.frozen = Some(1);
+    world.until("in step", |world| in_step(world, 2, 0));
+    assert!(world.nodes[0].has_logged("Disconnecting timedout replica (full sync)"));
+    assert_eq!(syncs(&world, 0)[0], 2, "the walk waited for the frozen one, and the other for the walk");
+    world.frozen = None;
+    world.until("in step", |world| in_step(world, 1, 0));
+    assert_equal(&world, 0, 1);
+}
+
+#[test]
 fn keys_that_expired_meanwhile_are_left_out_and_their_end_is_told() {
     let mut world = pair(5, 2, settings());
     let soon = world.now.unix.as_ms() + 60_000;

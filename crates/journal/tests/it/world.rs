@@ -87,6 +87,8 @@ pub struct World {
     pub is_split: bool,
     /// Nothing arrives anywhere.
     pub is_stuck: bool,
+    /// Nothing arrives at this node.
+    pub frozen: Option<usize>,
     /// No file can be given its final name.
     pub is_full: bool,
     pipes: Vec<Pipe>,
@@ -413,6 +415,7 @@ impl World {
             settings,
             is_split: false,
             is_stuck: false,
+            frozen: None,
             is_full: false,
             pipes: Vec::new(),
         }
@@ -545,7 +548,8 @@ impl World {
             }
             return;
         }
-        if self.is_stuck || end.is_paused || end.framer.is_held() || end.bytes.is_empty() {
+        let is_stuck = self.is_stuck || self.frozen == Some(node);
+        if is_stuck || end.is_paused || end.framer.is_held() || end.bytes.is_empty() {
             return;
         }
         let count =

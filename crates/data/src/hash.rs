@@ -109,6 +109,11 @@ impl Watched for Hash {
         watch.elements.walk(&large.table, large.key, (out, allowance), part)
     }
 
+    fn noted_bytes(&self) -> usize {
+        let watch = self.large().and_then(|large| large.watch.0.as_ref());
+        watch.map_or(0, |watch| watch.elements.noted_bytes())
+    }
+
     fn unwatch(&mut self) {
         if let Some(large) = self.body.large_mut() {
             large.watch = Slot(None);

@@ -506,6 +506,12 @@ impl Keyspace {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.spent_ns)
     }
 
+    /// About how much memory the old states take that writes have saved of large values for the snapshot.
+    pub fn snapshot_noted_bytes(&mut self) -> usize {
+        let Some(snapshot) = &mut self.snapshot else { return 0 };
+        snapshot.noted_bytes(&mut self.databases, self.key)
+    }
+
     /// Keys that the snapshot has encoded so far.
     pub fn snapshot_keys(&self) -> u64 {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.keys)

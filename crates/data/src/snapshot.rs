@@ -248,6 +248,19 @@ impl Snapshot {
         (ready + self.aside_full.len() + self.aside.bytes.len(), ready)
     }
 
+    /// About how much memory the states take that were saved of large values and not written yet: of the first values of the
+    /// queue, as if the others had as much.
+    pub fn noted_bytes(&mut self, databases: &mut [Database], key: HashKey) -> usize {
+        /// 16: each of them must be looked for.
+        const LOOKS_MAX: usize = 16;
+        let looks = self.larges.len().min(LOOKS_MAX);
+        let found = self.larges.iter_mut().take(looks);
+        let noted: usize = found
+            .map(|large| large.watched(databases, key).map_or(0, |watched| watched.noted_bytes()))
+            .sum();
+        noted / looks.max(1) * self.larges.len()
+    }
+
     /// Moves encoded bytes to the end of `out`, a piece at a time; true when there are no more.
     pub fn take(&mut self, out: &mut Vec<u8>) -> bool {
         let mut bytes = self.full.take_first().unwrap_or_else(|| core::mem::take(&mut self.out.bytes));

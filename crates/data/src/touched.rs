@@ -61,6 +61,12 @@ impl Touched {
         true
     }
 
+    /// About how much memory the elements take.
+    pub fn bytes(&self) -> usize {
+        // Three quarters of what is asked for are used on average.
+        self.len * size_of::<u64>() * 4 / 3
+    }
+
     /// True when an element is there.
     #[inline]
     pub fn contains(&self, bits: u64) -> bool {

@@ -116,6 +116,9 @@ pub(crate) trait Watched: Debug {
     /// Writes more of what there was at the moment, for as long as it is allowed.
     fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked;
 
+    /// About how much memory the states take that were saved and not written yet.
+    fn noted_bytes(&self) -> usize;
+
     /// Ends the walk.
     fn unwatch(&mut self);
 }
@@ -183,6 +186,11 @@ impl Elements {
             (self.encode)(self.beside.end(), old);
             self.left = self.left.wrapping_sub(1);
         }
+    }
+
+    /// See `Watched`.
+    pub fn noted_bytes(&self) -> usize {
+        self.beside.len() + self.touched.bytes()
     }
 
     /// True when this element is not the walker's.

@@ -8,6 +8,8 @@
 //! The host tells how long turns took. Of that time the walk gets a small part, of the time that the engine sleeps a larger
 //! one: the requests' rate, their kind and the machine's speed are all in it. What a slice takes is not measured but counted, in
 //! nanoseconds as they usually are (`data`): a turn has no clock. Slices are short, so that no request waits long for one.
+//!
+//! Writes save what they change before the walk has come to it. Where that takes too much memory, the walk gets twice its part.
 
 use base::{Span, Time};
 use data::SnapshotBudget;
@@ -16,6 +18,12 @@ use data::SnapshotBudget;
 const IDLE_SLICE: SnapshotBudget = SnapshotBudget { entries: usize::MAX, ns: 300_000 };
 /// 1/10 of the time that turns take. What writes save before they change it comes to it.
 const BUSY_PART: u64 = 10;
+/// 2.5 % of the data and 24 MiB: what writes have saved may take so much memory before the walk hurries. What it takes of the
+/// system is about a third more.
+const NOTED_PART: u64 = 40;
+const NOTED_FREE_BYTES: u64 = 24 << 20;
+/// 32: slices between two looks at that.
+const SLICES_PER_LOOK: u32 = 32;
 /// 1/4 of the time between them.
 const SLEEP_PART: u64 = 4;
 /// 40 us: the smallest slice. It costs a turn some cache misses more, whatever its length.
@@ -37,6 +45,9 @@ pub(crate) struct Share {
     /// When time was last counted, and how long all turns had taken then.
     counted_at: Time,
     turns_us: u64,
+    /// Slices since the last look at what writes have saved, and whether it is much.
+    slices: u32,
+    hurries: bool,
     /// Requests of this period and of the one before, and when this one began.
     recent: [u64; 2],
     recent_since: Time,
@@ -44,7 +55,9 @@ pub(crate) struct Share {
 
 impl Share {
     pub(crate) fn new(now: Time, turns_us: u64) -> Share {
-        Share { credit_ns: 0, counted_at: now, turns_us, recent: [0; 2], recent_since: now }
+        let (slices, hurries) = (0, false);
+        let recent_since = now;
+        Share { credit_ns: 0, counted_at: now, turns_us, slices, hurries, recent: [0; 2], recent_since }
     }
 
     /// So many requests ran.
@@ -65,7 +78,8 @@ impl Share {
             self.credit_ns = 0;
             return Some(IDLE_SLICE);
         }
-        let earned_ns = busy_us.saturating_mul(1_000 / BUSY_PART)
+        let busy_part = if self.hurries { BUSY_PART / 2 } else { BUSY_PART };
+        let earned_ns = busy_us.saturating_mul(1_000 / busy_part)
             + (passed_us - busy_us).saturating_mul(1_000 / SLEEP_PART);
         let earned_ns = i64::try_from(earned_ns).unwrap_or(i64::MAX);
         self.credit_ns = self.credit_ns.saturating_add(earned_ns).min(SLICE_MAX_NS);
@@ -77,6 +91,17 @@ impl Share {
     pub(crate) fn pay(&mut self, spent_ns: u64) {
         let spent_ns = i64::try_from(spent_ns).unwrap_or(i64::MAX);
         self.credit_ns = self.credit_ns.saturating_sub(spent_ns).max(-DEBT_MAX_NS);
+    }
+
+    /// True now and then: `note` is to be told what writes have saved.
+    pub(crate) fn wants_note(&mut self) -> bool {
+        self.slices = (self.slices + 1) % SLICES_PER_LOOK;
+        self.slices == 0
+    }
+
+    /// So much memory takes what writes have saved, and so much the data.
+    pub(crate) fn note(&mut self, noted_bytes: u64, data_bytes: u64) {
+        self.hurries = noted_bytes > data_bytes / NOTED_PART + NOTED_FREE_BYTES;
     }
 
     /// When to look again, where the walk waits.
@@ -137,12 +162,32 @@ mod tests {
     }
 
     #[test]
+    fn what_writes_have_saved_makes_it_hurry() {
+        let mut share = Share::new(Time(0), 0);
+        let mut walked = [0, 0];
+        let mut now = Time(0);
+        for (walked, noted) in walked.iter_mut().zip([30 << 20, 80 << 20]) {
+            share.note(noted, 1 << 30);
+            for _ in 0..1_000 {
+                share.note_requests(100);
+                now += Span::us(500);
+                if let Some(slice) = share.slice(now, now.since(Time(0)).as_us()) {
+                    share.pay(slice.ns as u64);
+                    *walked += slice.ns;
+                }
+            }
+        }
+        assert!(walked[1] > walked[0] * 18 / 10, "{walked:?}");
+        assert_eq!((0..SLICES_PER_LOOK * 2).filter(|_| share.wants_note()).count(), 2);
+    }
+
+    #[test]
     fn a_debt_ends() {
         let mut share = Share::new(Time(0), 0);
         share.note_requests(1_000);
         share.pay(u64::MAX);
         let mut now = Time(0);
-        while share.slice(now, now.0).is_none() {
+        while share.slice(now, now.since(Time(0)).as_us()).is_none() {
             share.note_requests(1_000);
             now += Span::us(500);
             assert!(now < Time(0) + Span::seconds(1));

@@ -73,6 +73,9 @@ impl Job {
         let before = keyspace.snapshot_spent_ns();
         keyspace.snapshot_step(slice);
         self.share.pay(keyspace.snapshot_spent_ns() - before);
+        if self.share.wants_note() {
+            self.share.note(keyspace.snapshot_noted_bytes() as u64, keyspace.used_bytes());
+        }
     }
 
     /// More is to be encoded before it is worth an append.

@@ -11,6 +11,9 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+/// 4 KiB: about what a saved node takes.
+const NODE_BYTES: usize = 4 << 10;
+
 /// What a snapshot under way has left to write.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -114,6 +117,11 @@ impl Watched for List {
 
     fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         self.body.large_mut().map_or(Walked::Broken, |row| row.walk(out, allowance))
+    }
+
+    fn noted_bytes(&self) -> usize {
+        let crate::flat::Form::Large(row) = self.body.form() else { return 0 };
+        row.watch.0.as_ref().map_or(0, |watch| watch.beside.len() * NODE_BYTES)
     }
 
     fn unwatch(&mut self) {

@@ -562,6 +562,13 @@ impl Watched for Set {
         watch.walk(&large.table, large.key, (out, allowance), part)
     }
 
+    fn noted_bytes(&self) -> usize {
+        match self.form() {
+            Form::Table(large) => large.watch.0.as_ref().map_or(0, |watch| watch.noted_bytes()),
+            _ => 0,
+        }
+    }
+
     fn unwatch(&mut self) {
         if let Some(large) = self.body.large_mut() {
             large.watch = Slot(None);

@@ -417,6 +417,13 @@ impl Watched for SortedSet {
         self.body.large_mut().map_or(Walked::Broken, |large| large.walk(out, allowance))
     }
 
+    fn noted_bytes(&self) -> usize {
+        match self.body.form() {
+            Form::Large(large) => large.watch.0.as_ref().map_or(0, |watch| watch.noted_bytes()),
+            Form::Small(_) => 0,
+        }
+    }
+
     fn unwatch(&mut self) {
         if let Some(large) = self.body.large_mut() {
             large.unwatch();

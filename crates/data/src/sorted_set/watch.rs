@@ -55,6 +55,11 @@ impl Watch {
         self.elements.touch(bits, None);
     }
 
+    /// See `watch::Watched`.
+    pub fn noted_bytes(&self) -> usize {
+        self.elements.noted_bytes()
+    }
+
     /// Writes more, for as long as it is allowed.
     pub fn walk(&mut self, tree: &Tree, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         if !self.elements.put_beside(out, allowance) {

@@ -12,6 +12,9 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+/// 2 KiB: about what a saved node takes.
+const NODE_BYTES: usize = 2 << 10;
+
 #[derive(Debug)]
 pub(super) struct Watch {
     encode: EncodePart,
@@ -100,6 +103,10 @@ impl Watched for Stream {
         }
         out.append(&mut watch.rest);
         if watch.left == 0 { Walked::Whole } else { Walked::Broken }
+    }
+
+    fn noted_bytes(&self) -> usize {
+        self.log.watch.0.as_ref().map_or(0, |watch| watch.beside.len() * NODE_BYTES + watch.rest.len())
     }
 
     fn unwatch(&mut self) {

@@ -405,6 +405,8 @@ fn a_write_beside_a_large_value_is_cheap() {
         let after = world.space.snapshot_pending_bytes();
         assert!(after - before < 64 << 10, "{name} took {} bytes", after - before);
     }
+    let noted = world.space.snapshot_noted_bytes();
+    assert!((1..500 << 10).contains(&noted), "{noted}");
     world.space.snapshot_step(SnapshotBudget { entries: 1_000, ns: 30_000 });
     assert!(world.space.snapshot_pending_bytes() < 200 << 10);
     world.space.snapshot_abort();

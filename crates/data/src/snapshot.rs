@@ -255,9 +255,8 @@ impl Snapshot {
         const LOOKS_MAX: usize = 16;
         let looks = self.larges.len().min(LOOKS_MAX);
         let found = self.larges.iter_mut().take(looks);
-        let noted: usize = found
-            .map(|large| large.watched(databases, key).map_or(0, |watched| watched.noted_bytes()))
-            .sum();
+        let noted: usize =
+            found.map(|large| large.watched(databases, key).map_or(0, |watched| watched.noted_bytes())).sum();
         noted / looks.max(1) * self.larges.len()
     }
 

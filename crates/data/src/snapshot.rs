@@ -407,8 +407,8 @@ impl Snapshot {
             // First this is to be taken.
             return;
         }
-        if self.out.bytes.capacity() == 0 {
-            // Growing it would copy as many bytes again.
+        if self.out.bytes.capacity() == 0 && budget.entries > 1 {
+            // Growing it would copy as many bytes again. One key may be little, and wait with thousands of its like.
             self.out.bytes.reserve(PIECE_ROOM);
         }
         let mut allowance = Allowance::new(budget.ns.max(1));

@@ -224,7 +224,8 @@ fn show_clients(out: &mut Line, fd: libc::c_int) {
     out.text("\n------ CURRENT CLIENT INFO ------\n");
     CURRENT.bytes().for_each(|byte| out.byte(byte, fd));
     let count = SERVED_COUNT.load(Ordering::Relaxed);
-    out.text("clients with requests in this turn, some of them: ").number(count as u64, 10);
+    out.text("clients with requests in this turn, ").number(SERVED_MAX as u64, 10);
+    out.text(" at most: ").number(count as u64, 10);
     for served in SERVED.iter().take(count) {
         // As the lines above name it.
         out.text(" fd=").number(u64::from(served.load(Ordering::Relaxed)) + 8, 10);

@@ -107,3 +107,19 @@ fn an_aborted_snapshot_leaves_no_trace() {
     }
     SEEN.with_borrow(|seen| assert!(*seen == expected));
 }
+
+#[test]
+fn what_is_taken_key_by_key_takes_no_more_room() {
+    let mut world = World::new(7, false, 500);
+    world.run(scaled(2_000), false);
+    world.space.snapshot_begin(ENCODE);
+    loop {
+        world.space.snapshot_step(SnapshotBudget { entries: 1, ns: 1 });
+        let mut bytes = Vec::new();
+        let progress = world.space.snapshot_take(&mut bytes);
+        assert!(bytes.capacity() <= 2 * bytes.len() + 64, "{} for {}", bytes.capacity(), bytes.len());
+        if progress == Progress::Done {
+            break;
+        }
+    }
+}

@@ -414,8 +414,9 @@ impl Snapshot {
         let mut allowance = Allowance::new(budget.ns.max(1));
         let mut entries = budget.entries.max(1);
         while entries > 0 && !allowance.is_spent() && !self.is_done {
-            allowance.spend(PASSED_NS);
+            // Something must be left when a walk is called, else the smallest slices would never bring it on.
             if self.walk_large(ground, &mut allowance) {
+                allowance.spend(PASSED_NS);
                 continue;
             }
             let encoded = match self.left.is_empty() {
@@ -423,6 +424,7 @@ impl Snapshot {
                 true => self.step_database(ground, entries, &mut allowance),
             };
             entries = entries.saturating_sub(encoded.max(1));
+            allowance.spend(PASSED_NS);
         }
         self.spent_ns += allowance.spent() as u64;
     }

@@ -411,3 +411,25 @@ fn a_write_beside_a_large_value_is_cheap() {
     assert!(world.space.snapshot_pending_bytes() < 200 << 10);
     world.space.snapshot_abort();
 }
+
+#[test]
+fn the_smallest_steps_come_to_an_end() {
+    /// So many bytes do the smallest steps write at least, on the average.
+    const STEP_BYTES: usize = 8;
+    let mut world = World::new(2, false);
+    for (kind, name) in NAMES.iter().enumerate().take(5) {
+        world.make(0, format!("{name}:big").as_bytes(), kind, 8_000);
+    }
+    let expected = state(&world.space);
+    world.space.snapshot_begin(ENCODE);
+    let (mut bytes, mut steps) = (Vec::new(), 0);
+    loop {
+        world.space.snapshot_step(SnapshotBudget { entries: 1, ns: 1 });
+        if world.space.snapshot_take(&mut bytes) == Progress::Done {
+            break;
+        }
+        steps += 1;
+        assert!(steps <= 1_000 + bytes.len() / STEP_BYTES, "{steps} steps for {} bytes", bytes.len());
+    }
+    assert!(read(&bytes).keys().eq(expected.keys()));
+}

@@ -1,6 +1,7 @@
 """A snapshot of large values that are written to while it is taken: it is the state at its beginning, to real servers, too."""
 import random
 import shutil
+import time
 
 from conftest import REDIS, valkey_server, wait_for
 
@@ -42,8 +43,9 @@ def test_large_values_are_saved_as_they_were(servers):
     fill(client)
     digest = client.execute_command("DEBUG", "DIGEST")
     client.bgsave()
-    rounds = 0
+    rounds, deadline = 0, time.time() + 60
     while client.info("persistence")["rdb_bgsave_in_progress"]:
+        assert time.time() < deadline, "the save does not come to an end"
         pipe = client.pipeline(transaction=False)
         for _ in range(10):
             write(pipe, chance)

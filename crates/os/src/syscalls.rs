@@ -498,7 +498,7 @@ pub fn set_no_delay(fd: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Takes the plain congestion control: between two processes of one machine there is no path to learn about, and what
-/// a model of one costs (BBR: about 4 percent of a small request) is for nothing. A kernel that says no loses nothing.
+/// a model of one costs (BBR: about 2 percent of a small request) is for nothing. A kernel that says no loses nothing.
 pub fn set_plain_congestion(fd: BorrowedFd<'_>) {
     let name = c"reno";
     let len = name.count_bytes() as libc::socklen_t;

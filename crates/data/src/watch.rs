@@ -25,8 +25,8 @@ use core::fmt::Debug;
 
 /// 64 KiB: a smaller collection is encoded whole.
 pub(crate) const BYTES_MIN: usize = 64 << 10;
-/// 60 ns: what coming to an element takes, mostly waiting for memory, beside what its bytes take.
-pub(crate) const ELEMENT_NS: usize = 60;
+/// 100 ns: what coming to an element takes, mostly waiting for memory, beside what its bytes take.
+pub(crate) const ELEMENT_NS: usize = 100;
 
 /// What a slice of a walk may still take, in nanoseconds as they usually are: the walk has no clock, it counts what it does.
 /// A slice may overdraw it by one step.

@@ -59,6 +59,9 @@ const CHANGED: u32 = 1 << 4;
 /// The key is longer than `KEY_LEN_MAX`.
 const LONG_KEY: u32 = 1 << 5;
 
+/// The clock has so many bits.
+pub(crate) const CLOCK_MAX: u32 = (1 << 24) - 1;
+
 /// Two bits: which snapshot has the entry already, though its segment is still to be walked; see `snapshot`.
 const STAMP_SHIFT: u32 = 6;
 const STAMP: u32 = 0b11 << STAMP_SHIFT;

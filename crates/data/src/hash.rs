@@ -5,12 +5,12 @@ mod volatile;
 pub use volatile::{FieldDeadline, FieldsAt};
 
 use crate::collection::Collection;
-use crate::entry::{Payload, RawEntry};
+use crate::entry::{CLOCK_MAX, Payload, RawEntry};
 use crate::flat::{Body, Exact, Form, Opened};
 use crate::limits::Growth;
 use crate::listpack::{self, Listpack, Unfit, View, add_to, has_twice};
 use crate::scan::{Budget, Position};
-use crate::table::{HashKey, NEVER, Table};
+use crate::table::{HashKey, NEVER, Table, visit_prefetched};
 use crate::value::{Encoding, Kind, StrRef, ValueRef};
 use crate::walk::Walk;
 use crate::watch::{Allowance, BYTES_MIN, Elements, EncodePart, Part, Shape, Slot, Walked, Watched};
@@ -56,6 +56,8 @@ struct Large {
     due: u32,
     /// While it is being freed: the places of the table's directory that are left.
     dying: Option<usize>,
+    /// How many snapshots have begun to watch it. A field that came or was saved while one does has this number.
+    watches: u32,
     watch: Slot<Watch>,
 }
 
@@ -65,19 +67,57 @@ struct Watch {
     elements: Box<Elements>,
     /// Some field had a deadline at the snapshot's moment.
     has_deadlines: bool,
+    /// What fields carry that are not the walker's any more, in place of the clock that keys have.
+    number: u32,
+}
+
+impl Watch {
+    /// A field is about to change or to go.
+    #[cold]
+    fn before(&mut self, hash: u64, entry: RawEntry) {
+        if entry.clock() == self.number {
+            return;
+        }
+        if self.elements.is_ahead(hash)
+            && let Some(part) = watched_part(entry, self.has_deadlines)
+        {
+            self.elements.save(part);
+        }
+        entry.set_clock(self.number);
+    }
 }
 
 impl Large {
     fn new(table: Table, key: HashKey) -> Large {
-        Large { table, key, volatile: 0, due: NEVER, dying: None, watch: Slot(None) }
+        Large { table, key, volatile: 0, due: NEVER, dying: None, watches: 0, watch: Slot(None) }
     }
 
-    /// A field is about to change, or to come: a snapshot under way saves it.
+    /// A field is about to change or to go: a snapshot under way saves it.
     #[inline]
-    fn before(&mut self, hash: u64, old: Option<RawEntry>) {
+    fn before(&mut self, hash: u64, entry: RawEntry) {
         if let Some(watch) = &mut self.watch.0 {
-            watch.elements.before(hash, old.and_then(|entry| watched_part(entry, watch.has_deadlines)));
+            watch.before(hash, entry);
         }
+    }
+
+    /// A new field: none of a snapshot under way.
+    #[inline]
+    fn comes(&self, entry: RawEntry) {
+        if self.watch.0.is_some() {
+            entry.set_clock(self.watches);
+        }
+    }
+
+    /// A number that no field has.
+    fn next_number(&mut self) -> u32 {
+        if self.watches == CLOCK_MAX {
+            for (_, segment) in self.table.segments() {
+                visit_prefetched(segment, |word| word.entry().set_clock(0));
+            }
+            self.watches = 0;
+        }
+        self.watches += 1;
+        self.watches
     }
 }
 
@@ -91,8 +131,8 @@ impl Watched for Hash {
     fn watch(&mut self, encode: EncodePart) -> Option<Shape> {
         let is_large = Collection::memory_bytes(self) >= BYTES_MIN;
         let large = self.body.large_mut().filter(|_| is_large)?;
-        let (len, has_deadlines) = (large.table.len(), large.volatile > 0);
-        let watch = Watch { elements: Elements::new(encode, len), has_deadlines };
+        let (len, has_deadlines, number) = (large.table.len(), large.volatile > 0, large.next_number());
+        let watch = Watch { elements: Elements::new(encode, len), has_deadlines, number };
         large.watch = Slot(Some(Box::new(watch)));
         Some(Shape::Hash(len, has_deadlines))
     }
@@ -104,8 +144,10 @@ impl Watched for Hash {
     fn walk(&mut self, out: &mut Vec<u8>, allowance: &mut Allowance) -> Walked {
         let Some(large) = self.body.large_mut() else { return Walked::Broken };
         let Some(watch) = &mut large.watch.0 else { return Walked::Broken };
-        let has_deadlines = watch.has_deadlines;
-        let part = |entry| watched_part(entry, has_deadlines);
+        let (has_deadlines, number) = (watch.has_deadlines, watch.number);
+        let part = |entry: RawEntry| {
+            if entry.clock() == number { None } else { watched_part(entry, has_deadlines) }
+        };
         watch.elements.walk(&large.table, large.key, (out, allowance), part)
     }
 
@@ -235,7 +277,7 @@ impl Hash {
         };
         let hash = large.key.hash(field);
         let Some(place) = large.table.find(hash, field) else { return false };
-        large.before(hash, Some(place.entry()));
+        large.before(hash, place.entry());
         let entry = large.table.remove(hash, place);
         let had = entry.has_deadline();
         entry.free();
@@ -425,18 +467,4 @@ fn set_in_table(table: &mut Table, key: HashKey, field: &[u8], value: &[u8]) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lowered_limit_holds_from_the_next_write_on() {
-        let wide = Growth { key: HashKey([1, 2]), limits: HashLimits::default() };
-        let narrow = Growth { limits: HashLimits { entries: 1, ..wide.limits }, ..wide };
-        let mut hash = Hash::new();
-        assert!(hash.set(b"a", b"1", wide) && hash.set(b"b", b"2", wide));
-        assert_eq!(hash.encoding(), crate::Encoding::Listpack);
-        assert!(!hash.set(b"a", b"3", narrow));
-        assert_eq!(hash.encoding(), crate::Encoding::Hashtable);
-        assert_eq!(hash.len(), 2);
-    }
-}
+mod tests;

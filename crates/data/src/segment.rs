@@ -109,6 +109,14 @@ impl Word {
         E::from_address(unsafe { NonNull::new_unchecked(address) })
     }
 
+    /// Asks for the lines of the entry's first and last of so many bytes.
+    #[inline(always)]
+    pub fn prefetch_up_to(self, bytes: usize) {
+        let address = self.0.map_addr(|bits| bits & ADDRESS);
+        prefetch(address);
+        prefetch(address.wrapping_add(bytes));
+    }
+
     /// The same word for another entry.
     #[inline]
     pub fn with_node<E: Node>(self, entry: E) -> Word {

@@ -51,6 +51,11 @@ const MERGE_MAX: usize = 400;
 const ROOM_EACH: usize = 640;
 /// How many entries ahead a walk through a segment prefetches.
 pub(crate) const PREFETCH_AHEAD: usize = 16;
+/// 16: entries that are asked for in one go, while those before are visited. Where a page lies must be looked up for nearly
+/// each of them, and what asks waits for that: one after the other they wait side by side, among other work each alone.
+const PREFETCH_BLOCK: usize = 16;
+/// 64: an entry is asked for up to this byte, whose line is mostly that of its value.
+const PREFETCH_BYTES: usize = 64;
 
 /// A hash table that owns its entries. Its head is one cache line: in cluster mode there are 16,384 in a row.
 #[derive(Debug)]
@@ -91,14 +96,25 @@ impl<E: Node> Default for Table<E> {
 
 /// The entries of a segment, brought into the cache before they are visited.
 #[inline]
-pub(crate) fn visit_prefetched(segment: Segment, mut visit: impl FnMut(Word)) {
+pub(crate) fn visit_prefetched(segment: Segment, visit: impl FnMut(Word)) {
+    visit_prefetched_up_to(PREFETCH_BYTES, segment, visit);
+}
+
+/// As `visit_prefetched`, of entries with about so many bytes.
+#[inline]
+pub(crate) fn visit_prefetched_up_to(bytes: usize, segment: Segment, mut visit: impl FnMut(Word)) {
     let mut words = [Word::EMPTY; BUCKETS_MAX * BUCKET_WORDS];
     let count = gather(segment, &mut words);
-    for at in 0..count {
-        if let Some(ahead) = words[..count].get(at + PREFETCH_AHEAD) {
-            ahead.entry().prefetch();
+    let words = &words[..count];
+    let ask = |at: usize| {
+        for word in words.iter().skip(at).take(PREFETCH_BLOCK) {
+            word.prefetch_up_to(bytes);
         }
-        visit(words[at]);
+    };
+    ask(0);
+    for (number, block) in words.chunks(PREFETCH_BLOCK).enumerate() {
+        ask((number + 1) * PREFETCH_BLOCK);
+        block.iter().for_each(|word| visit(*word));
     }
 }
 
@@ -155,6 +171,13 @@ impl<E: Node> Table<E> {
     #[inline]
     pub fn memory(&self) -> usize {
         self.bytes
+    }
+
+    /// About how many bytes an entry has, up to what is worth asking for beforehand.
+    pub fn entry_bytes(&self) -> usize {
+        /// 12: what an entry's word takes, and those that are empty.
+        const WORD_BYTES: usize = 12;
+        (self.bytes / self.len.max(1)).saturating_sub(WORD_BYTES).min(PREFETCH_BYTES)
     }
 
     /// Memory of segments, directory and the index of deadlines.

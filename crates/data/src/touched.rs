@@ -76,6 +76,9 @@ impl Touched {
 
     /// Moves the elements of a range to the end of `out`, in no order.
     pub fn take(&mut self, range: RangeInclusive<u64>, out: &mut Vec<u64>) {
+        if self.len == 0 {
+            return;
+        }
         let before = out.len();
         let parts = (range.start() >> self.shift) as usize..=(range.end() >> self.shift) as usize;
         for at in parts {

@@ -16,7 +16,7 @@ use crate::node::Node;
 use crate::pieces::Pieces;
 use crate::segment::tag_of;
 use crate::stream::{Stream, StreamId};
-use crate::table::{HashKey, Table, visit_prefetched};
+use crate::table::{HashKey, Table, visit_prefetched_up_to};
 use crate::touched::Touched;
 use crate::value::StrRef;
 use alloc::boxed::Box;
@@ -173,7 +173,7 @@ impl Elements {
     /// An element of a table is about to be changed, or to come (then there is no `old`).
     #[cold]
     pub fn before(&mut self, hash: u64, old: Option<Part<'_>>) {
-        if hash >> 32 >= self.at {
+        if self.is_ahead(hash) {
             self.touch(hash, old);
         }
     }
@@ -183,9 +183,21 @@ impl Elements {
         if self.touched.insert(bits)
             && let Some(old) = old
         {
-            (self.encode)(self.beside.end(), old);
-            self.left = self.left.wrapping_sub(1);
+            self.save(old);
         }
+    }
+
+    /// Writes an element of the moment beside, whose collection notes by itself that it is not the walker's any more.
+    #[inline]
+    pub fn save(&mut self, old: Part<'_>) {
+        (self.encode)(self.beside.end(), old);
+        self.left = self.left.wrapping_sub(1);
+    }
+
+    /// True when the walk through a table has not come to this hash.
+    #[inline]
+    pub fn is_ahead(&self, hash: u64) -> bool {
+        hash >> 32 >= self.at
     }
 
     /// See `Watched`.
@@ -221,7 +233,8 @@ impl Elements {
         if self.left == 0 { Walked::Whole } else { Walked::Broken }
     }
 
-    /// Walks through a table, by whole segments.
+    /// Walks through a table, by whole segments. `part` gives none for an element that came or was saved meanwhile, where the
+    /// collection notes that by itself.
     pub fn walk<E: Node>(
         &mut self,
         table: &Table<E>,
@@ -232,7 +245,7 @@ impl Elements {
         if !self.put_beside(out, allowance) {
             return Walked::On;
         }
-        let mut touched = Vec::new();
+        let (mut touched, bytes) = (Vec::new(), table.entry_bytes());
         while self.at >> 32 == 0 && table.len() > 0 {
             if allowance.is_spent() {
                 return Walked::On;
@@ -249,7 +262,7 @@ impl Elements {
             let tags = Tags::of(&touched);
             // A segment that was merged with one that was walked begins before the walker's place.
             let is_new = start == self.at;
-            visit_prefetched(segment, |word| {
+            visit_prefetched_up_to(bytes, segment, |word| {
                 let node = word.node::<E>();
                 visited += 1;
                 if !is_new || tags.may_have(word.tag()) {

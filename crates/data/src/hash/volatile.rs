@@ -65,7 +65,7 @@ impl Hash {
         let hash = large.key.hash(field);
         let Some(place) = large.table.find(hash, field) else { return false };
         let entry = place.entry();
-        large.before(hash, Some(entry));
+        large.before(hash, entry);
         let (before, had) = (entry.memory(), entry.has_deadline());
         let entry = entry.set_deadline(deadline_ms);
         large.table.replaced(place, entry, before, entry.memory());
@@ -89,14 +89,14 @@ impl Hash {
             large.table.note_due(hash, units(deadline));
         }
         let Some(place) = large.table.find(hash, field) else {
-            large.before(hash, None);
             let entry = crate::entry::RawEntry::new(field, given, Payload::Text(value));
+            large.comes(entry);
             large.table.insert(hash, entry, large.key, false);
             large.count_deadline(false, given);
             return true;
         };
         let entry = place.entry();
-        large.before(hash, Some(entry));
+        large.before(hash, entry);
         let (before, old) = (entry.memory(), entry.deadline());
         let new = if deadline == FieldDeadline::Keep { old } else { given };
         let (entry, _) = entry.replace(new, Payload::Text(value));

@@ -110,7 +110,7 @@ pub fn part(out: &mut Vec<u8>, part: Part<'_>, packing: Packing) {
         Part::Member(member) => encoder::string(out, member, packing),
         Part::Scored(member, score) => sorted_set::scored(out, member, score, packing),
         Part::Chunk(chunk) => list::chunk(out, chunk, packing),
-        Part::Pack(id, pack) => stream::pack(out, id, pack, packing),
+        Part::Pack(pack) => stream::pack(out, pack.id(), pack.as_bytes(), packing),
         Part::Rest(stream) => stream::rest(out, stream, packing),
     }
 }

@@ -53,7 +53,7 @@ pub use list::{List, ListLimits};
 pub use place::{Entry, EntryRef, OccupiedEntry, VacantEntry};
 pub use sample::Among;
 pub use set::{Set, SetLimits};
-pub use snapshot::{Encode, EncodeLarge, EncodeWhole, Progress, SnapshotBudget, SnapshotOut};
+pub use snapshot::{Encode, EncodeLarge, EncodeWhole, Frame, Framed, Progress, SnapshotBudget, SnapshotOut};
 pub use sorted_set::{SortedSet, SortedSetBuilder, SortedSetLimits};
 pub use stream::{Stream, StreamLimits};
 pub use table::HashKey;

@@ -30,6 +30,8 @@ use alloc::vec::Vec;
 const KEY_NS: usize = 200;
 /// 2: nanoseconds for a byte of a key or a value that is encoded whole.
 const BYTE_NS: usize = 2;
+/// 2: bytes that are copied in a nanosecond.
+const COPIED_PER_NS: usize = 2;
 /// 20 ns: what one takes that is passed by.
 const PASSED_NS: usize = 20;
 
@@ -54,6 +56,27 @@ pub struct EncodeLarge {
     pub head: fn(&mut SnapshotOut, u32, &[u8], Shape, Option<u64>),
     /// A part. The parts of a list or stream come in order, others in any.
     pub part: EncodePart,
+    /// What makes of the parts what goes out, where they do not go as they are.
+    pub frame: Option<Frame>,
+}
+
+/// Takes parts that were encoded off the start of `Framed::parts` and writes what goes out for them. It may leave some until more
+/// are there; at the end all go.
+pub type Frame = fn(&mut SnapshotOut, Framed<'_>);
+
+/// Parts of a large value on their way out.
+#[derive(Debug)]
+pub struct Framed<'a> {
+    /// The value's key.
+    pub key: &'a [u8],
+    /// What it is.
+    pub shape: Shape,
+    /// Its deadline.
+    pub deadline: Option<u64>,
+    /// Encoded parts, the first one first.
+    pub parts: &'a mut Vec<u8>,
+    /// No more will come.
+    pub is_end: bool,
 }
 
 /// Where the snapshot's bytes gather until the journal takes them.
@@ -167,6 +190,8 @@ pub(crate) struct Snapshot {
     larges: VecDeque<Large>,
     /// The head of the first of `larges` is written.
     is_within: bool,
+    /// Its parts that wait to be framed.
+    parts: Vec<u8>,
     left: VecDeque<Left>,
     /// By place in the keyspace: which database it was when the snapshot began (SWAPDB).
     names: Vec<u32>,
@@ -204,6 +229,7 @@ impl Snapshot {
             aside: SnapshotOut::default(),
             larges: VecDeque::new(),
             is_within: false,
+            parts: Vec::new(),
             left: VecDeque::new(),
             names: (0..databases).collect(),
             db: 0,
@@ -365,22 +391,29 @@ impl Snapshot {
 
     /// Writes on at the first large value; false when there is none.
     fn walk_large(&mut self, ground: &mut Ground<'_>, allowance: &mut Allowance) -> bool {
-        let Some(large) = self.larges.front_mut() else { return false };
-        if let (Some(encode), false) = (self.encode.large, self.is_within) {
+        let (Some(large), Some(encode)) = (self.larges.front_mut(), self.encode.large) else { return false };
+        if !self.is_within {
             self.out.last_use = large.last_use;
             (encode.head)(&mut self.out, large.name, &large.key, large.shape, large.deadline);
             self.is_within = true;
         }
+        let out = if encode.frame.is_some() { &mut self.parts } else { &mut self.out.bytes };
         let walked = match large.watched(ground.databases, ground.key) {
             None => Walked::Broken,
             Some(watched) => {
-                let walked = watched.walk(&mut self.out.bytes, allowance);
+                let walked = watched.walk(out, allowance);
                 if walked != Walked::On {
                     watched.unwatch();
                 }
                 walked
             }
         };
+        if let Some(frame) = encode.frame {
+            let (before, parts) = (self.out.bytes.len(), &mut self.parts);
+            let (shape, deadline, is_end) = (large.shape, large.deadline, walked != Walked::On);
+            frame(&mut self.out, Framed { key: &large.key, shape, deadline, parts, is_end });
+            allowance.spend((self.out.bytes.len() - before) / COPIED_PER_NS);
+        }
         if walked != Walked::On {
             self.is_broken |= walked == Walked::Broken;
             let large = self.larges.pop_front().expect("the first one was written");

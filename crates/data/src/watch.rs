@@ -15,7 +15,7 @@ use crate::list::Chunk;
 use crate::node::Node;
 use crate::pieces::Pieces;
 use crate::segment::tag_of;
-use crate::stream::{Stream, StreamId};
+use crate::stream::{Pack, Stream};
 use crate::table::{HashKey, Table, visit_prefetched_up_to};
 use crate::touched::Touched;
 use crate::value::StrRef;
@@ -100,7 +100,7 @@ pub enum Part<'a> {
     /// A node of a list.
     Chunk(Chunk<'a>),
     /// A node of a stream.
-    Pack(StreamId, &'a [u8]),
+    Pack(Pack<'a>),
     /// All of a stream but its nodes.
     Rest(&'a Stream),
 }

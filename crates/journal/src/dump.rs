@@ -96,9 +96,17 @@ impl Head<'_> {
 pub(crate) fn encode(settings: &Settings, now: Now) -> Encode {
     let clocks = (settings.clocks, now.unix.as_ms());
     if settings.compression {
-        Encode { whole: packed, large: Some(EncodeLarge { head: packed_head, part: packed_part }), clocks }
+        Encode {
+            whole: packed,
+            large: Some(EncodeLarge { head: packed_head, part: packed_part, frame: None }),
+            clocks,
+        }
     } else {
-        Encode { whole: plain, large: Some(EncodeLarge { head: plain_head, part: plain_part }), clocks }
+        Encode {
+            whole: plain,
+            large: Some(EncodeLarge { head: plain_head, part: plain_part, frame: None }),
+            clocks,
+        }
     }
 }
 

@@ -145,6 +145,22 @@ pub enum Chunk<'a> {
     Packed(Cow<'a, [u8]>, usize),
 }
 
+impl Chunk<'_> {
+    /// Visits its elements, the first one first.
+    pub fn visit(&self, mut each: impl FnMut(StrRef<'_>)) {
+        match self {
+            Chunk::Plain(text) => each(StrRef::Bytes(text)),
+            Chunk::Packed(bytes, count) => {
+                let elements = Elements { bytes, count: *count };
+                let _: ControlFlow<()> = elements.visit(End::Front, 0, |element| {
+                    each(element);
+                    ControlFlow::Continue(())
+                });
+            }
+        }
+    }
+}
+
 impl List {
     /// An empty one.
     pub fn new() -> List {

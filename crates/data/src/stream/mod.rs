@@ -19,7 +19,7 @@ use crate::value::{Encoding, Kind, ValueRef};
 pub use group::{Consumer, ConsumerNumber, Group, GroupMut, Groups, Pending};
 pub use id::{StreamId, TEXT_LEN_MAX};
 pub use log::{Log, NODE_BYTES_MAX, Range, RangeBack, Trim};
-pub use node::Entry;
+pub use node::{Entry, Pack};
 pub use parts::{ConsumerParts, GroupParts, PendingParts, StreamParts};
 pub use runs::{Keyed, Runs};
 

@@ -118,6 +118,34 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// A node as a dump has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pack<'a>(pub(super) &'a Node);
+
+impl<'a> Pack<'a> {
+    /// The node's id.
+    pub fn id(self) -> StreamId {
+        self.0.id
+    }
+
+    /// Its listpack.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+
+    /// Visits its entries.
+    pub fn visit(self, mut each: impl FnMut(Entry<'a>)) {
+        let master = self.0.master();
+        let mut next = self.0.first(&master);
+        while let Some(head) = next {
+            if !head.is_deleted() {
+                each(self.0.entry(&head, &master));
+            }
+            next = self.0.after(&head, &master);
+        }
+    }
+}
+
 impl Node {
     /// A node that begins with an entry.
     pub fn new<'a>(

@@ -5,7 +5,7 @@
 
 use super::node::Node;
 use super::runs::Keyed;
-use super::{Stream, StreamId};
+use super::{Pack, Stream, StreamId};
 use crate::collection::Collection;
 use crate::watch::{Allowance, BYTES_MIN, EncodePart, Part, Shape, Slot, Walked, Watched};
 use alloc::boxed::Box;
@@ -39,7 +39,7 @@ impl Watch {
     pub(super) fn before(&mut self, node: &Node) {
         if self.is_open(node.id()) {
             let mut out = Vec::new();
-            (self.encode)(&mut out, Part::Pack(node.id(), node.as_bytes()));
+            (self.encode)(&mut out, Part::Pack(Pack(node)));
             self.beside.insert(node.id(), out);
         }
     }
@@ -93,10 +93,11 @@ impl Watched for Stream {
                     allowance.spend(saved.len());
                 }
                 None => {
-                    let bytes = node.map_or(&[][..], Node::as_bytes);
-                    (watch.encode)(out, Part::Pack(id, bytes));
-                    allowance.spend_node(bytes.len(), out.len() - before);
-                    watch.left = watch.left.wrapping_sub(1);
+                    if let Some(node) = node {
+                        (watch.encode)(out, Part::Pack(Pack(node)));
+                        allowance.spend_node(node.len_bytes(), out.len() - before);
+                        watch.left = watch.left.wrapping_sub(1);
+                    }
                 }
             }
             watch.next = id.next();

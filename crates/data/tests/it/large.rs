@@ -32,10 +32,14 @@ fn part(out: &mut Vec<u8>, part: Part<'_>) {
         Part::Scored(member, score) => format!("{member:?} {score}").into_bytes(),
         Part::Chunk(Chunk::Plain(text)) => text.to_vec(),
         Part::Chunk(Chunk::Packed(elements, count)) => format!("{count} {elements:?}").into_bytes(),
-        Part::Pack(id, pack) => format!("{id:?} {pack:?}").into_bytes(),
+        Part::Pack(pack) => node(pack.id(), pack.as_bytes()),
         Part::Rest(stream) => rest(stream),
     };
     record(out, &text);
+}
+
+fn node(id: StreamId, pack: &[u8]) -> Vec<u8> {
+    format!("{id:?} {pack:?}").into_bytes()
 }
 
 fn rest(stream: &Stream) -> Vec<u8> {
@@ -71,7 +75,7 @@ fn parts(value: ValueRef<'_>) -> (u8, Vec<Vec<u8>>) {
             b'L'
         }
         ValueRef::Stream(stream) => {
-            stream.log().packs().for_each(|(id, pack)| part(&mut out, Part::Pack(id, pack)));
+            stream.log().packs().for_each(|(id, pack)| record(&mut out, &node(id, pack)));
             record(&mut out, &rest(stream));
             b'X'
         }
@@ -118,7 +122,8 @@ fn head(out: &mut SnapshotOut, db: u32, key: &[u8], shape: Shape, deadline: Opti
     begin(out, db, key, deadline, tag, count);
 }
 
-const ENCODE: Encode = Encode { whole, large: Some(EncodeLarge { head, part }), clocks: (Clocks::Unused, 0) };
+const LARGE: EncodeLarge = EncodeLarge { head, part, frame: None };
+const ENCODE: Encode = Encode { whole, large: Some(LARGE), clocks: (Clocks::Unused, 0) };
 
 /// What a snapshot has written.
 fn read(bytes: &[u8]) -> State {

@@ -1,12 +1,15 @@
 //! Commands: a base without RDB, where each key is the commands that make it.
 //!
-//! Up to 64 elements go into one command, as in the originals: nothing that loads the file meets a longer one.
+//! Up to 64 elements go into one command, as in the originals: nothing that loads the file meets a longer one. Large values are
+//! written part by part (`large`).
+
+mod large;
 
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use data::stream::{Group, StreamId};
-use data::{Clocks, Encode, Hash, SnapshotOut, Stream, ValueRef};
+use data::stream::{Entry, Group, StreamId};
+use data::{Clocks, Encode, EncodeLarge, Hash, SnapshotOut, Stream, ValueRef};
 use wire::request::{open_request, request_arg};
 
 /// 64: the original's `AOF_REWRITE_ITEMS_PER_CMD`.
@@ -14,15 +17,13 @@ const PER_COMMAND: usize = 64;
 
 /// How keys are written.
 pub(crate) fn encode() -> Encode {
-    Encode { whole: write, large: None, clocks: (Clocks::Unused, 0) }
+    let large = EncodeLarge { head: large::head, part: large::part, frame: Some(large::frame) };
+    Encode { whole: write, large: Some(large), clocks: (Clocks::Unused, 0) }
 }
 
 fn write(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline_ms: Option<u64>) {
+    select(out, db);
     let bytes = &mut out.bytes;
-    if out.last_db != Some(db) {
-        out.last_db = Some(db);
-        wire::request(bytes, &[b"SELECT", db.to_string().as_bytes()]);
-    }
     match value {
         ValueRef::Str(_) => codec::parts(value, &mut |parts| wire::request(bytes, &[b"SET", key, parts[0]])),
         ValueRef::List(list) => grouped(bytes, b"RPUSH", key, (list.len(), 1), value),
@@ -32,10 +33,21 @@ fn write(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadli
             grouped(bytes, b"HMSET", key, (hash.len(), 2), value);
             field_deadlines(bytes, key, hash);
         }
-        ValueRef::Stream(stream) => of_stream(bytes, key, stream, value),
+        ValueRef::Stream(stream) => of_stream(bytes, key, stream),
     }
+    expire(bytes, key, deadline_ms);
+}
+
+fn select(out: &mut SnapshotOut, db: u32) {
+    if out.last_db != Some(db) {
+        out.last_db = Some(db);
+        wire::request(&mut out.bytes, &[b"SELECT", db.to_string().as_bytes()]);
+    }
+}
+
+fn expire(out: &mut Vec<u8>, key: &[u8], deadline_ms: Option<u64>) {
     if let Some(deadline_ms) = deadline_ms {
-        wire::request(bytes, &[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()]);
+        wire::request(out, &[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()]);
     }
 }
 
@@ -68,54 +80,69 @@ fn field_deadlines(out: &mut Vec<u8>, key: &[u8], hash: &Hash) {
     let mut room = Default::default();
     for (field, _, deadline) in hash.iter_with_deadlines() {
         if let Some(deadline) = deadline {
-            let (field, deadline) = (field.bytes(&mut room), deadline.to_string());
-            wire::request(out, &[b"HPEXPIREAT", key, deadline.as_bytes(), b"FIELDS", b"1", field]);
+            field_deadline(out, key, field.bytes(&mut room), deadline.to_string().as_bytes());
         }
     }
 }
 
-fn of_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream, _value: ValueRef<'_>) {
+fn field_deadline(out: &mut Vec<u8>, key: &[u8], field: &[u8], deadline: &[u8]) {
+    wire::request(out, &[b"HPEXPIREAT", key, deadline, b"FIELDS", b"1", field]);
+}
+
+fn of_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
+    stream.log().range(StreamId::ZERO, StreamId::MAX).for_each(|entry| of_entry(out, &[key], entry));
+    of_rest(out, &[key], stream);
+}
+
+// What is written of a stream is written with the key, or, of a part that is framed later, without.
+
+fn of_entry(out: &mut Vec<u8>, key: &[&[u8]], entry: Entry<'_>) {
+    let (mut field_room, mut value_room) = Default::default();
+    open_request(out, 3 + 2 * entry.len());
+    request_arg(out, b"XADD");
+    key.iter().for_each(|key| request_arg(out, key));
+    request_arg(out, &entry.id().to_vec());
+    for (field, value) in entry.fields() {
+        request_arg(out, field.bytes(&mut field_room));
+        request_arg(out, value.bytes(&mut value_room));
+    }
+}
+
+/// A request with the key behind its first words; the key is counted where it is missing, too.
+fn keyed(out: &mut Vec<u8>, words: &[&[u8]], key: &[&[u8]], more: &[&[u8]]) {
+    open_request(out, words.len() + 1 + more.len());
+    words.iter().chain(key).chain(more).for_each(|word| request_arg(out, word));
+}
+
+/// What makes a stream beside its entries.
+fn of_rest(out: &mut Vec<u8>, key: &[&[u8]], stream: &Stream) {
     let log = stream.log();
     if log.is_empty() {
         // Only XADD makes a stream: one entry comes, and is trimmed away at once.
-        wire::request(out, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
-    }
-    let (mut field_room, mut value_room) = Default::default();
-    for entry in log.range(StreamId::ZERO, StreamId::MAX) {
-        open_request(out, 3 + 2 * entry.len());
-        request_arg(out, b"XADD");
-        request_arg(out, key);
-        request_arg(out, &entry.id().to_vec());
-        for (field, value) in entry.fields() {
-            request_arg(out, field.bytes(&mut field_room));
-            request_arg(out, value.bytes(&mut value_room));
-        }
+        keyed(out, &[b"XADD"], key, &[b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
     }
     let (last, max_deleted) = (log.last_id().to_vec(), log.max_deleted_id().to_vec());
     let added = log.entries_added().to_string();
-    let words: [&[u8]; 7] =
-        [b"XSETID", key, &last, b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted];
-    wire::request(out, &words);
+    let words: [&[u8]; 5] = [&last, b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted];
+    keyed(out, &[b"XSETID"], key, &words);
     stream.groups().iter().for_each(|group| of_group(out, key, group));
 }
 
-fn of_group(out: &mut Vec<u8>, key: &[u8], group: &Group) {
+fn of_group(out: &mut Vec<u8>, key: &[&[u8]], group: &Group) {
     let last = group.last_id.to_vec();
     let read = group.entries_read.map_or("-1".to_string(), |read| read.to_string());
-    let words: [&[u8]; 7] = [b"XGROUP", b"CREATE", key, group.name(), &last, b"ENTRIESREAD", read.as_bytes()];
-    wire::request(out, &words);
+    let words: [&[u8]; 4] = [group.name(), &last, b"ENTRIESREAD", read.as_bytes()];
+    keyed(out, &[b"XGROUP", b"CREATE"], key, &words);
     for consumer in group.consumers() {
         if consumer.pending().is_empty() {
-            wire::request(out, &[b"XGROUP", b"CREATECONSUMER", key, group.name(), consumer.name()]);
+            keyed(out, &[b"XGROUP", b"CREATECONSUMER"], key, &[group.name(), consumer.name()]);
         }
     }
     for pending in group.pending().iter() {
         let consumer = group.at(pending.consumer).name();
         let (id, time) = (pending.id.to_vec(), format!("{}", pending.delivered_ms));
         let count = pending.count.to_string();
-        let words: [&[u8]; 12] = [
-            b"XCLAIM",
-            key,
+        let words: [&[u8]; 10] = [
             group.name(),
             consumer,
             b"0",
@@ -127,6 +154,9 @@ fn of_group(out: &mut Vec<u8>, key: &[u8], group: &Group) {
             b"JUSTID",
             b"FORCE",
         ];
-        wire::request(out, &words);
+        keyed(out, &[b"XCLAIM"], key, &words);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,12 +96,24 @@ fn copy_within(out: &mut Vec<u8>, start: usize, count: usize) {
 /// 40: a reference and a run of literals are written before the length is looked at.
 const ROOM_BEYOND: usize = 8 + LITERALS_MAX;
 
+/// Appends `plain`, packed, to `out`, whatever that takes. Parts that were packed one by one are together their packed whole: a
+/// reference never points before its part.
+pub fn pack_part(plain: &[u8], out: &mut Vec<u8>) {
+    if pack(plain, usize::MAX, out).is_some() {
+        return;
+    }
+    for literals in plain.chunks(LITERALS_MAX) {
+        out.push(literals.len() as u8 - 1);
+        out.extend_from_slice(literals);
+    }
+}
+
 /// Appends `plain`, packed, to `out`, if that takes at most `len_max` bytes. Gives the packed length.
 ///
 /// When it would take more, `out` is as before and the answer is `None`.
 pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
-    let len_max = len_max.min(plain.len() + plain.len() / LITERALS_MAX + 1);
+    let len_max = len_max.min(plain.len().saturating_add(plain.len() / LITERALS_MAX + 1));
     if plain.len() <= HOPELESS_LEN_MAX && is_hopeless(plain, len_max) {
         return None;
     }
@@ -280,6 +292,19 @@ mod tests {
         assert_eq!(&out[..6], b"before");
         assert_eq!(unpack(&out[6..], plain.len() as u64).as_deref(), Ok(plain));
         Some(packed)
+    }
+
+    #[test]
+    fn parts_are_together_a_whole() {
+        let mut random = crate::Random::new(3);
+        let (mut plain, mut packed) = (Vec::new(), Vec::new());
+        for len in [0, 1, 31, 32, 33, 96, 97, 4_000, 40_000, 7] {
+            let part: Vec<u8> =
+                (0..len).map(|at| if len % 2 == 0 { random.word() as u8 } else { at as u8 / 9 }).collect();
+            pack_part(&part, &mut packed);
+            plain.extend_from_slice(&part);
+        }
+        assert_eq!(unpack(&packed, plain.len() as u64), Ok(plain));
     }
 
     #[test]

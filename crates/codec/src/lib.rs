@@ -88,9 +88,17 @@ pub fn entry(out: &mut Vec<u8>, key: &[u8], value: ValueRef<'_>, packing: Packin
     body(out, value, packing);
 }
 
-/// Appends a key of a file with what stands before the parts of its value, which `part` appends.
+/// Appends a key of a file with what stands before the parts of its value, which `part` appends, or before its bytes.
 pub fn head(out: &mut Vec<u8>, key: &[u8], shape: Shape, packing: Packing) {
     let (kind, count) = match shape {
+        Shape::Text(len, packed) => {
+            out.push(rdb::kind::STRING);
+            encoder::string(out, key, packing);
+            return match packed {
+                Some(packed) => encoder::packed_lengths(out, packed, len),
+                None => encoder::length(out, len as u64),
+            };
+        }
         Shape::Hash(fields, false) => (rdb::kind::HASH, fields),
         Shape::Hash(fields, true) => (rdb::kind::HASH_2, fields),
         Shape::Set(members) => (rdb::kind::SET, members),

@@ -20,6 +20,7 @@ use crate::memory::{give_back, prefetch, size_class, take};
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::stream::Stream;
+use crate::texts::LONG_TEXT;
 use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
 use crate::watch::Watched;
 use alloc::boxed::Box;
@@ -97,6 +98,11 @@ impl<'a> Payload<'a> {
             Some(number) => Payload::Integer(number),
             None => Payload::Text(text),
         }
+    }
+
+    /// As `string`, never in a buffer that is there already.
+    pub fn string_apart(text: &'a [u8]) -> Payload<'a> {
+        if text.len() > INLINE_MAX { Payload::Buffer(buffer_of(text)) } else { Payload::string(text) }
     }
 
     /// An owned value. A short string is copied into the entry from `value`, which stays with the caller.
@@ -405,6 +411,18 @@ impl RawEntry {
     pub fn string<'a>(self) -> Option<StrRef<'a>> {
         match self.value() {
             ValueRef::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The string, where it is long enough to be walked in slices for a snapshot.
+    #[inline]
+    pub fn long_text<'a>(self) -> Option<&'a [u8]> {
+        if self.meta() & TYPE != BUFFER {
+            return None;
+        }
+        match self.value() {
+            ValueRef::Str(StrRef::Bytes(text)) if text.len() >= LONG_TEXT => Some(text),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use crate::value::Value;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use base::Random;
-use core::ops::RangeInclusive;
+use core::ops::{Range, RangeInclusive};
 
 /// A key's hash and, in cluster mode, its slot (else 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -538,6 +538,28 @@ impl Keyspace {
         if let Some(snapshot) = self.snapshot.as_mut().filter(|_| stamp != 0 && stamp != entry.stamp()) {
             snapshot.save(db, usize::from(hash.slot), entry);
             entry.set_stamp(stamp);
+        }
+    }
+
+    /// These bytes of a string are about to change, and it may come to lie elsewhere: `after_edit` follows with what this gives.
+    pub(crate) fn before_edit(
+        &mut self,
+        db: u32,
+        hash: KeyHash,
+        entry: RawEntry,
+        touched: impl Iterator<Item = Range<usize>>,
+    ) -> Option<usize> {
+        self.snapshot.as_ref()?;
+        let before = entry.long_text()?.as_ptr().addr();
+        self.copy_before_write(db, hash, entry);
+        self.snapshot.as_mut()?.before_edit(entry, touched);
+        Some(before)
+    }
+
+    /// A string was changed; see `before_edit`.
+    pub(crate) fn after_edit(&mut self, entry: RawEntry, before: usize) {
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.after_edit(entry, before);
         }
     }
 

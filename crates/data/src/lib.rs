@@ -37,6 +37,7 @@ pub mod snapshot;
 pub mod sorted_set;
 pub mod stream;
 mod table;
+mod texts;
 mod touched;
 pub mod value;
 mod walk;

@@ -11,7 +11,9 @@ use crate::keyspace::{KeyHash, Keyspace, Parts};
 use crate::segment::Place;
 use crate::value::{Encoding, Kind, StrRef, Value, ValueRef};
 use alloc::boxed::Box;
+use core::iter;
 use core::marker::PhantomData;
+use core::ops::Range;
 
 /// A key's place in the keyspace: taken or free.
 #[derive(Debug)]
@@ -174,12 +176,23 @@ impl<'a> OccupiedEntry<'a> {
     /// A large old value is freed in slices.
     #[inline]
     pub fn store(&mut self, value: &[u8], deadline_ms: Option<u64>) {
-        self.change(|entry| entry.replace(deadline_ms, Payload::string(value)));
+        let payload = self.payload(value);
+        self.change(|entry| entry.replace(deadline_ms, payload));
+    }
+
+    /// A string on its way in. A long one that a snapshot may walk through is left to it.
+    #[inline]
+    fn payload<'b>(&self, value: &'b [u8]) -> Payload<'b> {
+        if self.space.has_snapshot() && self.raw().long_text().is_some() {
+            return Payload::string_apart(value);
+        }
+        Payload::string(value)
     }
 
     /// As `store`; the deadline stays.
     pub fn set_string(&mut self, value: &[u8]) {
-        self.change(|entry| entry.replace(entry.deadline(), Payload::string(value)));
+        let payload = self.payload(value);
+        self.change(|entry| entry.replace(entry.deadline(), payload));
     }
 
     /// Sets an integer; the deadline stays.
@@ -213,18 +226,27 @@ impl<'a> OccupiedEntry<'a> {
         let len = self.raw().string().expect("the caller changes strings alone").len();
         let end = offset + part.len();
         let new_len = len.max(end);
-        self.change(|entry| (entry.edit(new_len, |text| text[offset..end].copy_from_slice(part)), None));
+        self.edit(new_len, iter::once(offset..end), |text| text[offset..end].copy_from_slice(part));
         new_len
     }
 
     /// Lets `change` write into a string, which is made at least `len` bytes long before, filled up with zeros. The
-    /// encoding becomes raw.
+    /// encoding becomes raw. `touched`: `change` writes there alone.
     ///
     /// # Panics
     /// When the value is no string.
-    pub fn edit(&mut self, len: usize, change: impl FnOnce(&mut [u8])) {
+    pub fn edit(
+        &mut self,
+        len: usize,
+        touched: impl Iterator<Item = Range<usize>>,
+        change: impl FnOnce(&mut [u8]),
+    ) {
         let len = len.max(self.raw().string().expect("the caller changes strings alone").len());
+        let moves = self.space.before_edit(self.db, self.hash, self.raw(), touched);
         self.change(|entry| (entry.edit(len, change), None));
+        if let Some(moves) = moves {
+            self.space.after_edit(self.raw(), moves);
+        }
     }
 
     /// A string's encoding is raw from now on, however short it is.

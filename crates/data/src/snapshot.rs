@@ -9,7 +9,8 @@
 //!
 //! A large collection is not encoded at once: its moment is marked (`watch`), and it waits in a queue. The walker writes the
 //! first of the queue, a slice at a time, and meanwhile what is copied before write goes beside (`aside`). A large value that
-//! leaves the keyspace is handed to the queue; of one that gets another name the queue learns where it is.
+//! leaves the keyspace is handed to the queue; of one that gets another name the queue learns where it is. So are long strings
+//! (`texts`).
 //!
 //! Invariant: without a snapshot under way every segment has the keyspace's mark, and no value is watched.
 
@@ -20,11 +21,13 @@ use crate::garbage::Garbage;
 use crate::pieces::{PIECE_BYTES, PIECE_ROOM, Pieces};
 use crate::segment::{Segment, Word};
 use crate::table::{HashKey, Table, visit_prefetched, visit_prefetched_values};
+use crate::texts::Texts;
 use crate::value::{Value, ValueRef};
 use crate::watch::{Allowance, EncodePart, Shape, Walked, Watched};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// 200 ns: what a key takes beside its bytes, mostly waiting for memory.
 const KEY_NS: usize = 200;
@@ -58,9 +61,11 @@ pub struct EncodeLarge {
     pub part: EncodePart,
     /// What makes of the parts what goes out, where they do not go as they are.
     pub frame: Option<Frame>,
+    /// Long strings are packed by LZF, where that makes them smaller.
+    pub packs: bool,
 }
 
-/// Takes parts that were encoded off the start of `Framed::parts` and writes what goes out for them. It may leave some until more
+/// Takes parts that were encoded (of a string there are none) off the start of `Framed::parts` and writes what goes out for them. It may leave some until more
 /// are there; at the end all go.
 pub type Frame = fn(&mut SnapshotOut, Framed<'_>);
 
@@ -144,15 +149,26 @@ enum Home {
 
 impl Large {
     fn watched<'a>(&'a mut self, databases: &'a mut [Database], key: HashKey) -> Option<&'a mut dyn Watched> {
+        let entry = self.entry(databases, key);
         match &mut self.home {
             Home::Here(value) => value.watched_mut(),
-            Home::Key(db, table, renamed) => {
-                let name = renamed.as_deref().unwrap_or(&self.key);
-                let table = databases.get(*db as usize)?.tables.get(*table)?;
-                table.find(key.hash(name), name)?.entry().watched_mut()
-            }
-            Home::OnTheWay => None,
+            Home::Key(..) | Home::OnTheWay => entry?.watched_mut(),
         }
+    }
+
+    /// The string, where it is one.
+    fn text<'a>(&'a self, databases: &'a [Database], key: HashKey) -> Option<&'a [u8]> {
+        match &self.home {
+            Home::Here(Value::String(text)) => Some(text),
+            _ => self.entry(databases, key)?.long_text(),
+        }
+    }
+
+    fn entry(&self, databases: &[Database], key: HashKey) -> Option<RawEntry> {
+        let Home::Key(db, table, renamed) = &self.home else { return None };
+        let name = renamed.as_deref().unwrap_or(&self.key);
+        let table = databases.get(*db as usize)?.tables.get(*table)?;
+        Some(table.find(key.hash(name), name)?.entry())
     }
 
     /// The key that it has now, where it lies in this table.
@@ -188,6 +204,8 @@ pub(crate) struct Snapshot {
     aside_full: Pieces,
     aside: SnapshotOut,
     larges: VecDeque<Large>,
+    /// The accounts of those that are strings.
+    texts: Texts,
     /// The head of the first of `larges` is written.
     is_within: bool,
     /// Its parts that wait to be framed.
@@ -228,6 +246,7 @@ impl Snapshot {
             aside_full: Pieces::default(),
             aside: SnapshotOut::default(),
             larges: VecDeque::new(),
+            texts: Texts::default(),
             is_within: false,
             parts: Vec::new(),
             left: VecDeque::new(),
@@ -283,7 +302,7 @@ impl Snapshot {
         let found = self.larges.iter_mut().take(looks);
         let noted: usize =
             found.map(|large| large.watched(databases, key).map_or(0, |watched| watched.noted_bytes())).sum();
-        noted / looks.max(1) * self.larges.len()
+        noted / looks.max(1) * self.larges.len() + self.texts.noted_bytes()
     }
 
     /// Moves encoded bytes to the end of `out`, a piece at a time; true when there are no more.
@@ -300,9 +319,11 @@ impl Snapshot {
     /// Marks the moment of a large value and puts it into the queue; false for others.
     fn enqueue(&mut self, name: u32, entry: RawEntry, home: impl FnOnce(RawEntry) -> Home) -> bool {
         let Some(encode) = self.encode.large else { return false };
-        let Some(shape) = entry.watched_mut().and_then(|value| value.watch(encode.part)) else {
-            return false;
+        let shape = match entry.long_text() {
+            Some(text) => Some(self.texts.watch(text, encode.packs)),
+            None => entry.watched_mut().and_then(|value| value.watch(encode.part)),
         };
+        let Some(shape) = shape else { return false };
         let (clocks, now_ms) = self.encode.clocks;
         let last_use = clocks.say(entry.clock(), now_ms);
         let (key, deadline, home) = (entry.key().into(), entry.deadline(), home(entry));
@@ -340,7 +361,7 @@ impl Snapshot {
     /// Takes over a value that was taken out of the keyspace; gives it back where it is not a watched one.
     pub fn adopt_value(&mut self, db: u32, table: usize, key: &[u8], value: Value) -> Option<Value> {
         let mut value = value;
-        if !value.watched_mut().is_some_and(|watched| watched.is_watched()) {
+        if !self.is_watched(&mut value) {
             return Some(value);
         }
         match self.larges.iter_mut().find(|large| large.is_at(db, table, key)) {
@@ -352,7 +373,7 @@ impl Snapshot {
 
     /// A value was taken out of the keyspace, and comes back under another name.
     pub fn sets_out(&mut self, db: u32, table: usize, key: &[u8], value: &mut Value) {
-        if !value.watched_mut().is_some_and(|watched| watched.is_watched()) {
+        if !self.is_watched(value) {
             return;
         }
         match self.larges.iter_mut().find(|large| large.is_at(db, table, key)) {
@@ -363,12 +384,37 @@ impl Snapshot {
 
     /// A value has come into the keyspace: perhaps that which has set out.
     pub fn arrives(&mut self, db: u32, table: usize, entry: RawEntry) {
-        if !entry.watched_mut().is_some_and(|watched| watched.is_watched()) {
+        let is_watched = match entry.long_text() {
+            Some(text) => self.texts.has(text),
+            None => entry.watched_mut().is_some_and(|watched| watched.is_watched()),
+        };
+        if !is_watched {
             return;
         }
         match self.larges.iter_mut().find(|large| matches!(large.home, Home::OnTheWay)) {
             Some(large) => large.home = Home::Key(db, table, Some(entry.key().into())),
             None => self.is_broken = true,
+        }
+    }
+
+    fn is_watched(&self, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) => self.texts.has(text),
+            value => value.watched_mut().is_some_and(|watched| watched.is_watched()),
+        }
+    }
+
+    /// These bytes of an entry are about to change, if it has a string that is watched.
+    pub fn before_edit(&mut self, entry: RawEntry, touched: impl Iterator<Item = Range<usize>>) {
+        if let Some(text) = entry.long_text() {
+            self.texts.before(text, touched);
+        }
+    }
+
+    /// The string of an entry was changed, and lay there before.
+    pub fn after_edit(&mut self, entry: RawEntry, before: usize) {
+        if let Some(text) = entry.long_text() {
+            self.texts.has_moved(before, text);
         }
     }
 
@@ -392,6 +438,11 @@ impl Snapshot {
     /// Writes on at the first large value; false when there is none.
     fn walk_large(&mut self, ground: &mut Ground<'_>, allowance: &mut Allowance) -> bool {
         let (Some(large), Some(encode)) = (self.larges.front_mut(), self.encode.large) else { return false };
+        if let Shape::Text(..) = large.shape {
+            let walked = self.walk_text(encode, ground, allowance);
+            self.end_if_walked(walked, ground);
+            return true;
+        }
         if !self.is_within {
             self.out.last_use = large.last_use;
             (encode.head)(&mut self.out, large.name, &large.key, large.shape, large.deadline);
@@ -414,13 +465,37 @@ impl Snapshot {
             frame(&mut self.out, Framed { key: &large.key, shape, deadline, parts, is_end });
             allowance.spend((self.out.bytes.len() - before) / COPIED_PER_NS);
         }
-        if walked != Walked::On {
-            self.is_broken |= walked == Walked::Broken;
-            let large = self.larges.pop_front().expect("the first one was written");
-            large.into_value().into_iter().for_each(|value| ground.garbage.add_value(value));
-            self.end_large();
-        }
+        self.end_if_walked(walked, ground);
         true
+    }
+
+    /// Writes on at the first large value, which is a string.
+    fn walk_text(&mut self, encode: EncodeLarge, ground: &Ground<'_>, allowance: &mut Allowance) -> Walked {
+        let Some(large) = self.larges.front() else { return Walked::Broken };
+        let Some(text) = large.text(ground.databases, ground.key) else { return Walked::Broken };
+        if !self.is_within {
+            let Some(shape) = self.texts.prepare(text, allowance) else { return Walked::On };
+            self.out.last_use = large.last_use;
+            (encode.head)(&mut self.out, large.name, &large.key, shape, large.deadline);
+            self.is_within = true;
+        }
+        let walked = self.texts.walk(text, &mut self.out.bytes, allowance);
+        if let (Some(frame), Walked::Whole) = (encode.frame, walked) {
+            let (shape, deadline, parts) = (large.shape, large.deadline, &mut self.parts);
+            frame(&mut self.out, Framed { key: &large.key, shape, deadline, parts, is_end: true });
+        }
+        walked
+    }
+
+    /// The first large value is done with, if it was walked.
+    fn end_if_walked(&mut self, walked: Walked, ground: &mut Ground<'_>) {
+        if walked == Walked::On {
+            return;
+        }
+        self.is_broken |= walked == Walked::Broken;
+        let large = self.larges.pop_front().expect("the first one was written");
+        large.into_value().into_iter().for_each(|value| ground.garbage.add_value(value));
+        self.end_large();
     }
 
     /// Ends it before its end: no value is watched any more, and tables and values that were adopted are garbage.
@@ -584,11 +659,12 @@ impl Snapshot {
     }
 }
 
-/// Takes the value out of an entry of a table that has left the keyspace; the entry stays where it is, with a number.
+/// Takes the value out of an entry of a table that has left the keyspace; the entry stays where it is, with nothing in it.
 fn take_value(table: &mut Table, entry: RawEntry) -> Option<Value> {
     let before = entry.memory();
-    // A number takes as much room in an entry as the word of a collection.
-    let (same, value) = entry.replace(entry.deadline(), Payload::Integer(0));
+    // A number takes as much room in an entry as the word of a collection, an empty buffer as much as a full one.
+    let empty = if entry.long_text().is_some() { Payload::Buffer(Vec::new()) } else { Payload::Integer(0) };
+    let (same, value) = entry.replace(entry.deadline(), empty);
     assert!(same == entry);
     table.count_memory(before, entry.memory());
     value

@@ -86,6 +86,8 @@ pub enum Shape {
     List(usize),
     /// Nodes, and the rest of a stream behind them.
     Stream(usize),
+    /// A string: its bytes, and where they go packed how many that takes. They follow as they are, not as parts.
+    Text(usize, Option<usize>),
 }
 
 /// A part of a large value.

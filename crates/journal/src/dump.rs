@@ -98,13 +98,13 @@ pub(crate) fn encode(settings: &Settings, now: Now) -> Encode {
     if settings.compression {
         Encode {
             whole: packed,
-            large: Some(EncodeLarge { head: packed_head, part: packed_part, frame: None }),
+            large: Some(EncodeLarge { head: packed_head, part: packed_part, frame: None, packs: true }),
             clocks,
         }
     } else {
         Encode {
             whole: plain,
-            large: Some(EncodeLarge { head: plain_head, part: plain_part, frame: None }),
+            large: Some(EncodeLarge { head: plain_head, part: plain_part, frame: None, packs: false }),
             clocks,
         }
     }

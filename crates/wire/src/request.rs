@@ -17,10 +17,16 @@ pub fn open_request(out: &mut Vec<u8>, count: usize) {
     push_header(out, b'*', count as u64);
 }
 
+/// Appends what stands before an argument of `len` bytes; they must follow, and the end of the line.
+#[inline]
+pub fn open_arg(out: &mut Vec<u8>, len: usize) {
+    push_header(out, b'$', len as u64);
+}
+
 /// Appends one argument of a request.
 #[inline]
 pub fn request_arg(out: &mut Vec<u8>, arg: &[u8]) {
-    push_header(out, b'$', arg.len() as u64);
+    open_arg(out, arg.len());
     out.extend_from_slice(arg);
     out.extend_from_slice(b"\r\n");
 }

@@ -7,6 +7,7 @@ use crate::table::Command;
 use alloc::vec;
 use alloc::vec::Vec;
 use base::number;
+use core::ops::Range;
 use data::bits;
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
@@ -80,6 +81,14 @@ struct Step {
 impl Step {
     fn writes(&self) -> bool {
         !matches!(self.act, Act::Get)
+    }
+
+    /// The bytes that it may change.
+    fn bytes(&self) -> Range<usize> {
+        if !self.writes() {
+            return 0..0;
+        }
+        (self.offset / 8) as usize..(self.offset + u64::from(self.width)).div_ceil(8) as usize
     }
 
     /// The number at its place.
@@ -250,7 +259,8 @@ fn write(call: &mut Call<'_>, steps: &[Step], len: usize) -> Result<(), Refusal>
     match call.keys.entry(key) {
         Place::Taken(mut entry) => {
             has_grown = keys::string(&entry.as_ref())?.len() < len;
-            entry.edit(len, |text| is_changed = run(text));
+            let touched = steps.iter().map(Step::bytes);
+            entry.edit(len, touched, |text| is_changed = run(text));
         }
         Place::Free(free) => {
             let mut text = vec![0; len];

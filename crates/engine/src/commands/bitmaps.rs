@@ -6,6 +6,7 @@ use crate::table::Command;
 use alloc::vec;
 use alloc::vec::Vec;
 use base::number;
+use core::iter::once;
 use data::bits::{self, Combine};
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
 use spec::{Refusal, Spec};
@@ -137,7 +138,9 @@ fn setbit(call: &mut Call<'_>) -> Result<(), Refusal> {
             let byte = keys::string(&entry.as_ref())?.bytes(&mut room).get(at).copied();
             let before = byte.unwrap_or(0) & mask != 0;
             let is_changed = byte.is_none() || before != is_set;
-            entry.edit(at + 1, |text| text[at] = if is_set { text[at] | mask } else { text[at] & !mask });
+            entry.edit(at + 1, once(at..at + 1), |text| {
+                text[at] = if is_set { text[at] | mask } else { text[at] & !mask }
+            });
             (before, is_changed)
         }
         Place::Free(free) => {

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Random;
+use core::iter::once;
 use data::hyperloglog::{self as hll, Corrupt, REGISTERS};
 use data::{EntryRef, Value};
 use spec::command::{Access, Acl, Arity, Begin, Find, Flags, Group, KeySpec, Keys};
@@ -154,7 +155,7 @@ fn pfadd(call: &mut Call<'_>) -> Result<(), Refusal> {
             }
             let is_changed = !raised.is_empty();
             if hll::is_dense(text) && is_changed {
-                entry.edit(0, |text| {
+                entry.edit(0, once(0..usize::MAX), |text| {
                     for (index, value) in raised {
                         hll::raise_dense(text, index, value);
                     }
@@ -226,7 +227,7 @@ fn note(call: &mut Call<'_>, key: &[u8], count: u64) {
         return;
     }
     if let Some(mut entry) = call.keys.taken(key) {
-        entry.edit(0, |text| hll::set_cached(text, count));
+        entry.edit(0, once(0..usize::MAX), |text| hll::set_cached(text, count));
         call.as_requested();
         call.keys.changed(key);
     }

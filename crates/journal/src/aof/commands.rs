@@ -17,7 +17,7 @@ const PER_COMMAND: usize = 64;
 
 /// How keys are written.
 pub(crate) fn encode() -> Encode {
-    let large = EncodeLarge { head: large::head, part: large::part, frame: Some(large::frame) };
+    let large = EncodeLarge { head: large::head, part: large::part, frame: Some(large::frame), packs: false };
     Encode { whole: write, large: Some(large), clocks: (Clocks::Unused, 0) }
 }
 

@@ -19,6 +19,8 @@ const PLAIN_LEN_MAX: usize = 20;
 const PACK_GAIN_MIN: usize = 4;
 /// 11: no longer text is a number of 32 bits.
 const INTEGER_TEXT_LEN_MAX: usize = 11;
+/// What begins a packed string.
+const PACKED: u8 = 0xc3;
 /// 9: no length takes more bytes.
 const LENGTH_LEN_MAX: usize = 9;
 
@@ -172,13 +174,20 @@ pub fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     out.extend_from_slice(bytes);
 }
 
+/// What stands before a packed string: how long it is, and how long unpacked.
+pub fn packed_lengths(out: &mut Vec<u8>, packed: usize, plain: usize) {
+    out.push(PACKED);
+    length(out, packed as u64);
+    length(out, plain as u64);
+}
+
 /// Appends `bytes` packed, if that pays.
 fn packed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     // The header holds the packed length, which is known only afterwards: the data is packed behind room for
     // the longest header, then moved up to the real one.
     let start = out.len();
     let room = start + 1 + 2 * LENGTH_LEN_MAX;
-    out.resize(room, 0xc3);
+    out.resize(room, PACKED);
     let Some(len) = lzf::pack(bytes, bytes.len() - PACK_GAIN_MIN, out) else {
         out.truncate(start);
         return false;

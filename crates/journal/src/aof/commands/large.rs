@@ -10,13 +10,21 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::number;
 use data::{Framed, Part, Shape, SnapshotOut};
-use wire::request::{open_request, request_arg};
+use wire::request::{open_arg, open_request, request_arg};
 
 /// 64 KiB: a command that has so much gets no more elements.
 const COMMAND_BYTES: usize = 64 << 10;
 
-pub(super) fn head(out: &mut SnapshotOut, db: u32, _key: &[u8], _shape: Shape, _deadline_ms: Option<u64>) {
+pub(super) fn head(out: &mut SnapshotOut, db: u32, key: &[u8], shape: Shape, _deadline_ms: Option<u64>) {
     select(out, db);
+    if let Shape::Text(len, _) = shape {
+        // The string is the last argument: its bytes follow, and the end of the line (`frame`).
+        let out = &mut out.bytes;
+        open_request(out, 3);
+        request_arg(out, b"SET");
+        request_arg(out, key);
+        open_arg(out, len);
+    }
 }
 
 pub(super) fn part(out: &mut Vec<u8>, part: Part<'_>) {
@@ -52,6 +60,10 @@ pub(super) fn frame(out: &mut SnapshotOut, framed: Framed<'_>) {
         Shape::Hash(_, false) => elements(out, (b"HMSET", key), 2, parts, is_end),
         Shape::Hash(_, true) => fields(out, key, parts, is_end),
         Shape::Stream(_) => requests(out, key, parts),
+        Shape::Text(..) => {
+            out.extend_from_slice(b"\r\n");
+            0
+        }
     };
     parts.drain(..used);
     if is_end {

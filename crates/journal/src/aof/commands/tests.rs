@@ -14,7 +14,7 @@ use data::{
 
 const KEY: HashKey = HashKey([3, 4]);
 const TIME: u64 = 1_700_000_000_000;
-const NAMES: [&str; 6] = ["hash", "set", "sorted", "list", "stream", "fields"];
+const NAMES: [&str; 7] = ["hash", "set", "sorted", "list", "stream", "fields", "text"];
 
 /// What a key holds, as text: what has no order is sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -187,6 +187,7 @@ impl World {
             1 => Set::new().into(),
             2 => SortedSet::new().into(),
             3 => List::new().into(),
+            6 => Value::String(vec![b'x'; 70_000 + self.random.below(150_000) as usize]),
             _ => Stream::new().into(),
         };
         let deadline = self.random.chance(1, 3).then(|| TIME + self.random.below(1_000));
@@ -249,12 +250,15 @@ impl World {
                 random,
                 &limits,
             ),
-            ValueRef::Str(_) => {}
+            ValueRef::Str(text) => {
+                let at = random.below(text.len() as u64) as usize;
+                entry.set_range(at, &element);
+            }
         }
     }
 
     fn name(&mut self) -> (u32, String) {
-        let name = NAMES[self.random.below(6) as usize];
+        let name = NAMES[self.random.below(7) as usize];
         (self.random.below(2) as u32, format!("{name}:{}", self.random.below(3)))
     }
 }
@@ -284,7 +288,7 @@ fn change_stream(
                 _ => group.assign(pending),
             }
         }
-        _ => drop(stream.log_mut().push(id, [b"field", element].into_iter(), limits.stream)),
+        _ => stream.log_mut().push(id, [b"field", element].into_iter(), limits.stream),
     }
 }
 

@@ -119,7 +119,8 @@ pub fn part(out: &mut Vec<u8>, part: Part<'_>, packing: Packing) {
         Part::Scored(member, score) => sorted_set::scored(out, member, score, packing),
         Part::Chunk(chunk) => list::chunk(out, chunk, packing),
         Part::Pack(pack) => stream::pack(out, pack.id(), pack.as_bytes(), packing),
-        Part::Rest(stream) => stream::rest(out, stream, packing),
+        Part::Rest(stream) => stream::facts(out, stream),
+        part => stream::of_groups(out, part, packing),
     }
 }
 

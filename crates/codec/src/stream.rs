@@ -3,8 +3,8 @@
 use crate::Flaw;
 use alloc::vec::Vec;
 use data::listpack::Unfit;
-use data::stream::{ConsumerParts, Group, GroupParts, PendingParts, StreamId, StreamParts};
-use data::{Stream, Value};
+use data::stream::{ConsumerParts, GroupParts, PendingParts, StreamId, StreamParts};
+use data::{Part, Stream, Value};
 use wire::rdb::encoder::{self, Packing};
 use wire::rdb::{self, StreamVersion};
 
@@ -21,7 +21,8 @@ pub(crate) fn body(out: &mut Vec<u8>, stream: &Stream, packing: Packing) {
     let log = stream.log();
     encoder::length(out, log.nodes() as u64);
     log.packs().for_each(|(id, bytes)| pack(out, id, bytes, packing));
-    rest(out, stream, packing);
+    facts(out, stream);
+    stream.groups().parts(|part| of_groups(out, part, packing));
 }
 
 pub(crate) fn pack(out: &mut Vec<u8>, id: StreamId, pack: &[u8], packing: Packing) {
@@ -29,32 +30,38 @@ pub(crate) fn pack(out: &mut Vec<u8>, id: StreamId, pack: &[u8], packing: Packin
     encoder::blob(out, pack, packing);
 }
 
-/// What follows the nodes.
-pub(crate) fn rest(out: &mut Vec<u8>, stream: &Stream, packing: Packing) {
+/// What follows the nodes, up to the number of groups.
+pub(crate) fn facts(out: &mut Vec<u8>, stream: &Stream) {
     let log = stream.log();
     encoder::length(out, log.len());
     [log.last_id(), log.first_id(), log.max_deleted_id()].into_iter().for_each(|part| id(out, part));
     encoder::length(out, log.entries_added());
     encoder::length(out, stream.groups().len() as u64);
-    stream.groups().iter().for_each(|one| group(out, one, packing));
 }
 
-fn group(out: &mut Vec<u8>, group: &Group, packing: Packing) {
-    encoder::string(out, group.name(), packing);
-    id(out, group.last_id);
-    encoder::length(out, group.entries_read.unwrap_or(u64::MAX));
-    encoder::length(out, group.pending().len() as u64);
-    for pending in group.pending().iter() {
-        out.extend_from_slice(&pending.id.to_bytes());
-        out.extend_from_slice(&pending.delivered_ms.to_le_bytes());
-        encoder::length(out, pending.count);
-    }
-    encoder::length(out, group.consumers_len() as u64);
-    for consumer in group.consumers() {
-        encoder::string(out, consumer.name(), packing);
-        out.extend_from_slice(&consumer.seen_ms.to_le_bytes());
-        encoder::length(out, consumer.pending().len() as u64);
-        consumer.pending().iter().for_each(|id| out.extend_from_slice(&id.to_bytes()));
+/// A part of a group; other parts are none.
+pub(crate) fn of_groups(out: &mut Vec<u8>, part: Part<'_>, packing: Packing) {
+    match part {
+        Part::Group { name, last_id, entries_read, pending } => {
+            encoder::string(out, name, packing);
+            id(out, last_id);
+            encoder::length(out, entries_read.unwrap_or(u64::MAX));
+            encoder::length(out, pending as u64);
+        }
+        Part::Pending { pending, .. } => {
+            out.extend_from_slice(&pending.id.to_bytes());
+            out.extend_from_slice(&pending.delivered_ms.to_le_bytes());
+            encoder::length(out, pending.count);
+        }
+        Part::Consumers(count) => encoder::length(out, count as u64),
+        Part::Consumer { name, seen_ms, pending, .. } => {
+            encoder::string(out, name, packing);
+            out.extend_from_slice(&seen_ms.to_le_bytes());
+            encoder::length(out, pending as u64);
+        }
+        Part::Owned(id) => out.extend_from_slice(&id.to_bytes()),
+        Part::Field(..) | Part::Member(_) | Part::Scored(..) => {}
+        Part::Chunk(_) | Part::Pack(_) | Part::Rest(_) => {}
     }
 }
 

@@ -15,7 +15,7 @@ use crate::list::Chunk;
 use crate::node::Node;
 use crate::pieces::Pieces;
 use crate::segment::tag_of;
-use crate::stream::{Pack, Stream};
+use crate::stream::{Pack, Pending, Stream, StreamId};
 use crate::table::{HashKey, Table, visit_prefetched_up_to};
 use crate::touched::Touched;
 use crate::value::StrRef;
@@ -103,8 +103,43 @@ pub enum Part<'a> {
     Chunk(Chunk<'a>),
     /// A node of a stream.
     Pack(Pack<'a>),
-    /// All of a stream but its nodes.
+    /// All of a stream but its nodes and groups. What follows stands in this order, group by group.
     Rest(&'a Stream),
+    /// A group.
+    Group {
+        /// Its name.
+        name: &'a [u8],
+        /// The last id that was delivered.
+        last_id: StreamId,
+        /// How many entries were delivered up to there; none where that is not known.
+        entries_read: Option<u64>,
+        /// How many are pending.
+        pending: usize,
+    },
+    /// What is pending, and who has it.
+    Pending {
+        /// The group's name.
+        group: &'a [u8],
+        /// The consumer's.
+        consumer: &'a [u8],
+        /// What.
+        pending: &'a Pending,
+    },
+    /// How many consumers the group has.
+    Consumers(usize),
+    /// A consumer.
+    Consumer {
+        /// The group's name.
+        group: &'a [u8],
+        /// Its name.
+        name: &'a [u8],
+        /// When it was there last.
+        seen_ms: i64,
+        /// How many ids it has.
+        pending: usize,
+    },
+    /// An id that the consumer has.
+    Owned(StreamId),
 }
 
 /// A collection that can be walked for a snapshot while it changes.

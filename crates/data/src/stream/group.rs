@@ -9,8 +9,10 @@
 //! Invariant: an id is in the group's list exactly when it is in the list of the consumer that is named there.
 
 use super::StreamId;
+use super::group_watch::{Order, Watch};
 use super::runs::{Keyed, Runs};
 use crate::memory::size_class;
+use crate::watch::Slot;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -36,6 +38,12 @@ impl Keyed for Pending {
 /// A consumer within its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConsumerNumber(u32);
+
+impl ConsumerNumber {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A consumer.
 #[derive(Clone, Debug)]
@@ -77,6 +85,7 @@ pub struct Group {
     order: Vec<u32>,
     /// Of all consumers.
     consumer_bytes: usize,
+    pub(super) watch: Slot<Watch>,
 }
 
 impl Group {
@@ -89,6 +98,7 @@ impl Group {
             consumers: Vec::new(),
             order: Vec::new(),
             consumer_bytes: 0,
+            watch: Slot(None),
         }
     }
 
@@ -110,6 +120,11 @@ impl Group {
     /// The consumers, by name.
     pub fn consumers(&self) -> impl Iterator<Item = &Consumer> {
         self.order.iter().map(|number| self.at(ConsumerNumber(*number)))
+    }
+
+    /// The same with their numbers.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (ConsumerNumber, &Consumer)> {
+        self.order.iter().map(|number| (ConsumerNumber(*number), self.at(ConsumerNumber(*number))))
     }
 
     /// A consumer of this group.
@@ -169,15 +184,43 @@ impl Group {
         let consumer = self.consumers[number].take().expect("a number stands for a consumer");
         while self.consumers.pop_if(|last| last.is_none()).is_some() {}
         self.consumer_bytes -= consumer.memory_bytes();
+        let (number, len) = (ConsumerNumber(number as u32), consumer.pending.len());
         for id in consumer.pending.iter() {
-            self.pending.remove(*id);
+            let old = self.pending.remove(*id);
+            if let Some(watch) = &mut self.watch.0 {
+                watch.before(*id, old);
+            }
         }
-        Some(consumer.pending.len())
+        if let Some(watch) = &mut self.watch.0 {
+            watch.parts_with(number, consumer.pending);
+        }
+        Some(len)
+    }
+
+    /// A snapshot under way saves what is there of an id, which is given to a consumer or to none.
+    #[inline]
+    fn before(&mut self, id: StreamId, to: Option<ConsumerNumber>) {
+        if self.watch.0.is_some() {
+            self.save(id, to);
+        }
+    }
+
+    #[cold]
+    fn save(&mut self, id: StreamId, to: Option<ConsumerNumber>) {
+        let old = self.pending.by_id(id).copied();
+        let Some(watch) = &mut self.watch.0 else { return };
+        watch.before(id, old);
+        let from = old.map(|old| old.consumer);
+        if from != to {
+            from.into_iter().for_each(|from| watch.before_owned(from, id, true));
+            to.into_iter().for_each(|to| watch.before_owned(to, id, false));
+        }
     }
 
     /// Gives an entry to a consumer, whoever has it now.
     pub fn assign(&mut self, pending: Pending) {
         let Pending { id, consumer, .. } = pending;
+        self.before(id, Some(consumer));
         let before = match self.pending.by_id_mut(id) {
             Some(known) => Some(core::mem::replace(known, pending).consumer),
             None => {
@@ -196,6 +239,9 @@ impl Group {
 
     /// Changes when and how often an entry was delivered.
     pub fn redelivered(&mut self, id: StreamId, delivered_ms: i64) {
+        if let (Some(watch), Some(known)) = (&mut self.watch.0, self.pending.by_id(id)) {
+            watch.before(id, Some(*known));
+        }
         if let Some(known) = self.pending.by_id_mut(id) {
             known.delivered_ms = delivered_ms;
             known.count = known.count.wrapping_add(1);
@@ -204,6 +250,7 @@ impl Group {
 
     /// Takes an entry off the lists: it is done, or gone. False when it is not there.
     pub fn settle(&mut self, id: StreamId) -> bool {
+        self.before(id, None);
         let Some(pending) = self.pending.remove(id) else { return false };
         self.change(pending.consumer, |consumer| consumer.pending.remove(id));
         true
@@ -246,6 +293,8 @@ pub struct Groups {
     groups: Vec<Group>,
     /// Of all groups.
     bytes: usize,
+    /// What a snapshot under way has left to write.
+    pub(super) order: Slot<Order>,
 }
 
 impl Groups {
@@ -289,12 +338,22 @@ impl Groups {
         true
     }
 
-    /// Takes a group out.
-    pub fn remove(&mut self, name: &[u8]) -> Option<Group> {
-        let at = self.place(name).ok()?;
+    /// Removes a group; false when there is none of this name.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        let Ok(at) = self.place(name) else { return false };
         let group = self.groups.remove(at);
         self.bytes -= group.memory_bytes();
-        Some(group)
+        self.part_with(group);
+        true
+    }
+
+    pub(super) fn all_mut(&mut self) -> &mut [Group] {
+        &mut self.groups
+    }
+
+    pub(super) fn named_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
+        let at = self.place(name).ok()?;
+        self.groups.get_mut(at)
     }
 
     /// Memory in size classes.

@@ -6,6 +6,7 @@
 //! ```
 
 mod group;
+mod group_watch;
 mod id;
 mod log;
 mod node;

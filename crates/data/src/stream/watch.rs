@@ -1,7 +1,7 @@
 //! The nodes of a stream at the moment of a snapshot, while the stream is changed.
 //!
 //! A node is known by its id. One that is about to be changed or to go is written beside under its id; the walker takes the
-//! ids in order. What stands behind the nodes is written at the moment itself.
+//! ids in order. Groups follow (`group_watch`).
 
 use super::node::Node;
 use super::runs::Keyed;
@@ -26,7 +26,7 @@ pub(super) struct Watch {
     left: usize,
     /// Encoded nodes that were changed before the walker came; nothing for one that is newer than the moment.
     beside: BTreeMap<StreamId, Vec<u8>>,
-    /// What follows the nodes.
+    /// What follows the nodes, without the groups.
     rest: Vec<u8>,
 }
 
@@ -63,6 +63,7 @@ impl Watched for Stream {
         let next = Some(StreamId::ZERO);
         let watch = Watch { encode, next, last, left, beside: BTreeMap::new(), rest };
         self.log.watch = Slot(Some(Box::new(watch)));
+        self.groups.watch();
         Some(Shape::Stream(left))
     }
 
@@ -103,14 +104,16 @@ impl Watched for Stream {
             watch.next = id.next();
         }
         out.append(&mut watch.rest);
-        if watch.left == 0 { Walked::Whole } else { Walked::Broken }
+        if watch.left > 0 { Walked::Broken } else { self.groups.walk(watch.encode, out, allowance) }
     }
 
     fn noted_bytes(&self) -> usize {
-        self.log.watch.0.as_ref().map_or(0, |watch| watch.beside.len() * NODE_BYTES + watch.rest.len())
+        let nodes = self.log.watch.0.as_ref().map_or(0, |watch| watch.beside.len() * NODE_BYTES);
+        nodes + self.groups.noted_bytes()
     }
 
     fn unwatch(&mut self) {
         self.log.watch = Slot(None);
+        self.groups.unwatch();
     }
 }

@@ -2,7 +2,7 @@
 
 use base::Random;
 use data::list::{Chunk, End};
-use data::stream::{StreamId, Trim};
+use data::stream::{Pending, StreamId, Trim};
 use data::{
     Clocks, Encode, EncodeLarge, Entry, Growth, Hash, HashKey, HashLimits, Keyspace, Limits, List,
     OccupiedEntry, Part, Progress, Set, SetLimits, Shape, SnapshotBudget, SnapshotOut, SortedSet,
@@ -35,12 +35,24 @@ fn part(out: &mut Vec<u8>, part: Part<'_>) {
         Part::Chunk(Chunk::Packed(elements, count)) => format!("{count} {elements:?}").into_bytes(),
         Part::Pack(pack) => node(pack.id(), pack.as_bytes()),
         Part::Rest(stream) => rest(stream),
+        part => of_groups(part),
     };
     record(out, &text);
 }
 
 fn node(id: StreamId, pack: &[u8]) -> Vec<u8> {
     format!("{id:?} {pack:?}").into_bytes()
+}
+
+/// Of a group: how many such parts come is not told before.
+fn of_groups(part: Part<'_>) -> Vec<u8> {
+    match part {
+        Part::Pending { group, consumer, pending } => {
+            let Pending { id, delivered_ms, count, .. } = pending;
+            format!("group part {group:?} {consumer:?} {id:?} {delivered_ms} {count}").into_bytes()
+        }
+        part => format!("group part {part:?}").into_bytes(),
+    }
 }
 
 fn rest(stream: &Stream) -> Vec<u8> {
@@ -78,6 +90,7 @@ fn parts(value: ValueRef<'_>) -> (u8, Vec<Vec<u8>>) {
         ValueRef::Stream(stream) => {
             stream.log().packs().for_each(|(id, pack)| record(&mut out, &node(id, pack)));
             record(&mut out, &rest(stream));
+            stream.groups().parts(|part| record(&mut out, &of_groups(part)));
             b'X'
         }
     };
@@ -108,7 +121,8 @@ fn begin(out: &mut SnapshotOut, db: u32, key: &[u8], deadline: Option<u64>, tag:
 
 fn whole(out: &mut SnapshotOut, db: u32, key: &[u8], value: ValueRef<'_>, deadline: Option<u64>) {
     let (tag, parts) = parts(value);
-    begin(out, db, key, deadline, tag, parts.len());
+    let of_groups = parts.iter().filter(|part| part.starts_with(b"group part")).count();
+    begin(out, db, key, deadline, tag, parts.len() - of_groups);
     parts.iter().for_each(|part| record(&mut out.bytes, part));
 }
 
@@ -140,7 +154,7 @@ fn encode(packs: bool) -> Encode {
 /// What a snapshot has written.
 fn read(bytes: &[u8]) -> State {
     let mut state = State::new();
-    let mut records = records(bytes).into_iter();
+    let mut records = records(bytes).into_iter().peekable();
     while let Some(db) = records.next() {
         let mut word = || records.next().unwrap();
         let (key, deadline, tag, count) = (word(), word(), word()[0], word());
@@ -148,6 +162,9 @@ fn read(bytes: &[u8]) -> State {
         let plain_len = (tag == b'P').then(|| u64::from_le_bytes(word().try_into().unwrap()));
         let mut parts: Vec<Vec<u8>> = records.by_ref().take(count).collect();
         assert_eq!(parts.len(), count);
+        while let Some(part) = records.next_if(|record| record.starts_with(b"group part")) {
+            parts.push(part);
+        }
         if !matches!(tag, b'L' | b'X') {
             parts.sort();
         }
@@ -284,6 +301,9 @@ impl World {
             ValueRef::List(_) => change_list(&mut entry, (action, number), &element, &limits),
             ValueRef::Stream(_) => {
                 let mut stream = entry.change_in::<Stream>().unwrap();
+                if random.chance(1, 2) {
+                    return change_groups(&mut stream, random, clock as i64);
+                }
                 let log = stream.log_mut();
                 match action {
                     0..8 => {
@@ -361,6 +381,32 @@ fn change_hash(
         7 => drop(hash.set_field_deadline(element, None, KEY)),
         8 => drop(hash.expire(TIME + random.below(50_000), 5)),
         _ => drop(hash.remove(element)),
+    }
+}
+
+fn change_groups(stream: &mut Stream, random: &mut Random, clock: i64) {
+    let groups = stream.groups_mut();
+    let name = [b'g', random.below(3) as u8];
+    let (id, consumer) = (StreamId::new(random.below(9_000), 0), [b'c', random.below(5) as u8]);
+    match random.below(1_000) {
+        0..4 => drop(groups.remove(&name)),
+        4..20 => drop(groups.create(&name, id, Some(clock as u64))),
+        _ => {}
+    }
+    let Some(mut group) = groups.group_mut(&name) else { return };
+    if random.chance(1, 60) {
+        group.remove_consumer(&consumer);
+    }
+    let number = match group.consumer(&consumer) {
+        Some(number) => number,
+        None => group.create_consumer(&consumer, clock).expect("it was not there"),
+    };
+    match random.below(8) {
+        0..2 => drop(group.settle(id)),
+        2 => group.redelivered(id, clock),
+        3 => group.saw(number, clock, Some(clock)),
+        4 => group.last_id = id,
+        _ => group.assign(Pending { id, delivered_ms: clock, count: 1, consumer: number }),
     }
 }
 

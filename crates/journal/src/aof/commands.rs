@@ -5,11 +5,10 @@
 
 mod large;
 
-use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use data::stream::{Entry, Group, StreamId};
-use data::{Clocks, Encode, EncodeLarge, Hash, SnapshotOut, Stream, ValueRef};
+use data::stream::{Entry, StreamId};
+use data::{Clocks, Encode, EncodeLarge, Hash, Part, SnapshotOut, Stream, ValueRef};
 use wire::request::{open_request, request_arg};
 
 /// 64: the original's `AOF_REWRITE_ITEMS_PER_CMD`.
@@ -91,7 +90,8 @@ fn field_deadline(out: &mut Vec<u8>, key: &[u8], field: &[u8], deadline: &[u8]) 
 
 fn of_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
     stream.log().range(StreamId::ZERO, StreamId::MAX).for_each(|entry| of_entry(out, &[key], entry));
-    of_rest(out, &[key], stream);
+    of_facts(out, &[key], stream);
+    stream.groups().parts(|part| of_groups(out, &[key], part));
 }
 
 // What is written of a stream is written with the key, or, of a part that is framed later, without.
@@ -114,8 +114,8 @@ fn keyed(out: &mut Vec<u8>, words: &[&[u8]], key: &[&[u8]], more: &[&[u8]]) {
     words.iter().chain(key).chain(more).for_each(|word| request_arg(out, word));
 }
 
-/// What makes a stream beside its entries.
-fn of_rest(out: &mut Vec<u8>, key: &[&[u8]], stream: &Stream) {
+/// What makes a stream beside its entries and groups.
+fn of_facts(out: &mut Vec<u8>, key: &[&[u8]], stream: &Stream) {
     let log = stream.log();
     if log.is_empty() {
         // Only XADD makes a stream: one entry comes, and is trimmed away at once.
@@ -125,36 +125,39 @@ fn of_rest(out: &mut Vec<u8>, key: &[&[u8]], stream: &Stream) {
     let added = log.entries_added().to_string();
     let words: [&[u8]; 5] = [&last, b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted];
     keyed(out, &[b"XSETID"], key, &words);
-    stream.groups().iter().for_each(|group| of_group(out, key, group));
 }
 
-fn of_group(out: &mut Vec<u8>, key: &[&[u8]], group: &Group) {
-    let last = group.last_id.to_vec();
-    let read = group.entries_read.map_or("-1".to_string(), |read| read.to_string());
-    let words: [&[u8]; 4] = [group.name(), &last, b"ENTRIESREAD", read.as_bytes()];
-    keyed(out, &[b"XGROUP", b"CREATE"], key, &words);
-    for consumer in group.consumers() {
-        if consumer.pending().is_empty() {
-            keyed(out, &[b"XGROUP", b"CREATECONSUMER"], key, &[group.name(), consumer.name()]);
+/// A part of a group; other parts are none.
+fn of_groups(out: &mut Vec<u8>, key: &[&[u8]], part: Part<'_>) {
+    match part {
+        Part::Group { name, last_id, entries_read, .. } => {
+            let read = entries_read.map_or("-1".to_string(), |read| read.to_string());
+            let words: [&[u8]; 4] = [name, &last_id.to_vec(), b"ENTRIESREAD", read.as_bytes()];
+            keyed(out, &[b"XGROUP", b"CREATE"], key, &words);
         }
-    }
-    for pending in group.pending().iter() {
-        let consumer = group.at(pending.consumer).name();
-        let (id, time) = (pending.id.to_vec(), format!("{}", pending.delivered_ms));
-        let count = pending.count.to_string();
-        let words: [&[u8]; 10] = [
-            group.name(),
-            consumer,
-            b"0",
-            &id,
-            b"TIME",
-            time.as_bytes(),
-            b"RETRYCOUNT",
-            count.as_bytes(),
-            b"JUSTID",
-            b"FORCE",
-        ];
-        keyed(out, &[b"XCLAIM"], key, &words);
+        // Whoever has something comes with that.
+        Part::Consumer { group, name, pending: 0, .. } => {
+            keyed(out, &[b"XGROUP", b"CREATECONSUMER"], key, &[group, name]);
+        }
+        Part::Pending { group, consumer, pending } => {
+            let (time, count) = (pending.delivered_ms.to_string(), pending.count.to_string());
+            let words: [&[u8]; 10] = [
+                group,
+                consumer,
+                b"0",
+                &pending.id.to_vec(),
+                b"TIME",
+                time.as_bytes(),
+                b"RETRYCOUNT",
+                count.as_bytes(),
+                b"JUSTID",
+                b"FORCE",
+            ];
+            keyed(out, &[b"XCLAIM"], key, &words);
+        }
+        Part::Consumer { .. } | Part::Consumers(_) | Part::Owned(_) => {}
+        Part::Field(..) | Part::Member(_) | Part::Scored(..) => {}
+        Part::Chunk(_) | Part::Pack(_) | Part::Rest(_) => {}
     }
 }
 

@@ -126,7 +126,7 @@ pub fn destroy(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.integer(0);
         return Ok(());
     }
-    change(call, key, |stream| drop(stream.groups_mut().remove(name)))?;
+    change(call, key, |stream| _ = stream.groups_mut().remove(name))?;
     call.as_requested();
     call.keys.shared.feed.changes += 1;
     tell(call, "xgroup-destroy", key);

@@ -5,7 +5,7 @@
 //!           a stream: requests that miss the key, with its place      --> requests
 //! ```
 
-use super::{PER_COMMAND, expire, field_deadline, of_entry, of_rest, select};
+use super::{PER_COMMAND, expire, field_deadline, of_entry, of_facts, of_groups, select};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use base::number;
@@ -46,7 +46,8 @@ pub(super) fn part(out: &mut Vec<u8>, part: Part<'_>) {
         }
         Part::Chunk(chunk) => chunk.visit(|element| request_arg(out, element.bytes(&mut room))),
         Part::Pack(pack) => pack.visit(|entry| of_entry(out, &[], entry)),
-        Part::Rest(stream) => of_rest(out, &[], stream),
+        Part::Rest(stream) => of_facts(out, &[], stream),
+        part => of_groups(out, &[], part),
     }
 }
 

@@ -113,6 +113,8 @@ pub(crate) const UNREAD_BYTES_MAX: usize = 16 << 20;
 /// 17 KiB: one who may do nothing has no reason to leave more unread: a buffer of the originals and their bound beyond it.
 const UNKNOWN_UNREAD_BYTES_MAX: usize = 17 << 10;
 
+/// 64 KiB: the memory of one read; a batch of more counts as soon as it has come.
+const UNCOUNTED_BATCH_BYTES: usize = 64 << 10;
 /// 256 KiB: a batch of more is looked at before it runs: its client may be over the limit of memory.
 const LARGE_BATCH_BYTES: usize = 256 << 10;
 
@@ -244,15 +246,20 @@ impl Engine {
         connection.session.input_bytes += batch.raw_len() as u64;
         connection.session.read_bytes = batch.memory_bytes();
         self.core.has_grown |= batch.memory_bytes() > LARGE_BATCH_BYTES;
+        // A small one runs before anybody asks, and what it leaves is counted with its replies.
+        let is_counted = batch.memory_bytes() > UNCOUNTED_BATCH_BYTES || connection.session.is_stuck();
         connection.inbox.push(batch);
-        let is_full = connection.inbox.waiting() >= WAITING_BATCHES_MAX;
+        let waiting = connection.inbox.waiting();
+        let is_full = waiting >= WAITING_BATCHES_MAX;
         if is_full && !core::mem::replace(&mut connection.is_paused, true) {
             out.put(Output::Pause(conn));
         }
         if !connection.session.is_blocked && !core::mem::replace(&mut connection.is_ready, true) {
             self.core.sessions.ready.push_back(conn.place() as u32);
         }
-        self.core.sessions.recount(conn.place() as u32);
+        if is_counted || waiting > 1 {
+            self.core.sessions.recount(conn.place() as u32);
+        }
         Ok(())
     }
 

@@ -242,6 +242,9 @@ impl Inbox {
     }
 }
 
+/// 16 KiB: more replies of a connection count before the turn's end.
+const UNCOUNTED_REPLY_BYTES: usize = 16 << 10;
+
 /// Bytes on their way to one client.
 #[derive(Default)]
 pub struct Outgoing {
@@ -407,11 +410,14 @@ impl Sessions {
         }
     }
 
-    /// Puts a lent connection back.
+    /// Puts a lent connection back. One with a few replies is counted when they are put out.
     #[inline]
     pub fn give_back(&mut self, connection: Box<Connection>) {
         let mut connection = connection;
-        recount(&mut connection, &mut self.memory_bytes);
+        let outgoing = &connection.outgoing;
+        if !outgoing.is_listed || outgoing.bytes.len() > UNCOUNTED_REPLY_BYTES {
+            recount(&mut connection, &mut self.memory_bytes);
+        }
         let place = connection.session.conn.place();
         self.places[place] = Some(connection);
     }

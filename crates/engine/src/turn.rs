@@ -171,8 +171,11 @@ impl Engine {
             }
             segments.push(Segment { place, count });
         }
-        for planned in self.plan.iter().take(ENTRIES_AHEAD) {
-            planned.prefetch_entry(keyspace);
+        if self.plan.len() > 1 {
+            // One alone would only be waited for a moment earlier.
+            for planned in self.plan.iter().take(ENTRIES_AHEAD) {
+                planned.prefetch_entry(keyspace);
+            }
         }
     }
 

@@ -368,6 +368,13 @@ impl Journal {
         self.is_booting() || self.follow.as_ref().is_some_and(Follow::is_loading)
     }
 
+    /// True while nothing is under way that goes on in every turn: between inputs, effects and the times that `seal` told,
+    /// neither `tick` nor `seal` would do anything.
+    pub fn is_idle(&self) -> bool {
+        let is_starting = self.boot.is_some() || self.replay.is_some() || self.opening.is_some();
+        !is_starting && self.follow.is_none() && !self.saver.is_running() && self.shutdown.is_none()
+    }
+
     // ----- commands of clients
 
     /// PSYNC (or SYNC: `args` has one element). The journal writes the answer itself, so the engine's reply is nothing; the

@@ -4,6 +4,7 @@ use crate::{Chunk, Closing, ConnId, Level, Output, Traffic, WriteId};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Time;
+use core::cell::Cell;
 use wire::Batch;
 
 /// Monotonic ticks, for statistics and the length of slices: nanoseconds in production; in the simulator they stand still.
@@ -22,6 +23,8 @@ pub struct Outbox {
     /// What went over sockets so far, and the turns before this one. For statistics alone: no decision may hang on it.
     pub traffic: Traffic,
     meter: Meter,
+    /// What the meter said last; 0: nothing since the world forgot it.
+    ticks: Cell<u64>,
 }
 
 impl Outbox {
@@ -34,6 +37,7 @@ impl Outbox {
             again: false,
             traffic: Traffic::default(),
             meter,
+            ticks: Cell::new(0),
         }
     }
 
@@ -41,7 +45,19 @@ impl Outbox {
     /// them.
     #[inline]
     pub fn ticks(&self) -> u64 {
-        (self.meter)()
+        let ticks = (self.meter)();
+        self.ticks.set(ticks);
+        ticks
+    }
+
+    /// What the meter said when it was last asked since `forget_ticks`; for the world, which may spare itself a look.
+    pub fn last_ticks(&self) -> Option<u64> {
+        Some(self.ticks.get()).filter(|ticks| *ticks > 0)
+    }
+
+    /// Begins anew with `last_ticks`.
+    pub fn forget_ticks(&mut self) {
+        self.ticks.set(0);
     }
 
     /// Puts one output out.

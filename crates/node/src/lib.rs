@@ -22,6 +22,7 @@ mod handover;
 mod names;
 mod node;
 mod outside;
+mod quiet;
 mod reload;
 mod replication;
 mod routes;

@@ -17,9 +17,11 @@ pub struct Node {
     pub(crate) engine: Engine,
     pub(crate) rest: Rest,
     /// When the engine wants its next regular work.
-    engine_wake_at: Time,
+    pub(crate) engine_wake_at: Time,
     /// Requests that ran up to the last turn.
-    requests: u64,
+    pub(crate) requests: u64,
+    /// Until then nothing around the engine is due.
+    pub(crate) quiet_until: Time,
 }
 
 /// Rounds of engine and consequences in one input, at most: each round makes progress, so reaching it is a bug.
@@ -38,7 +40,7 @@ impl Node {
         let is_clustered = settings::is_clustered(&config);
         let engine = Engine::new(config, random.fork(), is_clustered, Now::default());
         let rest = Rest::new(&engine.shared, identity, random);
-        Node { engine, rest, engine_wake_at: Time::START, requests: 0 }
+        Node { engine, rest, engine_wake_at: Time::START, requests: 0, quiet_until: Time::START }
     }
 
     fn route(&mut self, now: Now, input: Input, out: &mut Outbox) {
@@ -80,10 +82,12 @@ impl Node {
 
     fn on_batch(&mut self, now: Now, conn: ConnId, batch: Batch, out: &mut Outbox) {
         if self.rest.is_bus(conn) {
+            self.rest.is_stirred = true;
             self.on_bus_batch(now, conn, batch, out);
             return;
         }
         if conn.is_outbound() {
+            self.rest.is_stirred = true;
             if self.rest.journal.owns_conn(conn) {
                 self.with_turn(now, out, |journal, turn| journal.on_batch(conn, batch, turn));
                 self.settle(now, out);
@@ -152,7 +156,7 @@ impl Node {
 
     /// True when there are requests and they may run. A client that comes while a small data set is being loaded waits
     /// for it, as it would at the originals' door, and is not sent away with LOADING.
-    fn may_run(&self, now: Now) -> bool {
+    pub(crate) fn may_run(&self, now: Now) -> bool {
         self.engine.has_work() && self.rest.reload.is_none() && now.mono >= self.door_opens_at()
     }
 
@@ -194,26 +198,33 @@ impl Node {
 
 impl Machine for Node {
     fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        self.note_input(now, &input);
         self.boot_step(now, out);
         self.route(now, input, out);
         if self.engine_wake_at <= now.mono && self.rest.boot.is_over() {
             self.engine_wake_at = self.engine.tick(now, out);
         }
-        self.tick_parts(now, out);
-        // Before the requests: what a move has brought about is seen by all of them. After: what they have begun.
-        self.engine.drive_moves(now, &mut self.rest.dialer, out);
+        if self.rest.is_stirred {
+            self.tick_parts(now, out);
+            // Before the requests: what a move has brought about is seen by all of them. After: what they have begun.
+            self.engine.drive_moves(now, &mut self.rest.dialer, out);
+        }
         self.work(now, out);
-        self.engine.drive_moves(now, &mut self.rest.dialer, out);
+        if self.engine.has_moves() {
+            self.rest.is_stirred = true;
+            self.engine.drive_moves(now, &mut self.rest.dialer, out);
+        }
     }
 
     /// File first, then the stream to replicas, then replies: the order is the promise.
     fn seal(&mut self, now: Now, out: &mut Outbox) {
+        if self.is_quiet() {
+            return self.seal_quiet(now, out);
+        }
         self.tell_moves(now, out);
         self.tell_set_slots(now, out);
         let selected = self.engine.shared.feed.selected();
-        let requests = self.engine.requests();
-        let ran = requests.saturating_sub(core::mem::replace(&mut self.requests, requests));
-        self.engine.note_turn(ran);
+        let ran = self.note_ran();
         let sleep = self.engine.aof_flush_sleep();
         self.with_turn(now, out, |journal, turn| {
             if sleep > Span::ZERO && journal.has_unwritten() {
@@ -230,15 +241,7 @@ impl Machine for Node {
         self.note_standing(now);
         self.tell_role(out);
         self.engine.release(now, self.rest.journal.safe_offset(), out);
-        self.engine_wake_at = self.engine_wake_at.min(self.engine.holds_end());
-        if self.engine.has_garbage() && self.rest.boot.is_over() {
-            // What a request has unlinked goes from the next turn on.
-            self.engine_wake_at = self.engine_wake_at.min(now.mono + Span::us(1));
-        }
-        if self.rest.boot.is_over() {
-            // Before that the engine is not called: a time that is over would come again at once.
-            out.wake(self.engine_wake_at);
-        }
+        self.note_engine_wake(now, out);
         out.wake(self.engine.moves_wake_at());
         out.wake(self.rest.handover_end());
         if let Some(cluster) = &self.rest.cluster {
@@ -249,6 +252,7 @@ impl Machine for Node {
         } else if now.mono < self.door_opens_at() {
             out.wake(self.door_opens_at());
         }
+        self.begin_quiet(out);
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Rest {
     pub(crate) stopping: Option<Stopping>,
     /// Clients whose SHUTDOWN was aborted and who are still to be told.
     pub(crate) turned_away: Vec<ConnId>,
+    /// Something besides clients' requests has come, or one of them asked something: the next seal is a whole one.
+    pub(crate) is_stirred: bool,
     /// Changes of data that the journal was told of.
     pub(crate) changes_told: u64,
     /// FAILOVER is under way.
@@ -115,6 +117,7 @@ impl Rest {
             door_until: Time::START,
             stopping: None,
             turned_away: Vec::new(),
+            is_stirred: true,
             changes_told: 0,
             handover: None,
             paused_until: None,
@@ -166,6 +169,7 @@ impl Rest {
         shared: &'a mut Shared,
         out: &'a mut Outbox,
     ) -> (&'a mut Journal, Turn<'a>) {
+        self.is_stirred = true;
         self.pass_effects_on(&mut shared.feed);
         let Rest { journal, dialer, numbers, journal_acts, .. } = self;
         (journal, Turn { now, dialer, numbers, keyspace: &mut shared.keyspace, out, acts: journal_acts })
@@ -183,6 +187,11 @@ impl Rest {
             );
             feed.bytes = self.journal.append(bytes);
         }
+        self.note_changes(feed);
+    }
+
+    /// The journal counts changes, whoever listens.
+    pub(crate) fn note_changes(&mut self, feed: &engine::Feed) {
         let changes = feed.changes - self.changes_told;
         if changes > 0 {
             self.changes_told = feed.changes;
@@ -453,6 +462,7 @@ impl Rest {
 
 impl Outside for Rest {
     fn ask(&mut self, asked: &mut Asked<'_>, question: Question<'_>, reply: &mut Reply<'_>) -> Answer {
+        self.is_stirred = true;
         match question {
             Question::Cluster { args, may_wait } => self.on_cluster(asked, args, may_wait, reply),
             Question::Psync(args) => self.on_psync(asked, args, reply),

@@ -31,7 +31,9 @@ impl Node {
     /// Carries out everything that the parts have decided, and what follows from it.
     #[inline]
     pub(crate) fn settle(&mut self, now: Now, out: &mut Outbox) {
-        if self.is_settled() {
+        if self.is_quiet() {
+            // Nothing that it is about has changed.
+        } else if self.is_settled() {
             self.note_standing(now);
         } else {
             self.settle_parts(now, out);
@@ -53,6 +55,7 @@ impl Node {
     }
 
     fn settle_parts(&mut self, now: Now, out: &mut Outbox) {
+        self.rest.is_stirred = true;
         for _ in 0..ROUNDS_MAX {
             self.apply_settings(out);
             self.hold_stream(now, out);

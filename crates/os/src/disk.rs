@@ -179,6 +179,11 @@ impl Disks {
         }
     }
 
+    /// True when `settle` has something to do.
+    pub(crate) fn has_answers(&self) -> bool {
+        self.append.is_some() || !self.done.is_empty()
+    }
+
     /// The end of a turn's operations: answers that are there already, of appends that no lane was needed for.
     pub(crate) fn settle(&mut self) -> Vec<Input> {
         if let Some(append) = self.append.take() {

@@ -12,7 +12,7 @@ use crate::settings::Service;
 use crate::signals::Signals;
 use crate::syscalls::{self, Epoll, Syscalls};
 use base::Time;
-use machine::{Address, Level, Machine, Outbox};
+use machine::{Address, Input, Level, Machine, Outbox};
 use std::fs;
 use std::io;
 use std::sync::Arc;
@@ -84,11 +84,14 @@ impl Host {
             out.again = false;
             // The vector's memory is kept: inputs of the next turn are pushed while outputs are carried out.
             let mut inputs = std::mem::take(&mut reactor.inputs);
+            // Requests end with a look at the meter: that is the time, where nothing else has run.
+            let is_plain = matches!(inputs[..], [Input::Batches(_)]);
+            out.forget_ticks();
             for input in inputs.drain(..) {
                 machine.handle(now, input, &mut out);
             }
             reactor.inputs = inputs;
-            now = reactor.clock.moved_on(now);
+            now = reactor.clock.moved_on(now, out.last_ticks().filter(|_| is_plain));
             machine.seal(now, &mut out);
             if let Some(code) = reactor.carry_out(&mut now, &mut out) {
                 reactor.finish(&mut out);

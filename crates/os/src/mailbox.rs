@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     done: Mutex<Vec<T>>,
+    /// Something is in `done`, or was a moment ago: set and cleared under its lock.
+    has_some: AtomicBool,
     /// The next completion wakes the loop.
     wants_wake: AtomicBool,
     wake: OwnedFd,
@@ -26,7 +28,8 @@ impl<T> Mailbox<T> {
     /// An empty one, which wakes.
     pub(crate) fn new() -> io::Result<Mailbox<T>> {
         let wake = syscalls::event_counter()?;
-        Ok(Mailbox { done: Mutex::new(Vec::new()), wants_wake: AtomicBool::new(true), wake })
+        let has_some = AtomicBool::new(false);
+        Ok(Mailbox { done: Mutex::new(Vec::new()), has_some, wants_wake: AtomicBool::new(true), wake })
     }
 
     /// The descriptor that becomes readable when something is there and a wake was wanted.
@@ -35,13 +38,19 @@ impl<T> Mailbox<T> {
     }
 
     pub(crate) fn put(&self, done: T) {
-        locked(&self.done).push(done);
+        let mut all = locked(&self.done);
+        all.push(done);
+        self.has_some.store(true, Ordering::SeqCst);
+        drop(all);
         self.tell();
     }
 
     /// Several at once: the loop sees all of them or none.
     pub(crate) fn put_all(&self, mut done: Vec<T>) {
-        locked(&self.done).append(&mut done);
+        let mut all = locked(&self.done);
+        all.append(&mut done);
+        self.has_some.store(true, Ordering::SeqCst);
+        drop(all);
         self.tell();
     }
 
@@ -54,17 +63,25 @@ impl<T> Mailbox<T> {
     /// Whether the loop may sleep: nothing is here, and what comes from now on wakes it.
     pub(crate) fn may_sleep(&self) -> bool {
         self.wants_wake.store(true, Ordering::SeqCst);
-        locked(&self.done).is_empty()
+        !self.has_some.load(Ordering::SeqCst)
     }
 
     /// The loop is awake, and looks with `take` in each of its turns: no wakes until it sleeps again.
     pub(crate) fn on_awake(&self) {
-        self.wants_wake.store(false, Ordering::SeqCst);
+        self.wants_wake.store(false, Ordering::Relaxed);
+    }
+
+    /// True when nothing is there; what comes at this moment is seen in the next turn.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.has_some.load(Ordering::Acquire)
     }
 
     /// Moves everything that is there to the end of `to`.
     pub(crate) fn take(&self, to: &mut Vec<T>) {
-        to.append(&mut locked(&self.done));
+        let mut all = locked(&self.done);
+        to.append(&mut all);
+        self.has_some.store(false, Ordering::SeqCst);
     }
 
     /// A wake was noticed.

@@ -25,9 +25,9 @@ impl Reactor {
         let mut outputs = std::mem::take(&mut out.outputs);
         let mut code = None;
         {
-            let mut outputs = outputs.drain(..).peekable();
+            let mut outputs = outputs.drain(..);
             while let Some(output) = outputs.next() {
-                let is_followed = match (&output, outputs.peek()) {
+                let is_followed = match (&output, outputs.as_slice().first()) {
                     (Output::Send { conn, .. }, Some(Output::Send { conn: next, .. })) => conn == next,
                     _ => false,
                 };
@@ -39,8 +39,10 @@ impl Reactor {
             }
         }
         out.outputs = outputs;
-        let done = self.disks.settle();
-        self.on_disk_answers(done, &mut out.pool);
+        if self.disks.has_answers() {
+            let done = self.disks.settle();
+            self.on_disk_answers(done, &mut out.pool);
+        }
         self.settle(now.mono, out);
         code
     }

@@ -278,6 +278,9 @@ impl Reactor {
     }
 
     fn on_disk_done(&mut self, pool: &mut Pool) {
+        if self.disk_mailbox.is_empty() {
+            return;
+        }
         let mut done = Vec::new();
         self.disk_mailbox.take(&mut done);
         self.on_disk_answers(done, pool);
@@ -285,9 +288,6 @@ impl Reactor {
 
     /// Completions open gates before the machine hears of them.
     pub(crate) fn on_disk_answers(&mut self, mut done: Vec<Input>, pool: &mut Pool) {
-        if done.is_empty() {
-            return;
-        }
         let first = self.inputs.len();
         self.inputs.append(&mut done);
         let mut released = Vec::new();

@@ -36,12 +36,17 @@ impl Engine {
         out.pool.recycle_batch(batch);
     }
 
+    /// True while something is being moved, or links for it are open.
+    pub fn has_moves(&self) -> bool {
+        !self.core.moves.jobs.is_empty() || !self.core.moves.links.is_empty()
+    }
+
     /// Carries all moves on as far as they go now. To be called when requests have run, and when `moves_wake_at` says.
     pub fn drive_moves(&mut self, now: Now, dialer: &mut Dialer, out: &mut Outbox) {
-        let moves = &mut self.core.moves;
-        if moves.jobs.is_empty() && moves.links.is_empty() {
+        if !self.has_moves() {
             return;
         }
+        let moves = &mut self.core.moves;
         moves.step(now, dialer, out);
         let standing = &self.shared.standing;
         let ids = |is_wanted: &dyn Fn(&Job) -> bool, moves: &super::Moves| -> Vec<u64> {

@@ -90,6 +90,9 @@ impl Engine {
             self.plan.push(Planned::new(&self.table, &self.shared.keyspace, db, request));
         }
         for planned in &self.plan {
+            planned.prefetch_bucket(&self.shared.keyspace);
+        }
+        for planned in &self.plan {
             planned.prefetch_entry(&self.shared.keyspace);
         }
     }

@@ -26,9 +26,12 @@ use wire::reply::Reply;
 
 /// 32: requests that are looked at ahead. More would push the first out of the nearest cache again.
 pub(crate) const AHEAD: usize = 32;
-/// 10: entries that are asked for before their requests run. The others follow one by one while requests run: a
-/// processor can only wait for so many lines at once.
-const ENTRIES_AHEAD: usize = 10;
+/// 8: places in memory that are asked for in one go. Each lies on a page of its own: the processor looks up addresses of
+/// neighbouring instructions side by side, and stands still at one that comes alone.
+const TOGETHER: usize = 8;
+/// 16: entries that are asked for before their requests run. The others follow while requests run: a processor can
+/// only wait for so many lines at once.
+const ENTRIES_AHEAD: usize = 2 * TOGETHER;
 /// 4,096: requests of a turn. With 0.2 us each, a turn stays under a millisecond.
 const TURN_REQUESTS_MAX: usize = 4_096;
 /// 16 KiB: with more reply bytes of one turn a client's output limit is looked at before others run.
@@ -168,9 +171,15 @@ impl Engine {
             let db = connection.session.db;
             for args in batch.requests_from(first).take(count) {
                 self.plan.push(Planned::new(&self.table, keyspace, db, args));
+                if self.plan.len().is_multiple_of(TOGETHER) {
+                    let from = self.plan.len() - TOGETHER;
+                    self.plan[from..].iter().for_each(|planned| planned.prefetch_bucket(keyspace));
+                }
             }
             segments.push(Segment { place, count });
         }
+        let rest = self.plan.len() - self.plan.len() % TOGETHER;
+        self.plan[rest..].iter().for_each(|planned| planned.prefetch_bucket(keyspace));
         if self.plan.len() > 1 {
             // One alone would only be waited for a moment earlier.
             for planned in self.plan.iter().take(ENTRIES_AHEAD) {
@@ -209,8 +218,9 @@ impl Engine {
             // A large request may be in it: each is looked at.
             let is_open = is_open && batch.memory_bytes() <= stage.core.settings.slow.request_bytes;
             for (index, args) in plan.zip(batch.requests_from(inbox.next)) {
-                if let Some(ahead) = self.plan.get(index + ENTRIES_AHEAD) {
-                    ahead.prefetch_entry(&stage.shared.keyspace);
+                if index > 0 && index.is_multiple_of(TOGETHER) {
+                    let ahead = self.plan.iter().skip(index + TOGETHER).take(TOGETHER);
+                    ahead.for_each(|planned| planned.prefetch_entry(&stage.shared.keyspace));
                 }
                 let planned = &self.plan[index];
                 if stage.shared.standing.holds_writes && stage.must_wait(session, planned, args) {
@@ -295,17 +305,23 @@ fn needed(shared: &crate::Shared, session: &Session) -> u64 {
 }
 
 impl Planned {
-    /// Finds a request's command, hashes its first key and asks the processor for its bucket.
+    /// Finds a request's command and hashes its first key.
     #[inline(always)]
     pub fn new(table: &Table, keyspace: &Keyspace, db: u32, args: Args<'_>) -> Planned {
         let (found, has_key_first) = table.find(args);
         let mut hash = None;
         if has_key_first && let Some(key) = args.get(1) {
-            let key_hash = keyspace.hash(key);
-            keyspace.prefetch_bucket(db, key_hash);
-            hash = Some(key_hash);
+            hash = Some(keyspace.hash(key));
         }
         Planned { found, db, hash }
+    }
+
+    /// Asks the processor for the bucket of the first key.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, keyspace: &Keyspace) {
+        if let Some(hash) = self.hash {
+            keyspace.prefetch_bucket(self.db, hash);
+        }
     }
 
     /// Asks the processor for the entry of the first key.

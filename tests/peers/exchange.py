@@ -195,7 +195,7 @@ def names(reply):
 
 def near(ours, theirs):
     one, other = plain(ours[1]), plain(theirs[1])
-    if isinstance(one, int) and isinstance(other, int) and one > 0 and other > 0:
+    if isinstance(one, int) and isinstance(other, int) and one >= 0 and other >= 0:
         return abs(one - other) <= 2000
     return ours[0] == theirs[0]
 

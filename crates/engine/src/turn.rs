@@ -1,8 +1,8 @@
 //! Turn: executes what all ready sessions have brought.
 //!
 //! Requests run in groups of up to [`AHEAD`], taken from the sessions in rotation. A group is first looked at
-//! as a whole: names are found, keys hashed, their buckets prefetched; then their entries; then all is
-//! executed, with the hashes reused. A prefetch is a hint: nothing that it found is kept.
+//! as a whole: names are found, keys hashed, their buckets and a few requests later their entries prefetched; then all
+//! is executed, with the hashes reused. A prefetch is a hint: nothing that it found is kept.
 
 use crate::admission::{self, Verdict};
 use crate::call::{Flow, Stage};
@@ -26,12 +26,9 @@ use wire::reply::Reply;
 
 /// 32: requests that are looked at ahead. More would push the first out of the nearest cache again.
 pub(crate) const AHEAD: usize = 32;
-/// 8: places in memory that are asked for in one go. Each lies on a page of its own: the processor looks up addresses of
-/// neighbouring instructions side by side, and stands still at one that comes alone.
-const TOGETHER: usize = 8;
-/// 16: entries that are asked for before their requests run. The others follow while requests run: a processor can
-/// only wait for so many lines at once.
-const ENTRIES_AHEAD: usize = 2 * TOGETHER;
+/// 4: so many requests after its bucket an entry is asked for: hashing them takes as long as the bucket takes to come. One
+/// bucket and one entry at a time, so that the processor never waits for more lines than it can have under way.
+const BUCKETS_AHEAD: usize = 4;
 /// 4,096: requests of a turn. With 0.2 us each, a turn stays under a millisecond.
 const TURN_REQUESTS_MAX: usize = 4_096;
 /// 16 KiB: with more reply bytes of one turn a client's output limit is looked at before others run.
@@ -170,21 +167,19 @@ impl Engine {
             let count = connection.inbox.remaining().min(AHEAD - self.plan.len());
             let db = connection.session.db;
             for args in batch.requests_from(first).take(count) {
-                self.plan.push(Planned::new(&self.table, keyspace, db, args));
-                if self.plan.len().is_multiple_of(TOGETHER) {
-                    let from = self.plan.len() - TOGETHER;
-                    self.plan[from..].iter().for_each(|planned| planned.prefetch_bucket(keyspace));
+                let planned = Planned::new(&self.table, keyspace, db, args);
+                planned.prefetch_bucket(keyspace);
+                if let Some(before) = self.plan.len().checked_sub(BUCKETS_AHEAD) {
+                    self.plan[before].prefetch_entry(keyspace);
                 }
+                self.plan.push(planned);
             }
             segments.push(Segment { place, count });
         }
-        let rest = self.plan.len() - self.plan.len() % TOGETHER;
-        self.plan[rest..].iter().for_each(|planned| planned.prefetch_bucket(keyspace));
         if self.plan.len() > 1 {
             // One alone would only be waited for a moment earlier.
-            for planned in self.plan.iter().take(ENTRIES_AHEAD) {
-                planned.prefetch_entry(keyspace);
-            }
+            let rest = self.plan.len().saturating_sub(BUCKETS_AHEAD);
+            self.plan[rest..].iter().for_each(|planned| planned.prefetch_entry(keyspace));
         }
     }
 
@@ -218,10 +213,6 @@ impl Engine {
             // A large request may be in it: each is looked at.
             let is_open = is_open && batch.memory_bytes() <= stage.core.settings.slow.request_bytes;
             for (index, args) in plan.zip(batch.requests_from(inbox.next)) {
-                if index > 0 && index.is_multiple_of(TOGETHER) {
-                    let ahead = self.plan.iter().skip(index + TOGETHER).take(TOGETHER);
-                    ahead.for_each(|planned| planned.prefetch_entry(&stage.shared.keyspace));
-                }
                 let planned = &self.plan[index];
                 if stage.shared.standing.holds_writes && stage.must_wait(session, planned, args) {
                     session.is_held = true;

@@ -17,6 +17,9 @@ def start(servers, *options):
 ])
 def test_a_crash_leaves_a_report_and_the_originals_exit_code(servers, word, options, code):
     server, log = start(servers, *options)
+    # More clients than there is room for.
+    clients = [server.client(client_name="x" * 100) for _ in range(110)]
+    assert all(client.ping() for client in clients)
     with pytest.raises(redis.ConnectionError):
         server.client(retry=None).execute_command("DEBUG", word)
     assert server.process.wait(30) == code
@@ -31,6 +34,11 @@ def test_a_crash_leaves_a_report_and_the_originals_exit_code(servers, word, opti
              "=== REDIS BUG REPORT END. Make sure to include from START to END. ==="]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
+    *lines, note = text[places[5]:places[6]].strip().splitlines()[1:]
+    assert all(re.fullmatch("id=.* tot-cmds=[0-9]+", line) for line in lines), lines
+    # That which ran the request comes first, and twice in no list.
+    more = re.fullmatch(r"\(([0-9]+) clients more\)", note)
+    assert 30 < len(lines) < 100 and more and len(lines) + int(more[1]) >= 111, note
     stack = text[places[2]:places[3]]
     assert len(re.findall(r"\[0x[0-9a-f]+\]", stack)) > 5, stack
 

@@ -65,13 +65,14 @@ impl<const BYTES: usize> Kept<BYTES> {
         }
     }
 
-    /// Keeps what fits. For the loop's thread alone.
+    /// Keeps the lines that fit. For the loop's thread alone.
     fn keep(&self, text: &str) {
+        let text = whole_lines(text.as_bytes(), BYTES);
         let next = 1 - self.shown.load(Ordering::Relaxed);
-        for (kept, byte) in self.texts[next].iter().zip(text.bytes()) {
-            kept.store(byte, Ordering::Relaxed);
+        for (kept, byte) in self.texts[next].iter().zip(text) {
+            kept.store(*byte, Ordering::Relaxed);
         }
-        self.lens[next].store(text.len().min(BYTES), Ordering::Relaxed);
+        self.lens[next].store(text.len(), Ordering::Relaxed);
         self.shown.store(next, Ordering::Release);
     }
 
@@ -80,6 +81,13 @@ impl<const BYTES: usize> Kept<BYTES> {
         let len = self.lens[shown].load(Ordering::Relaxed);
         self.texts[shown].iter().take(len).map(|byte| byte.load(Ordering::Relaxed))
     }
+}
+
+/// The lines of a text that fit into `room` bytes; the start of the first one where that does not.
+fn whole_lines(text: &[u8], room: usize) -> &[u8] {
+    let Some(fits) = text.get(..room).filter(|fits| fits.len() < text.len()) else { return text };
+    let end = fits.iter().rposition(|byte| *byte == b'\n');
+    end.map_or(fits, |end| &fits[..=end])
 }
 
 /// Keeps what a report says of the clients.
@@ -400,5 +408,19 @@ impl Line {
         // SAFETY: `len` bytes of the live array are initialised. What can not be written has nowhere to complain.
         unsafe { libc::write(fd, self.bytes.as_ptr().cast(), self.len) };
         self.len = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_cut_at_a_line() {
+        assert_eq!(whole_lines(b"one\ntwo\n", 8), b"one\ntwo\n");
+        assert_eq!(whole_lines(b"one\ntwo\n", 7), b"one\n");
+        assert_eq!(whole_lines(b"one\ntwo\n", 4), b"one\n");
+        assert_eq!(whole_lines(b"one\ntwo\n", 2), b"on");
+        assert_eq!(whole_lines(b"", 2), b"");
     }
 }

@@ -471,13 +471,28 @@ fn own<'a>(call: &'a Call<'_>) -> Line<'a> {
 
 /// 100: clients that a crash report shows.
 const PORTRAIT_CLIENTS_MAX: usize = 100;
+/// 31 KiB: the bytes of their lines. A report has room for 32, and a note follows.
+const PORTRAIT_BYTES_MAX: usize = 31 << 10;
 
 /// Lines of clients for the report of a crash.
 pub fn portrait(core: &Core, table: &Table, watch: &Watch, now: Time) -> String {
     let hides_names = core.settings.hides_user_data;
     let mut out = String::new();
-    for line in others(core, table, watch, now).take(PORTRAIT_CLIENTS_MAX) {
+    let mut left_out = 0;
+    for (shown, line) in others(core, table, watch, now).enumerate() {
+        if left_out > 0 || shown == PORTRAIT_CLIENTS_MAX {
+            left_out += 1;
+            continue;
+        }
+        let before = out.len();
         Line { hides_names, ..line }.write(&mut out);
+        if out.len() > PORTRAIT_BYTES_MAX {
+            out.truncate(before);
+            left_out = 1;
+        }
+    }
+    if left_out > 0 {
+        let _ = writeln!(out, "({left_out} clients more)");
     }
     out
 }

@@ -6,19 +6,9 @@ use wire::listpack::{Element, Listpack};
 use wire::lzf;
 use wire::rdb::encoder::{self, Packing};
 use wire::rdb::payload::{self, Footer};
-use wire::rdb::{Content, Decoder, Item, RdbError, Value, Whole};
+use wire::rdb::{Decoder, Item, RdbError, Value};
 use wire::ziplist::Ziplist;
 use wire::zipmap::Zipmap;
-
-/// A whole key as an item.
-fn item_of(decoder: &Decoder, whole: Whole) -> Item {
-    let Whole { db, key, content, deadline_ms, idle, freq } = whole;
-    let value = match content {
-        Content::Text(text) => Value::String(decoder.bytes(&text).to_vec()),
-        Content::Value(value) => value,
-    };
-    Item::Key { db, key: decoder.bytes(&key).to_vec(), value, deadline_ms, idle, freq }
-}
 
 /// The items of a file that is pushed in pieces of random lengths, keys taken whole or not, or at once.
 fn decode(
@@ -43,7 +33,7 @@ fn decode(
             if chance()
                 && let Some(whole) = decoder.next_whole()
             {
-                items.push(item_of(&decoder, whole));
+                items.push(decoder.item_of(whole));
                 continue;
             }
             match decoder.next_item() {

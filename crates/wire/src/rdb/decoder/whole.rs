@@ -11,7 +11,7 @@ use base::size::size_class;
 use super::super::cursor::{Cursor, Length, Stop};
 use super::super::value::Value;
 use super::super::{kind, opcode};
-use super::{Decoder, STRING_LEN_MAX, State, deadline, flat};
+use super::{Decoder, Item, STRING_LEN_MAX, State, deadline, flat};
 use crate::listpack::Element;
 use crate::lzf;
 
@@ -72,6 +72,16 @@ enum Piece {
 }
 
 impl Decoder {
+    /// A whole key in the form in which `next_item` gives it.
+    pub fn item_of(&self, whole: Whole) -> Item {
+        let Whole { db, key, content, deadline_ms, idle, freq } = whole;
+        let value = match content {
+            Content::Text(text) => Value::String(self.bytes(&text).to_vec()),
+            Content::Value(value) => value,
+        };
+        Item::Key { db, key: self.bytes(&key).to_vec(), value, deadline_ms, idle, freq }
+    }
+
     /// The next key, where all of it lies in what was pushed and it is of a kind that is read so; `None`: ask `next_item`.
     pub fn next_whole(&mut self) -> Option<Whole> {
         if !matches!(self.state, State::Opcode) || !self.past_preamble {
@@ -170,7 +180,6 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::super::super::encoder::{self, Packing};
-    use super::super::Item;
     use super::*;
 
     fn file() -> Vec<u8> {
@@ -200,15 +209,6 @@ mod tests {
         file
     }
 
-    fn item_of(decoder: &Decoder, whole: Whole) -> Item {
-        let Whole { db, key, content, deadline_ms, idle, freq } = whole;
-        let value = match content {
-            Content::Text(text) => Value::String(decoder.bytes(&text).to_vec()),
-            Content::Value(value) => value,
-        };
-        Item::Key { db, key: decoder.bytes(&key).to_vec(), value, deadline_ms, idle, freq }
-    }
-
     /// All items and how many of them were whole keys, with pushes of `size` bytes.
     fn read(file: &[u8], size: usize, is_whole: bool, is_summed: bool) -> (Vec<Item>, usize) {
         let (mut decoder, mut items, mut wholes) = (Decoder::new(), Vec::new(), 0);
@@ -222,7 +222,7 @@ mod tests {
             }
             loop {
                 if is_whole && let Some(whole) = decoder.next_whole() {
-                    items.push(item_of(&decoder, whole));
+                    items.push(decoder.item_of(whole));
                     wholes += 1;
                 } else if let Some(item) = decoder.next_item().unwrap() {
                     items.push(item);

@@ -20,6 +20,8 @@ def fill(client):
             pipe.rpush(f"list:{key}", *(f"element:{n:030}" for n in span))
         for n in range(ELEMENTS):
             pipe.xadd(f"stream:{key}", {"field": f"value:{n:020}"})
+        # One is worth packing, the other is not.
+        pipe.set(f"text:{key}", random.Random(1).randbytes(400_000) if key == "one" else "again " * 70_000)
     for n in range(500):
         pipe.set(f"string:{n}", "x" * n)
     pipe.execute()
@@ -33,6 +35,7 @@ def write(pipe, chance):
     pipe.lpush(f"list:{key}", "new").rpop(f"list:{key}").lset(f"list:{key}", chance.randrange(1_000), "changed")
     pipe.xadd(f"stream:{key}", {"another": "x"}).xtrim(f"stream:{key}", maxlen=ELEMENTS, approximate=False)
     pipe.set(f"string:{n % 600}", "changed")
+    pipe.setrange(f"text:{key}", n * 80, "changed").append(f"text:{key}", "x").setbit(f"text:{key}", other * 800, 1)
 
 
 def test_large_values_are_saved_as_they_were(servers):

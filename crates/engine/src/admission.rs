@@ -163,6 +163,8 @@ fn by_memory(call: &mut Call<'_>, flags: Flags, is_exec: bool) -> Option<Refusal
         now_ms: call.keys.now_ms,
     };
     let room = maker.make_room();
+    let is_over = !crate::evict::is_room(call.core, call.keys.shared);
+    call.core.stats.note_limit(is_over, call.now.mono);
     // A replica that refused a part of its primary's stream would be a wrong copy.
     if room != Room::None || call.session.is_stream {
         return None;

@@ -588,8 +588,10 @@ impl Engine {
     fn evict_more(&mut self, now: Now, out: &mut Outbox) -> bool {
         let Engine { core, shared, watch, .. } = self;
         let now_ms = now.unix.as_ms();
-        core.settings.eviction.evicts()
-            && Maker { core, shared, watch, out, now_ms }.make_room() == Room::Working
+        let has_more = core.settings.eviction.evicts()
+            && Maker { core, shared, watch, out, now_ms }.make_room() == Room::Working;
+        core.stats.note_limit(!crate::evict::is_room(core, shared), now.mono);
+        has_more
     }
 
     /// Removes keys whose time has come, with a DEL for each. True when there are more.

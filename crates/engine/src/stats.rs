@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
+use base::{Span, Time};
 use machine::Traffic;
 
 /// One command's figures.
@@ -47,6 +48,9 @@ pub struct Stats {
     pub evicted: u64,
     /// Clients that were closed for the memory that they pinned.
     pub evicted_clients: u64,
+    /// Since when more memory is in use than there may be, and how long it was before that.
+    over_limit_since: Option<Time>,
+    over_limit: Span,
     /// What was freed in slices before the counters were set back.
     pub freed_before: u64,
     /// Lookups of reads that found their key.
@@ -178,6 +182,21 @@ impl Stats {
         self.rate.last_count = 0;
         // The request that asks for it counts as one.
         self.commands[usize::from(self.row)].calls = 1;
+    }
+
+    /// More memory is in use than there may be, or not.
+    pub fn note_limit(&mut self, is_over: bool, now: Time) {
+        if is_over {
+            self.over_limit_since.get_or_insert(now);
+        } else if let Some(since) = self.over_limit_since.take() {
+            self.over_limit = self.over_limit + now.since(since);
+        }
+    }
+
+    /// How long more memory was in use than there may be: in all, and since it was last less.
+    pub fn over_limit(&self, now: Time) -> (Span, Span) {
+        let current = self.over_limit_since.map_or(Span::default(), |since| now.since(since));
+        (self.over_limit + current, current)
     }
 
     /// How long requests of a row took.

@@ -71,6 +71,32 @@ fn without_eviction_what_needs_memory_is_refused() {
 }
 
 #[test]
+fn the_time_over_the_limit_is_told() {
+    let mut world = World::new();
+    let times = |world: &mut World| {
+        world.tick();
+        let info = world.ask("info stats");
+        ["total", "current"].map(|which| {
+            let name = format!("{which}_eviction_exceeded_time:");
+            let (_, rest) = info.split_once(&name).unwrap();
+            rest.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+        })
+    };
+    world.ask("set a 1");
+    assert_eq!(times(&mut world), [0, 0]);
+    world.ask("config set maxmemory 1");
+    assert_eq!(times(&mut world), [0, 0]);
+    world.wait(500);
+    assert_eq!(times(&mut world), [500, 500]);
+    world.ask("config set maxmemory 0");
+    assert_eq!(times(&mut world), [500, 0]);
+    world.ask("config set maxmemory 1");
+    assert_eq!(times(&mut world), [500, 0]);
+    world.wait(200);
+    assert_eq!(times(&mut world), [700, 200]);
+}
+
+#[test]
 fn the_ones_used_least_go_first() {
     let value = "v".repeat(500);
     let prepare = script(100, |at| format!("set old:{at} {value}"));

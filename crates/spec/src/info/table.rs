@@ -468,8 +468,16 @@ pub static FIELDS: &[Field] = &[
     ),
     row(Section::Stats, "evicted_keys", Show::Value(|facts| Shown::Size(facts.stats.evicted))),
     row(Section::Stats, "evicted_clients", Show::Value(|facts| Shown::Size(facts.stats.evicted_clients))),
-    row(Section::Stats, "total_eviction_exceeded_time", Show::Value(|_| Shown::Number(0))),
-    row(Section::Stats, "current_eviction_exceeded_time", Show::Value(|_| Shown::Number(0))),
+    row(
+        Section::Stats,
+        "total_eviction_exceeded_time",
+        Show::Value(|facts| Shown::Size(facts.stats.over_limit_ms)),
+    ),
+    row(
+        Section::Stats,
+        "current_eviction_exceeded_time",
+        Show::Value(|facts| Shown::Size(facts.stats.over_limit_now_ms)),
+    ),
     row(Section::Stats, "keyspace_hits", Show::Value(|facts| Shown::Size(facts.stats.hits))),
     row(Section::Stats, "keyspace_misses", Show::Value(|facts| Shown::Size(facts.stats.misses))),
     row(Section::Stats, "pubsub_channels", Show::Value(|facts| Shown::Size(facts.stats.channels))),

@@ -6,6 +6,7 @@
 //! Memory is taken when the first element of a block of parts comes: all large values of a save may begin to be watched in the
 //! same turn, and a system takes milliseconds to give some megabytes that nobody has had before.
 
+use crate::memory::prefetch;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
@@ -127,6 +128,15 @@ impl Filter {
     pub fn note(&mut self, bits: u64) {
         let (block, word, mask) = self.place(bits);
         self.blocks[block].get_or_insert_with(|| Box::new([0; BLOCK_WORDS]))[word] |= mask;
+    }
+
+    /// Asks for the word of an element.
+    #[inline]
+    pub fn prefetch(&self, bits: u64) {
+        let (block, word, _) = self.place(bits);
+        if let Some(words) = &self.blocks[block] {
+            prefetch((&raw const words[word]).cast());
+        }
     }
 
     /// False when an element is certainly not touched.

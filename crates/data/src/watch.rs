@@ -27,6 +27,8 @@ use core::fmt::Debug;
 pub(crate) const BYTES_MIN: usize = 64 << 10;
 /// 100 ns: what coming to an element takes, mostly waiting for memory, beside what its bytes take.
 pub(crate) const ELEMENT_NS: usize = 100;
+/// 80 ns: the same in a table, whose elements are asked for many at once.
+const TABLE_ELEMENT_NS: usize = 80;
 
 /// What a slice of a walk may still take, in nanoseconds as they usually are: the walk has no clock, it counts what it does.
 /// A slice may overdraw it by one step.
@@ -313,7 +315,7 @@ impl Elements {
                 }
             });
             self.at = end;
-            allowance.spend(visited * ELEMENT_NS + out.len() - before);
+            allowance.spend(visited * TABLE_ELEMENT_NS + out.len() - before);
         }
         self.end()
     }

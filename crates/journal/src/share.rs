@@ -9,19 +9,22 @@
 //! requests' rate, their kind and the machine's speed are all in it. What a slice takes is not measured but counted, in
 //! nanoseconds as they usually are (`data`): a turn has no clock. Slices are short, so that no request waits long for one.
 //!
-//! Writes save what they change before the walk has come to it. Where that takes too much memory, the walk gets twice its part.
+//! Writes save what they change before the walk has come to it. The more memory that takes, the greater the walk's part becomes,
+//! little by little: the sooner it ends the less is saved.
 
 use base::{Span, Time};
 use data::SnapshotBudget;
 
 /// 300 us: a slice where nobody has asked for anything.
 const IDLE_SLICE: SnapshotBudget = SnapshotBudget { entries: usize::MAX, ns: 300_000 };
-/// 1/10 of the time that turns take. What writes save before they change it comes to it.
-const BUSY_PART: u64 = 10;
-/// 2.5 % of the data and 24 MiB: what writes have saved may take so much memory before the walk hurries. What it takes of the
-/// system is about a third more.
+/// 100 ns of each microsecond that turns take. What writes save before they change it comes to it.
+const BUSY_NS_PER_US: u64 = 100;
+/// 300 ns: not even much memory makes it more.
+const BUSY_NS_PER_US_MAX: u64 = 300;
+/// 2.5 % of the data and 40 MiB: where what writes have saved takes so much memory the walk has got twice its part. What it takes
+/// of the system is about a third more.
 const NOTED_PART: u64 = 40;
-const NOTED_FREE_BYTES: u64 = 24 << 20;
+const NOTED_FREE_BYTES: u64 = 40 << 20;
 /// 32: slices between two looks at that.
 const SLICES_PER_LOOK: u32 = 32;
 /// 1/8 of the time between them: at depth 1 a request that comes while nobody seems to want anything waits for the slice.
@@ -45,9 +48,9 @@ pub(crate) struct Share {
     /// When time was last counted, and how long all turns had taken then.
     counted_at: Time,
     turns_us: u64,
-    /// Slices since the last look at what writes have saved, and whether it is much.
+    /// Slices since the last look at what writes have saved, and the part of the turns' time that it has led to.
     slices: u32,
-    hurries: bool,
+    busy_ns_per_us: u64,
     /// Requests of this period and of the one before, and when this one began.
     recent: [u64; 2],
     recent_since: Time,
@@ -55,9 +58,15 @@ pub(crate) struct Share {
 
 impl Share {
     pub(crate) fn new(now: Time, turns_us: u64) -> Share {
-        let (slices, hurries) = (0, false);
-        let recent_since = now;
-        Share { credit_ns: 0, counted_at: now, turns_us, slices, hurries, recent: [0; 2], recent_since }
+        Share {
+            credit_ns: 0,
+            counted_at: now,
+            turns_us,
+            slices: 0,
+            busy_ns_per_us: BUSY_NS_PER_US,
+            recent: [0; 2],
+            recent_since: now,
+        }
     }
 
     /// So many requests ran.
@@ -78,8 +87,7 @@ impl Share {
             self.credit_ns = 0;
             return Some(IDLE_SLICE);
         }
-        let busy_part = if self.hurries { BUSY_PART / 2 } else { BUSY_PART };
-        let earned_ns = busy_us.saturating_mul(1_000 / busy_part)
+        let earned_ns = busy_us.saturating_mul(self.busy_ns_per_us)
             + (passed_us - busy_us).saturating_mul(1_000 / SLEEP_PART);
         let earned_ns = i64::try_from(earned_ns).unwrap_or(i64::MAX);
         self.credit_ns = self.credit_ns.saturating_add(earned_ns).min(SLICE_MAX_NS);
@@ -101,7 +109,9 @@ impl Share {
 
     /// So much memory takes what writes have saved, and so much the data.
     pub(crate) fn note(&mut self, noted_bytes: u64, data_bytes: u64) {
-        self.hurries = noted_bytes > data_bytes / NOTED_PART + NOTED_FREE_BYTES;
+        let bound = data_bytes / NOTED_PART + NOTED_FREE_BYTES;
+        let more = noted_bytes.saturating_mul(BUSY_NS_PER_US) / bound;
+        self.busy_ns_per_us = BUSY_NS_PER_US.saturating_add(more).min(BUSY_NS_PER_US_MAX);
     }
 
     /// When to look again, where the walk waits.
@@ -164,9 +174,9 @@ mod tests {
     #[test]
     fn what_writes_have_saved_makes_it_hurry() {
         let mut share = Share::new(Time(0), 0);
-        let mut walked = [0, 0];
+        let (mut walked, bound) = ([0; 4], (1 << 30) / NOTED_PART + NOTED_FREE_BYTES);
         let mut now = Time(0);
-        for (walked, noted) in walked.iter_mut().zip([30 << 20, 80 << 20]) {
+        for (walked, noted) in walked.iter_mut().zip([0, bound / 2, bound, u64::MAX]) {
             share.note(noted, 1 << 30);
             for _ in 0..1_000 {
                 share.note_requests(100);
@@ -177,7 +187,11 @@ mod tests {
                 }
             }
         }
-        assert!(walked[1] > walked[0] * 18 / 10, "{walked:?}");
+        let first = walked[0];
+        for (walked, times) in walked.iter().skip(1).zip([1.5, 2.0, 3.0]) {
+            let ratio = *walked as f64 / first as f64 / times;
+            assert!((0.9..1.1).contains(&ratio), "{walked} of {first}");
+        }
         assert_eq!((0..SLICES_PER_LOOK * 2).filter(|_| share.wants_note()).count(), 2);
     }
 

@@ -5,15 +5,16 @@
 //! was: it is passed by all the same.)
 
 use super::member::Member;
-use super::tree::Tree;
+use super::tree::{Item, Tree};
 use crate::node::Node as _;
 use crate::touched::Filter;
 use crate::watch::{Allowance, ELEMENT_NS, Elements, EncodePart, Part, Walked};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Members that are brought into the cache before they are written.
-const AHEAD: usize = 8;
+/// 16: members that are asked for in one go, with what the filter says of them, while those before are written; see
+/// `table::PREFETCH_BLOCK`.
+const BLOCK: usize = 16;
 
 /// What a snapshot under way has left to write.
 #[derive(Debug)]
@@ -69,25 +70,30 @@ impl Watch {
             None => tree.len(),
             Some(last) => tree.partition_point(|item| is_below(item.score, item.member.key(), last)),
         };
+        let Watch { elements, filter, .. } = self;
+        let ask = |items: &[Item]| {
+            for item in items.rchunks(BLOCK).next().into_iter().flatten() {
+                item.member.prefetch();
+                filter.prefetch(bits_of(item.member));
+            }
+        };
         let mut last = None;
         while left > 0 && !allowance.is_spent() {
             let (leaf, at) = tree.leaf_at(left - 1);
-            let part = &leaf[..=at];
-            part.iter().rev().take(AHEAD).for_each(|item| item.member.prefetch());
-            for (at, item) in part.iter().enumerate().rev() {
-                if let Some(ahead) = at.checked_sub(AHEAD).and_then(|at| part.get(at)) {
-                    ahead.member.prefetch();
+            let mut part = &leaf[..=at];
+            ask(part);
+            while !part.is_empty() && !allowance.is_spent() {
+                let (rest, block) = part.split_at(part.len().saturating_sub(BLOCK));
+                ask(rest);
+                for item in block.iter().rev() {
+                    let (bits, before) = (bits_of(item.member), out.len());
+                    if !filter.may_have(bits) || !elements.is_touched(bits) {
+                        elements.put(out, Part::Scored(item.member.key(), item.score));
+                    }
+                    // What is passed by counts, too.
+                    allowance.spend(ELEMENT_NS + out.len() - before);
                 }
-                let (bits, before) = (bits_of(item.member), out.len());
-                if !self.filter.may_have(bits) || !self.elements.is_touched(bits) {
-                    self.elements.put(out, Part::Scored(item.member.key(), item.score));
-                }
-                (left, last) = (left - 1, Some(*item));
-                // What is passed by counts, too.
-                allowance.spend(ELEMENT_NS + out.len() - before);
-                if allowance.is_spent() {
-                    break;
-                }
+                (left, last, part) = (left - block.len(), block.first().copied(), rest);
             }
         }
         if let Some(item) = last {

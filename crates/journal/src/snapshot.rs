@@ -27,7 +27,8 @@ use machine::{ConnId, Disk, DiskOp, FileId, Level, Output, WriteId};
 
 /// 4 MiB: so much may be on its way to the disk before the walker waits.
 const FILE_WINDOW_BYTES: usize = 4 << 20;
-/// 64 KiB: so much is gathered for a file before it goes to the disk's thread: each append wakes it, and its answer the engine.
+/// 64 KiB: so much is gathered before it goes on: each append wakes the disk's thread, and its answer the engine. A slice among
+/// requests may be a few kilobytes, in a buffer of as much room as any: a replica that reads slowly would pin mostly room.
 const APPEND_BYTES: usize = 64 << 10;
 /// One entry: the smallest slice.
 const ONE_ENTRY: SnapshotBudget = SnapshotBudget { entries: 1, ns: 1 };
@@ -78,12 +79,9 @@ impl Job {
         }
     }
 
-    /// More is to be encoded before it is worth an append.
+    /// More is to be encoded before it is worth a piece.
     fn gathers(&self, keyspace: &Keyspace) -> bool {
-        let is_file = matches!(self.target, Target::File(_));
-        is_file
-            && keyspace.snapshot_progress() == Progress::Walking
-            && keyspace.snapshot_ready_bytes() < APPEND_BYTES
+        keyspace.snapshot_progress() == Progress::Walking && keyspace.snapshot_ready_bytes() < APPEND_BYTES
     }
 }
 
@@ -409,6 +407,10 @@ impl Saver {
                 }
             }
             Target::Links { mark } => {
+                let mut bytes = bytes;
+                if bytes.len() < bytes.capacity() / 2 {
+                    bytes.shrink_to_fit();
+                }
                 links.send_transfer(&Arc::new(bytes), turn.out);
                 if job.is_walked {
                     let count = links.receivers();

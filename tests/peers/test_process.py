@@ -374,6 +374,12 @@ def test_a_refused_setting_takes_all_back(start, kind, tmp_path):
         assert server.ask("CONFIG", "SET", "oom-score-adj", "yes", "oom-score-adj-values", "1 1 1", "hz", "33", "port",
                           str(port)) == (
             b"-ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.\r\n")
+        with server.client().pipeline() as pipe:
+            pipe.set("key", 1).config_set("port", port).config_set("maxclients", 100).config_set("bind", "192.0.2.1")
+            replies = pipe.incr("key").config_set("hz", 10).execute(raise_on_error=False)
+        assert [str(reply).split(" - ")[-1] for reply in replies] == [
+            "True", "Unable to listen on this port. Check server logs.", "True",
+            "Failed to bind to specified addresses.", "2", "True"]
     client = server.client()
     assert client.config_get("hz") == {"hz": "10"} and client.config_get("oom-score-adj") == {"oom-score-adj": "no"}
     assert score() == before

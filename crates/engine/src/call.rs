@@ -542,12 +542,23 @@ impl Call<'_> {
             Answer::Refused(refusal) => return Err(refusal),
             Answer::Yield => self.flow = Flow::Yield,
             Answer::Block => self.session.is_blocked = true,
+            Answer::Later(number) => self.answer_later(number),
             Answer::Link => {
                 self.session.is_replica = true;
                 self.session.settle();
             }
         }
         Ok(())
+    }
+
+    /// Answers OK for now, within a transaction; see `Answer::Later`.
+    pub fn answer_later(&mut self, number: u64) {
+        let start = self.reply.out().len();
+        self.reply.ok();
+        let place = start..self.reply.out().len();
+        self.session.unsettled.get_or_insert_default().answers.push((number, place));
+        // What follows waits until the host has answered; the transaction does not.
+        self.flow = Flow::Yield;
     }
 
     /// Puts a question; the answer is for the caller.

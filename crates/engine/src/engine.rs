@@ -415,6 +415,17 @@ impl Engine {
         crate::serve::end_wait(&mut self.core, &mut self.watch, conn, answer)
     }
 
+    /// Settles an answer that was given as [`crate::Answer::Later`]: it stays, or is the error.
+    pub fn settle(&mut self, conn: ConnId, number: u64, error: Option<&str>) {
+        let mut bytes = Vec::new();
+        if let Some(text) = error {
+            Reply::new(&mut bytes, false).error(text);
+            self.core.stats.error(text.as_bytes());
+        }
+        let needed = self.shared.feed.offset;
+        self.core.sessions.settle(conn, number, needed, error.map(|_| &*bytes));
+    }
+
     /// Delivers a message to this node's subscribers (one that came over the cluster bus). Returns how many.
     pub fn publish(&mut self, channel: &[u8], message: &[u8], out: &mut Outbox) -> usize {
         let needed = self.shared.feed.offset;

@@ -197,6 +197,9 @@ pub enum Answer {
     Yield,
     /// No reply yet: the connection's requests wait for [`crate::Engine::unblock`].
     Block,
+    /// Within a transaction, whose requests all run at once: the answer is OK, unless [`crate::Engine::settle`] says otherwise of
+    /// this number. The transaction's reply waits for that.
+    Later(u64),
     /// The connection is a replica's link from now on; it gets no pushes and no output limits of a client.
     Link,
 }

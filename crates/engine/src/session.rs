@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use base::Time;
+use core::ops::Range;
 use machine::{ConnId, Listener, Outbox, Peer};
 use wire::reply::Reply;
 use wire::{Batch, Ending};
@@ -61,6 +62,8 @@ pub struct Session {
     pub no_touch: bool,
     /// Waits for an answer; its requests wait with it.
     pub is_blocked: bool,
+    /// The reply of a transaction that it waits with.
+    pub unsettled: Option<Box<Unsettled>>,
     /// The move that it waits for, while it is blocked by MIGRATE.
     pub moving: Option<u64>,
     /// Its next request is a write, and writes are held, or what it touches is in flight.
@@ -132,6 +135,7 @@ impl Session {
             no_evict: false,
             no_touch: false,
             is_blocked: false,
+            unsettled: None,
             moving: None,
             is_held: false,
             is_closing: false,
@@ -239,6 +243,31 @@ impl Inbox {
     pub fn memory_bytes(&self) -> usize {
         let current = self.batch.as_ref().map_or(0, Batch::memory_bytes);
         current + self.later.iter().map(Batch::memory_bytes).sum::<usize>() + self.unframed.1
+    }
+}
+
+/// The reply of a transaction in which answers may turn out otherwise.
+#[derive(Default)]
+pub struct Unsettled {
+    /// The reply.
+    pub bytes: Vec<u8>,
+    /// Which answers, and where they stand, in their order.
+    pub answers: Vec<(u64, Range<usize>)>,
+}
+
+impl Unsettled {
+    /// An answer is settled: it stays, or `error` stands in its place. False when it is none of these.
+    fn settle(&mut self, number: u64, error: Option<&[u8]>) -> bool {
+        let Some(at) = self.answers.iter().position(|(other, _)| *other == number) else { return false };
+        let (_, place) = self.answers.remove(at);
+        if let Some(error) = error {
+            let (before, after) = (place.len(), error.len());
+            self.bytes.splice(place, error.iter().copied());
+            for (_, later) in &mut self.answers[at..] {
+                *later = later.start - before + after..later.end - before + after;
+            }
+        }
+        true
     }
 }
 
@@ -456,6 +485,21 @@ impl Sessions {
             self.dirty.push(conn.place() as u32);
         }
         true
+    }
+
+    /// Settles an answer in the reply of a connection's transaction; with the last one the reply goes.
+    pub fn settle(&mut self, conn: ConnId, number: u64, needed: u64, error: Option<&[u8]>) {
+        let Some(session) = self.at_mut(conn).map(|connection| &mut connection.session) else { return };
+        let Some(mut unsettled) = session.unsettled.take() else { return };
+        if !unsettled.settle(number, error) || !unsettled.answers.is_empty() {
+            session.unsettled = Some(unsettled);
+            return;
+        }
+        session.is_blocked = false;
+        self.write(conn, needed, None, |reply| reply.out().append(&mut unsettled.bytes));
+        if self.at(conn).is_some_and(|connection| connection.inbox.batch.is_some()) {
+            self.wake(conn);
+        }
     }
 
     /// Lists a connection among those with work.

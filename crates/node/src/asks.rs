@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The host answers before anything else of the next turn, so no request sees a value that the host then refuses,
-//! but for those of the same turn.
+//! but for those of the same turn: a transaction runs whole, and its reply waits.
 
 use crate::node::Node;
 use crate::outside::Rest;
@@ -31,9 +31,11 @@ pub(crate) struct Asks {
     last: u64,
 }
 
-/// One question: what happens with its answer, and which client waits (none: a transaction did not).
+/// One question: what happens with its answer, and which client waits.
 struct Ask {
-    conn: Option<ConnId>,
+    conn: ConnId,
+    /// Its transaction waits for the answer of this number.
+    within: Option<u64>,
     about: About,
 }
 
@@ -64,10 +66,17 @@ enum Found {
 }
 
 impl Asks {
-    fn put(&mut self, conn: Option<ConnId>, about: About, question: HostQuestion, out: &mut Outbox) {
+    fn put(&mut self, ask: Ask, question: HostQuestion, out: &mut Outbox) {
         self.last += 1;
-        self.waiting.insert(self.last, Ask { conn, about });
+        self.waiting.insert(self.last, ask);
         out.put(Output::Ask { ask: self.last, question });
+    }
+
+    /// A client asks; within a transaction it does not wait by itself.
+    fn ask(&mut self, asked: &mut Asked<'_>, about: About, question: HostQuestion, may_wait: bool) -> Answer {
+        let within = (!may_wait).then_some(self.last + 1);
+        self.put(Ask { conn: asked.conn, within, about }, question, asked.out);
+        within.map_or(Answer::Block, Answer::Later)
     }
 }
 
@@ -99,9 +108,7 @@ impl Rest {
         }
         let (ids, settings) = wanted.into_iter().unzip();
         let about = About::Set { asked: ids, changed: changed.into(), before: Box::new(before.clone()) };
-        let conn = may_wait.then_some(asked.conn);
-        self.asks.put(conn, about, HostQuestion::Apply(settings), asked.out);
-        if may_wait { Answer::Block } else { Answer::Yield }
+        self.asks.ask(asked, about, HostQuestion::Apply(settings), may_wait)
     }
 
     pub(crate) fn on_allocator(
@@ -119,8 +126,7 @@ impl Rest {
             let value = value.and_then(base::number::parse_i64);
             (About::AllocatorNumber, HostQuestion::AllocatorNumber { name, value })
         };
-        self.asks.put(Some(asked.conn), about, question, asked.out);
-        Answer::Block
+        self.asks.ask(asked, about, question, true)
     }
 
     pub(crate) fn on_config_rewrite(
@@ -134,13 +140,7 @@ impl Rest {
             reply.error("ERR The server is running without a config file");
             return Answer::Done;
         }
-        let conn = may_wait.then_some(asked.conn);
-        self.asks.put(conn, About::OldFile(extent), HostQuestion::ReadConfig, asked.out);
-        if may_wait {
-            return Answer::Block;
-        }
-        reply.ok();
-        Answer::Done
+        self.asks.ask(asked, About::OldFile(extent), HostQuestion::ReadConfig, may_wait)
     }
 }
 
@@ -153,7 +153,7 @@ impl Node {
         answer: Result<Vec<u8>, HostRefusal>,
         out: &mut Outbox,
     ) {
-        let Some(Ask { conn, about }) = self.rest.asks.waiting.remove(&ask) else { return };
+        let Some(Ask { conn, within, about }) = self.rest.asks.waiting.remove(&ask) else { return };
         let mut found = None;
         let error = match (about, answer) {
             (About::AllocatorNumber, Ok(digits)) => {
@@ -184,6 +184,12 @@ impl Node {
                     ),
                 );
                 self.engine.shared.config.restore(&before, &changed);
+                // Another one of the same transaction has taken these values for those before it.
+                for later in self.rest.asks.waiting.values_mut() {
+                    if let About::Set { before: values, .. } = &mut later.about {
+                        values.restore(&before, &changed);
+                    }
+                }
                 self.engine.on_config();
                 self.rest.settings_changed = true;
                 Some(format!(
@@ -193,7 +199,8 @@ impl Node {
             }
             (About::OldFile(extent), Ok(old)) => {
                 let new = self.engine.shared.config.rewritten(&old, extent);
-                self.rest.asks.put(conn, About::NewFile, HostQuestion::WriteConfig(new), out);
+                let ask = Ask { conn, within, about: About::NewFile };
+                self.rest.asks.put(ask, HostQuestion::WriteConfig(new), out);
                 return;
             }
             (About::NewFile, Ok(_)) => {
@@ -205,7 +212,9 @@ impl Node {
                 Some(format!("ERR Rewriting config file: {}", refusal.text))
             }
         };
-        if let Some(conn) = conn {
+        if let Some(number) = within {
+            self.engine.settle(conn, number, error.as_deref());
+        } else {
             self.engine.unblock(conn, |reply| match (error, found) {
                 (Some(text), _) => reply.error(text),
                 (None, None) => reply.ok(),

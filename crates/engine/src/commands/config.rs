@@ -145,6 +145,10 @@ fn config_set(call: &mut Call<'_>) -> Result<(), Refusal> {
             call.session.is_blocked = true;
             return Ok(());
         }
+        Answer::Later(number) => {
+            call.answer_later(number);
+            return Ok(());
+        }
         Answer::Yield => call.flow = crate::call::Flow::Yield,
         Answer::Done | Answer::Link => {}
     }

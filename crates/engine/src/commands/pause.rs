@@ -120,7 +120,7 @@ fn client_unblock(call: &mut Call<'_>) -> Result<(), Refusal> {
     match call.put(Question::Unblock { conn, with_error }) {
         Answer::Refused(refusal) => return Err(refusal),
         Answer::Yield => call.flow = crate::call::Flow::Yield,
-        Answer::Done | Answer::Block | Answer::Link => {}
+        Answer::Done | Answer::Block | Answer::Later(_) | Answer::Link => {}
     }
     Ok(())
 }

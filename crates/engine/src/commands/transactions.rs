@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::keys::{Expiry, is_due};
 use crate::multi::Multi;
+use crate::session::Replies;
 use crate::table::Command;
 use alloc::boxed::Box;
 use spec::command::{Access, Acl, Arity, Flags, Group, Keys};
@@ -137,12 +138,28 @@ fn exec(call: &mut Call<'_>) -> Result<(), Refusal> {
         call.reply.null_array();
         return Ok(());
     }
+    let start = call.reply.out().len();
     call.reply.array(multi.len());
     for index in 0..multi.len() {
         let (row, args) = multi.request(index);
         call.nested(args, row);
     }
+    hold_reply(call, start);
     Ok(())
+}
+
+/// Where answers are still to come, the reply waits for them.
+fn hold_reply(call: &mut Call<'_>, start: usize) {
+    if call.session.replies != Replies::On {
+        call.session.unsettled = None;
+    }
+    if let Some(unsettled) = &mut call.session.unsettled {
+        unsettled.bytes = call.reply.out().split_off(start);
+        for (_, place) in &mut unsettled.answers {
+            *place = place.start - start..place.end - start;
+        }
+        call.session.is_blocked = true;
+    }
 }
 
 fn watch(call: &mut Call<'_>) -> Result<(), Refusal> {

@@ -25,6 +25,8 @@ pub(super) struct Large {
     /// Places of the table that are still to be freed; the table's own number until freeing starts.
     left: Option<usize>,
     pub(super) watch: Slot<Watch>,
+    /// Members may have the stamp of a snapshot that was given up.
+    is_stale: bool,
 }
 
 // SAFETY: the table and the tree share entries that belong to this value alone; nothing in them is tied to a thread.
@@ -67,7 +69,7 @@ impl Large {
                 let node = place.word().node::<Member>();
                 let before = node.score();
                 if let Some(score) = choose(Some(before)).filter(|score| *score != before) {
-                    self.before(before, node);
+                    self.before(before, node, Some(score));
                     self.rescore(node, before, score);
                 }
             }
@@ -92,7 +94,7 @@ impl Large {
         let hash = self.key.hash(member);
         let Some(place) = self.table.find(hash, member) else { return false };
         let node = place.word().node::<Member>();
-        self.before(node.score(), node);
+        self.before(node.score(), node, None);
         self.tree.remove(Item { score: node.score(), member: node });
         self.table.remove(hash, place).free();
         true
@@ -115,7 +117,7 @@ impl Large {
             }
             let Some(item) = at.checked_sub(AHEAD).and_then(|at| items.get(at)) else { continue };
             let (member, hash) = (item.member.key(), before);
-            self.before(item.score, item.member);
+            self.before(item.score, item.member, None);
             let place = self.table.find(hash, member).expect("what the tree has is in the table");
             self.table.remove(hash, place).free();
         }
@@ -165,7 +167,14 @@ impl Large {
                 copy
             },
         );
-        Large { tree: Tree::of_sorted(&items), table, key: self.key, left: None, watch: Slot(None) }
+        Large {
+            tree: Tree::of_sorted(&items),
+            table,
+            key: self.key,
+            left: None,
+            watch: Slot(None),
+            is_stale: false,
+        }
     }
 
     /// As `Hash::scan`.
@@ -193,11 +202,11 @@ impl Large {
             || self.left.as_mut().is_some_and(|left| self.table.free_slice(left, budget))
     }
 
-    /// A member is about to be changed or to go, with its score: a snapshot under way saves it.
+    /// A member is about to go, or to get another score: a snapshot under way saves it.
     #[inline]
-    fn before(&mut self, score: f64, member: Member) {
+    fn before(&mut self, score: f64, member: Member, new: Option<f64>) {
         if let Some(watch) = &mut self.watch.0 {
-            watch.before(score, member);
+            watch.before(score, member, new);
         }
     }
 
@@ -211,7 +220,7 @@ impl Large {
 
     /// See `watch::Watched`.
     pub fn watch(&mut self, encode: EncodePart) {
-        self.watch = Slot(Some(Watch::new(encode, self.len())));
+        self.watch = Slot(Some(Watch::new(encode, self.len(), self.is_stale)));
     }
 
     pub fn is_watched(&self) -> bool {
@@ -219,7 +228,9 @@ impl Large {
     }
 
     pub fn unwatch(&mut self) {
-        self.watch = Slot(None);
+        if let Some(watch) = self.watch.0.take() {
+            self.is_stale = !watch.is_over();
+        }
     }
 
     /// Walks from the highest rank down.
@@ -285,6 +296,7 @@ impl Heap {
             key: self.key,
             left: None,
             watch: Slot(None),
+            is_stale: false,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Member: one member of a large sorted set with its score, in one allocation.
 //!
 //! ```text
-//!   score f64 | length u8 | bytes                        up to 254 bytes
-//!   score f64 | 255 | length u32 | bytes                 longer
+//!   score f64 | length u7, stamp | bytes                 up to 126 bytes
+//!   score f64 | 127, stamp | length u32 | bytes          longer
 //! ```
 
 use crate::memory::{give_back, prefetch, size_class, take};
@@ -12,7 +12,9 @@ use core::ptr::{self, NonNull};
 /// Where the length stands.
 const LEN: usize = size_of::<f64>();
 /// The length byte of a long member.
-const LONG: u8 = 255;
+const LONG: u8 = 127;
+/// The bit of the length byte that says that a snapshot under way has the member; see `watch`.
+const STAMP: u8 = 128;
 /// Bytes before the text of a short member, and of a long one.
 const SHORT_START: usize = LEN + 1;
 const LONG_START: usize = LEN + 5;
@@ -74,14 +76,31 @@ impl Member {
         Member(unsafe { self.0.as_ptr().cast::<NonNull<u8>>().read() })
     }
 
+    /// The stamp of a snapshot.
+    #[inline(always)]
+    pub fn is_stamped(self) -> bool {
+        // SAFETY: the member lives, and `new` wrote its length byte.
+        unsafe { self.0.as_ptr().add(LEN).read() & STAMP != 0 }
+    }
+
+    /// Sets the stamp, or takes it off. The caller holds the exclusive borrow of the set.
+    #[inline]
+    pub fn set_stamp(self, is_stamped: bool) {
+        // SAFETY: as in `is_stamped`; no reference to this byte is ever made: the text lies behind it.
+        unsafe {
+            let len = self.0.as_ptr().add(LEN);
+            len.write(len.read() & !STAMP | if is_stamped { STAMP } else { 0 });
+        }
+    }
+
     /// Where its text starts, and how long it is.
     #[inline(always)]
     fn extent(self) -> (usize, usize) {
         let base = self.0.as_ptr();
         // SAFETY: the member lives (invariant of `Node`), and `new` wrote the length byte, and the length behind it where
-        // that byte says so; nothing changes them.
+        // that byte says so; nothing changes them but the stamp.
         unsafe {
-            match base.add(LEN).read() {
+            match base.add(LEN).read() & !STAMP {
                 LONG => (LONG_START, base.add(LEN + 1).cast::<u32>().read_unaligned() as usize),
                 len => (SHORT_START, usize::from(len)),
             }

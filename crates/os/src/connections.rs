@@ -62,6 +62,8 @@ pub(crate) struct Connection {
     is_full: bool,
     /// Bytes to read at once, by what the last reads brought.
     pub(crate) room_bytes: u32,
+    /// The last period (of `Coalescing`) in which it brought something.
+    pub(crate) read_period: u32,
     fd: Option<OwnedFd>,
     pub(crate) framer: Framer,
     queue: VecDeque<Queued>,
@@ -119,6 +121,7 @@ impl Connection {
             is_armed: false,
             is_full: false,
             room_bytes: ROOM_BYTES_MIN,
+            read_period: 0,
             fd,
             framer: Framer::new(mode),
             queue: VecDeque::new(),

@@ -22,6 +22,7 @@ pub mod log;
 pub mod process;
 pub mod watchdog;
 
+mod coalesce;
 mod connect;
 mod connections;
 mod disk;

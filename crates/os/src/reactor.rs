@@ -13,6 +13,7 @@
 //! not open. No other event would come for what is there already.
 
 use crate::clock::Clock;
+use crate::coalesce::{Coalescing, NAP};
 use crate::connect::{Dialing, Resolved};
 use crate::connections::{Connections, Flushed, ROOM_BYTES_MAX, ROOM_BYTES_MIN, State, id_of, retried};
 use crate::disk::Disks;
@@ -30,6 +31,7 @@ use machine::{ConnId, Input, Outbox, Pool, Traffic};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use wire::{Batch, Ending};
 
 /// 512: events taken from the kernel, and connections read, per turn.
@@ -104,6 +106,7 @@ pub(crate) struct Reactor {
     facts_at: Time,
     /// What went over sockets, and the turns of the loop.
     traffic: Traffic,
+    coalescing: Coalescing,
     /// When the turn under way began.
     turn_began: Option<Time>,
     /// The operator does not want to wait for the machine.
@@ -163,6 +166,7 @@ impl Reactor {
             buffers: Vec::new(),
             facts_at: Time::START,
             traffic: Traffic::default(),
+            coalescing: Coalescing::default(),
             turn_began: None,
             exit_now: false,
             service: parts.service,
@@ -177,12 +181,17 @@ impl Reactor {
         }
         watchdog::rest();
         self.end_turn();
+        if self.coalescing.end_turn(now) && timeout > NAP && self.gates.is_idle() {
+            self.coalescing.note_nap();
+            std::thread::sleep(Duration::from_micros(NAP.as_us()));
+        }
         let events = self.sys.epoll_wait(&mut self.epoll, timeout);
         watchdog::begin();
         self.disk_mailbox.on_awake();
         let events = events.expect("waiting on a valid epoll instance only ever is interrupted");
         let now = self.clock.now();
         self.turn_began = Some(now.mono);
+        self.coalescing.begin_turn(now.mono);
         let pool = &mut out.pool;
         for index in 0..events {
             let event = self.epoll.event(index);
@@ -375,6 +384,7 @@ impl Reactor {
             Ok(received) => {
                 self.traffic.input_bytes += *received as u64;
                 self.traffic.reads += 1;
+                self.coalescing.note_read(&mut connection.read_period);
                 if is_full {
                     connection.room_bytes = (connection.room_bytes * 2).min(ROOM_BYTES_MAX);
                 } else {

@@ -33,8 +33,8 @@ use core::ops::Range;
 const KEY_NS: usize = 200;
 /// 2: nanoseconds for a byte of a key or a value that is encoded whole.
 const BYTE_NS: usize = 2;
-/// 2: bytes that are copied in a nanosecond.
-const COPIED_PER_NS: usize = 2;
+/// 1 ns: what a byte takes that is framed.
+const FRAMED_NS: usize = 1;
 /// 20 ns: what one takes that is passed by.
 const PASSED_NS: usize = 20;
 
@@ -463,7 +463,7 @@ impl Snapshot {
             let (before, parts) = (self.out.bytes.len(), &mut self.parts);
             let (shape, deadline, is_end) = (large.shape, large.deadline, walked != Walked::On);
             frame(&mut self.out, Framed { key: &large.key, shape, deadline, parts, is_end });
-            allowance.spend((self.out.bytes.len() - before) / COPIED_PER_NS);
+            allowance.spend((self.out.bytes.len() - before) * FRAMED_NS);
         }
         self.end_if_walked(walked, ground);
         true

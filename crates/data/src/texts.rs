@@ -29,8 +29,8 @@ const BLOCK: usize = 32 << 10;
 const LOOKS: usize = 8;
 /// 3/4: it is where they become so much smaller. The original packs for the sake of 4 bytes; here what was packed waits in memory.
 const WORTH: (usize, usize) = (3, 4);
-/// 2: bytes that are copied and summed up in a nanosecond.
-const BYTES_PER_NS: usize = 2;
+/// 1 ns: what a byte takes that is copied into a new buffer, and summed up there.
+const BYTES_PER_NS: usize = 1;
 
 /// The accounts, by the addresses of the buffers.
 #[derive(Debug, Default)]

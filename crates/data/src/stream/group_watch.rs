@@ -13,8 +13,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem;
 
-/// 10 ns: what an item takes beside its bytes; they lie in rows.
-const ITEM_NS: usize = 10;
+/// 20 ns: what an item takes beside its bytes; they lie in rows.
+const ITEM_NS: usize = 20;
 /// 96: about what a note takes.
 const NOTE_BYTES: usize = 96;
 

@@ -15,6 +15,7 @@ use crate::settings;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use base::Now;
 use engine::{Answer, Asked};
@@ -174,28 +175,7 @@ impl Node {
                 None
             }
             (About::Set { asked, changed, before }, Err(refusal)) => {
-                let directive = asked.get(refusal.at).or(asked.first()).copied();
-                let directive = directive.expect("the host was given a setting");
-                out.log(
-                    Level::Warning,
-                    format!(
-                        "Failed applying new configuration. Possibly related to new {} setting. Restoring previous settings.",
-                        directive.row().name
-                    ),
-                );
-                self.engine.shared.config.restore(&before, &changed);
-                // Another one of the same transaction has taken these values for those before it.
-                for later in self.rest.asks.waiting.values_mut() {
-                    if let About::Set { before: values, .. } = &mut later.about {
-                        values.restore(&before, &changed);
-                    }
-                }
-                self.engine.on_config();
-                self.rest.settings_changed = true;
-                Some(format!(
-                    "{}",
-                    SetError::failed(directive, settings::refusal_text(directive, &refusal.text))
-                ))
+                Some(self.take_back(&asked, (&changed, &before), &refusal, out))
             }
             (About::OldFile(extent), Ok(old)) => {
                 let new = self.engine.shared.config.rewritten(&old, extent);
@@ -223,6 +203,36 @@ impl Node {
             });
         }
         self.settle(now, out);
+    }
+
+    /// The host has refused a setting: all values of its request are put back. Returns the error.
+    fn take_back(
+        &mut self,
+        asked: &[DirectiveId],
+        (changed, before): (&[DirectiveId], &Config),
+        refusal: &HostRefusal,
+        out: &mut Outbox,
+    ) -> String {
+        let directive = asked.get(refusal.at).or(asked.first()).copied();
+        let directive = directive.expect("the host was given a setting");
+        let name = directive.row().name;
+        out.log(
+            Level::Warning,
+            format!(
+                "Failed applying new configuration. Possibly related to new {name} setting. Restoring previous \
+                 settings."
+            ),
+        );
+        self.engine.shared.config.restore(before, changed);
+        // Another one of the same transaction has taken these values for those before it.
+        for later in self.rest.asks.waiting.values_mut() {
+            if let About::Set { before: values, .. } = &mut later.about {
+                values.restore(before, changed);
+            }
+        }
+        self.engine.on_config();
+        self.rest.settings_changed = true;
+        format!("{}", SetError::failed(directive, settings::refusal_text(directive, &refusal.text)))
     }
 
     /// Tells the host of a new role: it stands in each line of the log, and decides on the score for the kernel's killer.

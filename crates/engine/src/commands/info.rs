@@ -150,7 +150,7 @@ fn stats(call: &Call<'_>, facts: &mut Facts) {
     stats.evicted = core.stats.evicted;
     stats.evicted_clients = core.stats.evicted_clients;
     let (over_limit, over_limit_now) = core.stats.over_limit(call.now.mono);
-    (stats.over_limit_ms, stats.over_limit_now_ms) = (over_limit.as_ms(), over_limit_now.as_ms());
+    (stats.over_ms, stats.over_now) = (over_limit.as_ms(), over_limit_now.as_ms());
     stats.hits = core.stats.hits;
     stats.misses = core.stats.misses;
     stats.own_keys = call.keys.shared.own_keys.len() as u64;

@@ -313,9 +313,9 @@ pub struct Stats {
     /// Clients that were closed for the memory that they pinned.
     pub evicted_clients: u64,
     /// How long more memory was in use than `maxmemory`, in milliseconds.
-    pub over_limit_ms: u64,
-    /// For how long it is.
-    pub over_limit_now_ms: u64,
+    pub over_ms: u64,
+    /// For how long it is, in milliseconds.
+    pub over_now: u64,
     /// The share of keys that are over and still there, estimated.
     pub expired_stale_percent: f64,
     /// How often active expiry used its budget up.

@@ -136,6 +136,16 @@ pub(super) fn redis_mode(facts: &Facts) -> Shown<'_> {
     if facts.server.is_valkey { Shown::Absent } else { Shown::Text(facts.server.mode.as_bytes()) }
 }
 
+/// How long more memory was in use than there may be.
+pub(super) fn time_over(facts: &Facts) -> Shown<'_> {
+    Shown::Size(facts.stats.over_ms)
+}
+
+/// And since it was last less.
+pub(super) fn time_over_now(facts: &Facts) -> Shown<'_> {
+    Shown::Size(facts.stats.over_now)
+}
+
 /// A field that a server shows which speaks as Valkey does.
 fn of_valkey<'a>(facts: &Facts, shown: Shown<'a>) -> Shown<'a> {
     if facts.server.is_valkey { shown } else { Shown::Absent }

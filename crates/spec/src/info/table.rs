@@ -1,6 +1,6 @@
 //! The rows of INFO, in the order of the answer.
 
-use super::newer::{redis_mode, server_name};
+use super::newer::{redis_mode, server_name, time_over, time_over_now};
 use super::{
     Facts, Field, Persistence, PrimaryLink, REDAN_VERSION, REDIS_VERSION, Section, Show, Shown, percent,
     ratio,
@@ -468,16 +468,8 @@ pub static FIELDS: &[Field] = &[
     ),
     row(Section::Stats, "evicted_keys", Show::Value(|facts| Shown::Size(facts.stats.evicted))),
     row(Section::Stats, "evicted_clients", Show::Value(|facts| Shown::Size(facts.stats.evicted_clients))),
-    row(
-        Section::Stats,
-        "total_eviction_exceeded_time",
-        Show::Value(|facts| Shown::Size(facts.stats.over_limit_ms)),
-    ),
-    row(
-        Section::Stats,
-        "current_eviction_exceeded_time",
-        Show::Value(|facts| Shown::Size(facts.stats.over_limit_now_ms)),
-    ),
+    row(Section::Stats, "total_eviction_exceeded_time", Show::Value(time_over)),
+    row(Section::Stats, "current_eviction_exceeded_time", Show::Value(time_over_now)),
     row(Section::Stats, "keyspace_hits", Show::Value(|facts| Shown::Size(facts.stats.hits))),
     row(Section::Stats, "keyspace_misses", Show::Value(|facts| Shown::Size(facts.stats.misses))),
     row(Section::Stats, "pubsub_channels", Show::Value(|facts| Shown::Size(facts.stats.channels))),

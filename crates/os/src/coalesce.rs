@@ -102,12 +102,12 @@ mod tests {
                 coalescing.note_read(&mut periods[next % peers]);
                 next += 1;
             }
-            now = now + Span::us(turn_us);
+            now += Span::us(turn_us);
             has_napped = coalescing.end_turn(now);
             if has_napped {
                 coalescing.note_nap();
                 naps += 1;
-                now = now + NAP;
+                now += NAP;
             }
         }
         naps
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_turn_without_requests_is_followed_by_no_nap() {
         let mut coalescing = Coalescing::default();
-        let mut periods = vec![0; 50];
+        let mut periods = [0; 50];
         coalescing.begin_turn(Time(1_000));
         (0..100).for_each(|read| coalescing.note_read(&mut periods[read % 50]));
         coalescing.begin_turn(Time(2_000));

@@ -11,8 +11,7 @@
 //! ```
 //!
 //! Clients that wait for their replies before they ask again are kept waiting by a nap only if all of them do at once; that is
-//! what the last look is for. A nap is shorter than the time in which a few requests come anyway, and there is none while
-//! the disk has something to answer.
+//! what the last look is for. An answer of the disk ends a nap.
 
 use base::{Span, Time};
 

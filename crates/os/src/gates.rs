@@ -22,11 +22,6 @@ pub(crate) struct Gates {
 const FAILED_MAX: usize = 4_096;
 
 impl Gates {
-    /// True when no write is under way.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.pending.is_empty()
-    }
-
     /// What became of a write.
     #[inline]
     pub(crate) fn outcome(&self, write: WriteId) -> Outcome {

@@ -24,14 +24,13 @@ use crate::log::LogConfig;
 use crate::mailbox::Mailbox;
 use crate::settings::Service;
 use crate::signals::{Asked, Signals};
-use crate::syscalls::{BROKEN, EDGE, Epoll, PEER_ENDED, READABLE, Syscalls, WRITABLE};
+use crate::syscalls::{self, BROKEN, EDGE, Epoll, PEER_ENDED, READABLE, Syscalls, WRITABLE};
 use crate::{crash, watchdog};
 use base::{Now, Span, Time};
 use machine::{ConnId, Input, Outbox, Pool, Traffic};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use wire::{Batch, Ending};
 
 /// 512: events taken from the kernel, and connections read, per turn.
@@ -181,9 +180,9 @@ impl Reactor {
         }
         watchdog::rest();
         self.end_turn();
-        if self.coalescing.end_turn(now) && timeout > NAP && self.gates.is_idle() {
+        if self.coalescing.end_turn(now) && timeout > NAP {
             self.coalescing.note_nap();
-            std::thread::sleep(Duration::from_micros(NAP.as_us()));
+            syscalls::wait_for(self.disk_mailbox.fd(), NAP);
         }
         let events = self.sys.epoll_wait(&mut self.epoll, timeout);
         watchdog::begin();

@@ -543,6 +543,14 @@ pub fn peer_address(fd: BorrowedFd<'_>) -> io::Result<Option<SocketAddr>> {
     Ok(address_of(&storage))
 }
 
+/// Waits until `fd` is readable, for `at_most` (less than a second), or until a signal comes.
+pub fn wait_for(fd: BorrowedFd<'_>, at_most: Span) {
+    let mut waited = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let timeout = libc::timespec { tv_sec: 0, tv_nsec: (at_most.as_us() * 1_000) as libc::c_long };
+    // SAFETY: both are live locals, and one descriptor is what is said to be there; no set of signals is given.
+    unsafe { libc::ppoll(&raw mut waited, 1, &raw const timeout, ptr::null()) };
+}
+
 /// A counter that wakes an epoll wait.
 pub fn event_counter() -> io::Result<OwnedFd> {
     // SAFETY: no pointers are passed.

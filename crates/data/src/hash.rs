@@ -235,6 +235,23 @@ impl Hash {
         }
     }
 
+    /// Asks the processor for the bucket of a field in a table; what `prefetch_entry` wants to know of it. A hint.
+    #[inline]
+    pub fn prefetch_bucket(&self, field: &[u8]) -> Option<u64> {
+        let large = self.large()?;
+        let hash = large.key.hash(field);
+        large.table.prefetch_bucket(hash);
+        Some(hash)
+    }
+
+    /// Asks the processor for the entry of a field, through the bucket that `prefetch_bucket` brought. A hint.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        if let Some(large) = self.large() {
+            large.table.prefetch_entry(hash);
+        }
+    }
+
     /// Sets a field; true when it is new.
     pub fn set(&mut self, field: &[u8], value: &[u8], growth: Growth<HashLimits>) -> bool {
         if self.body.large_mut().is_none() {
@@ -336,13 +353,6 @@ impl Hash {
         match self.body.form() {
             Form::Small(bytes) => Some(View::of_own(bytes).as_bytes()),
             Form::Large(_) => None,
-        }
-    }
-
-    /// Prefetches the bucket of a field in a large hash. A hint.
-    pub fn prefetch_bucket(&self, field: &[u8]) {
-        if let Some(large) = self.large() {
-            large.table.prefetch_bucket(large.key.hash(field));
         }
     }
 

@@ -25,6 +25,7 @@ mod evict;
 mod feed;
 mod histogram;
 mod hold;
+mod inside;
 mod keys;
 mod monitor;
 mod moves;

@@ -44,6 +44,8 @@ pub struct Row {
     pub subcommands: Range<RowIndex>,
     /// Argument 1 is a key.
     pub has_key_first: bool,
+    /// Argument 2 is a field of the hash that argument 1 names.
+    pub has_field: bool,
     /// A plain session's request needs no more than the check of its arity and slot.
     pub is_plain: bool,
     /// A request of so many arguments at least ...
@@ -72,6 +74,7 @@ impl Row {
             container,
             subcommands: 0..0,
             has_key_first,
+            has_field: has_field(&command.spec),
             is_plain,
             args_min,
             brief_args_max,
@@ -89,6 +92,13 @@ impl Row {
     pub fn spec(&self) -> &'static Spec {
         &self.command.spec
     }
+}
+
+/// Those that set, change or read single fields.
+fn has_field(spec: &Spec) -> bool {
+    let names =
+        ["hset", "hsetnx", "hmset", "hget", "hmget", "hdel", "hexists", "hstrlen", "hincrby", "hincrbyfloat"];
+    names.contains(&spec.name)
 }
 
 /// What a request's name stands for.

@@ -28,7 +28,7 @@ use wire::reply::Reply;
 pub(crate) const AHEAD: usize = 32;
 /// 4: so many requests after its bucket an entry is asked for: hashing them takes as long as the bucket takes to come. One
 /// bucket and one entry at a time, so that the processor never waits for more lines than it can have under way.
-const BUCKETS_AHEAD: usize = 4;
+pub(crate) const BUCKETS_AHEAD: usize = 4;
 /// 4,096: requests of a turn. With 0.2 us each, a turn stays under a millisecond.
 const TURN_REQUESTS_MAX: usize = 4_096;
 /// 16 KiB: with more reply bytes of one turn a client's output limit is looked at before others run.
@@ -42,15 +42,15 @@ pub struct Planned {
     /// The command.
     pub found: Found,
     /// The database that was selected; a hint for the prefetch alone.
-    db: u32,
+    pub(crate) db: u32,
     /// Hash of argument 1 where that is a key.
     pub hash: Option<KeyHash>,
 }
 
 /// Requests of one session in a group.
 pub(crate) struct Segment {
-    place: u32,
-    count: usize,
+    pub(crate) place: u32,
+    pub(crate) count: usize,
 }
 
 /// What a segment leaves behind.
@@ -180,6 +180,7 @@ impl Engine {
             // One alone would only be waited for a moment earlier.
             let rest = self.plan.len().saturating_sub(BUCKETS_AHEAD);
             self.plan[rest..].iter().for_each(|planned| planned.prefetch_entry(keyspace));
+            self.look_inside(segments);
         }
     }
 

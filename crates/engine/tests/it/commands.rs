@@ -313,3 +313,23 @@ fn comparisons() {
     check("msetex 2 a 1 b", "-ERR syntax error");
     check("msetex 1 a 1 ex 0", "-ERR invalid expire time in 'msetex' command");
 }
+
+#[test]
+fn a_group_of_requests_for_a_large_hash() {
+    let mut world = World::new();
+    let mut script = String::from("config set hash-max-listpack-entries 0\n set text 1\n hset small f 1");
+    for field in 0..20_000 {
+        script.push_str(&format!("\n hset large f{field} {field}"));
+    }
+    world.ask(&script);
+    let asked = "hget large f7\n hset large f7 x f8 y\n hget large f8\n hget small f\n hget text f\n hget large\n \
+        hdel large f9\n get text\n hget nothing f\n del large\n hget large f10\n hset large f10 z\n hlen large";
+    let expected = "$1 7 :0 $1 y $1 1 -WRONGTYPE Operation against a key holding the wrong kind of value \
+        -ERR wrong number of arguments for 'hget' command :1 $1 1 $-1 :1 $-1 :1 :1";
+    assert_eq!(world.ask(asked), expected);
+    world.send(2, "hget large f10\n hget large f1\n hget large f2");
+    world.send(3, "hget large f10\n del large\n hget large f10");
+    world.turn();
+    assert_eq!(world.read(2), "$1 z $-1 $-1");
+    assert_eq!(world.read(3), "$1 z :1 $-1");
+}

@@ -183,6 +183,8 @@ def test_a_primary_that_comes_back_with_less_costs_nothing(tmp_path):
     writer.start(primary.port, 6)
     time.sleep(SECONDS)
     wait_for(lambda: len(writer.history) > 3, 60, "something is confirmed")
+    persistence = Conn(primary.port)
+    wait_for(lambda: b"rdb_saves:0" not in persistence.value("INFO", "persistence"), 60, "something is saved")
     primary.kill()
     writer.join()
     record = power.Record(trace, folder)

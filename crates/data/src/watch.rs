@@ -12,6 +12,7 @@
 //! Invariant: each element of the moment is written once, by the walker or when it is first changed.
 
 use crate::list::Chunk;
+use crate::memory::prefetch;
 use crate::node::Node;
 use crate::pieces::Pieces;
 use crate::segment::tag_of;
@@ -229,7 +230,10 @@ impl Elements {
     /// Writes an element of the moment beside, whose collection notes by itself that it is not the walker's any more.
     #[inline]
     pub fn save(&mut self, old: Part<'_>) {
-        (self.encode)(self.beside.end(), old);
+        let beside = self.beside.end();
+        (self.encode)(beside, old);
+        // The next one goes on there: a write that waits for its line holds up all writes behind it.
+        prefetch(beside.as_ptr().wrapping_add(beside.len() + 64));
         self.left = self.left.wrapping_sub(1);
     }
 

@@ -155,6 +155,7 @@ pub fn end(out: &mut Vec<u8>, before: Option<Crc64>) {
 }
 
 /// A string: as a number where its text is one of 32 bits, packed where that pays, else as it is.
+#[inline]
 pub fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     if bytes.len() <= INTEGER_TEXT_LEN_MAX
         && let Some(number) = canonical_integer(bytes)
@@ -166,8 +167,18 @@ pub fn string(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
 }
 
 /// A string that is no number.
+#[inline]
 pub fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
-    if packing == Packing::Lzf && bytes.len() > PLAIN_LEN_MAX && packed(out, bytes) {
+    if bytes.len() > PLAIN_LEN_MAX {
+        return long_blob(out, bytes, packing);
+    }
+    out.reserve(1 + bytes.len());
+    out.push(bytes.len() as u8);
+    out.extend_from_slice(bytes);
+}
+
+fn long_blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
+    if packing == Packing::Lzf && packed(out, bytes) {
         return;
     }
     length(out, bytes.len() as u64);

@@ -6,8 +6,10 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// 64 KiB: a piece with so many bytes is closed.
-pub(crate) const PIECE_BYTES: usize = 64 << 10;
+/// 62 KiB: a piece with so many bytes is closed.
+pub(crate) const PIECE_BYTES: usize = 62 << 10;
+/// 64 KiB: what one takes that is filled little by little. An allocation that is little greater takes a quarter more.
+const PIECE_CAPACITY: usize = 64 << 10;
 /// 112 KiB: room for one, and for what is written last.
 pub(crate) const PIECE_ROOM: usize = 112 << 10;
 
@@ -42,8 +44,12 @@ impl Pieces {
 
     #[cold]
     fn close(&mut self) {
-        // Whoever has filled one is likely to fill another. What is written last may go beyond the bound.
-        let open = core::mem::replace(&mut self.open, Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 16));
+        // Whoever has filled one is likely to fill another.
+        let mut open = core::mem::replace(&mut self.open, Vec::with_capacity(PIECE_CAPACITY));
+        if open.capacity() > PIECE_CAPACITY {
+            // What was written last has gone beyond the bound.
+            open.shrink_to_fit();
+        }
         self.push(open);
     }
 

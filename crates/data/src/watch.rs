@@ -66,10 +66,10 @@ impl Allowance {
         self.spent >= self.all
     }
 
-    /// A node of `len` bytes was written in `written`, most likely packed: looking for what repeats takes about as long as the
-    /// rest.
+    /// A node of `len` bytes was written in `written`. Looking for what repeats takes longer where much does, bit by bit.
     pub fn spend_node(&mut self, len: usize, written: usize) {
-        self.spend(ELEMENT_NS + len + 2 * written);
+        let packed = if written < len { 3 * written } else { 0 };
+        self.spend(ELEMENT_NS + 2 * len + packed);
     }
 }
 

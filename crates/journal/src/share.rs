@@ -19,13 +19,13 @@ use data::SnapshotBudget;
 const IDLE_SLICE: SnapshotBudget = SnapshotBudget { entries: usize::MAX, ns: 300_000 };
 /// 80 ns of each microsecond that turns take. What writes save before they change it comes to it, and what the disk's thread does.
 const BUSY_NS_PER_US: u64 = 80;
-/// 100 ns more where what writes have saved takes much memory, in proportion.
-const NOTED_NS_PER_US: u64 = 100;
+/// 120 ns more where what writes have saved takes much memory, in proportion.
+const NOTED_NS_PER_US: u64 = 120;
 /// 300 ns: not even much memory makes it more.
 const BUSY_NS_PER_US_MAX: u64 = 300;
-/// 2.5 % of the data and 40 MiB are much. What it takes of the system is about a third more.
-const NOTED_PART: u64 = 40;
-const NOTED_FREE_BYTES: u64 = 40 << 20;
+/// 1.7 % of the data and 32 MiB are much.
+const NOTED_PART: u64 = 60;
+const NOTED_FREE_BYTES: u64 = 32 << 20;
 /// 32: slices between two looks at that.
 const SLICES_PER_LOOK: u32 = 32;
 /// 1/8 of the time between them: at depth 1 a request that comes while nobody seems to want anything waits for the slice.
@@ -189,7 +189,7 @@ mod tests {
             }
         }
         let first = walked[0];
-        for (walked, times) in walked.iter().skip(1).zip([1.625, 2.25, 3.75]) {
+        for (walked, times) in walked.iter().skip(1).zip([1.75, 2.5, 3.75]) {
             let ratio = *walked as f64 / first as f64 / times;
             assert!((0.9..1.1).contains(&ratio), "{walked} of {first}");
         }

@@ -174,7 +174,24 @@ pub fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     }
     out.reserve(1 + bytes.len());
     out.push(bytes.len() as u8);
-    out.extend_from_slice(bytes);
+    short(out, bytes);
+}
+
+/// Appends up to 32 bytes, most of them by two copies that overlap: a copy of a length that is not known beforehand is a call.
+#[inline]
+fn short(out: &mut Vec<u8>, bytes: &[u8]) {
+    let end = out.len() + bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+        out.extend_from_slice(first);
+        out.truncate(end - 16);
+        out.extend_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        out.extend_from_slice(first);
+        out.truncate(end - 8);
+        out.extend_from_slice(last);
+    } else {
+        out.extend_from_slice(bytes);
+    }
 }
 
 fn long_blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
@@ -278,6 +295,17 @@ mod tests {
         assert_eq!(of(|out| length(out, 64)), [0x40, 64]);
         assert_eq!(of(|out| length(out, 16_384)), [0x80, 0, 0, 0x40, 0]);
         assert_eq!(of(|out| length(out, 1 << 32)), [0x81, 0, 0, 0, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn short_strings_are_whole() {
+        let text: [u8; 32] = core::array::from_fn(|index| b'a' + index as u8 % 26);
+        for len in 0..=32 {
+            assert_eq!(of(|out| short(out, &text[..len])), text[..len]);
+            let mut expected = vec![len as u8];
+            expected.extend_from_slice(&text[..len]);
+            assert_eq!(of(|out| blob(out, &text[..len], Packing::Plain)), expected);
+        }
     }
 
     #[test]

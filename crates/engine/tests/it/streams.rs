@@ -149,3 +149,15 @@ fn a_read_without_acknowledgement_is_no_activity() {
         "xadd x 1-1 a 1\n xgroup create x g 0\n xreadgroup group g c noack streams x >\n xinfo consumers x g";
     check(script, "*1 *8 $4 name $1 c $7 pending :0 $4 idle :0 $8 inactive :-1");
 }
+
+#[test]
+fn a_file_may_set_the_last_id_below_a_deleted_entry() {
+    let script = "xadd s 5-0 a 1\n xsetid s 8-0 ENTRIESADDED 2 MAXDELETEDID 10-0";
+    let refused = "-ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id";
+    check(script, refused);
+    let mut world = World::new();
+    world.apply(script).expect("a file's commands");
+    assert_eq!(world.ask("xadd s 7-0 a 1"), {
+        "-ERR The ID specified in XADD is equal or smaller than the target stream top item"
+    });
+}

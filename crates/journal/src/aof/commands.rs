@@ -121,7 +121,9 @@ fn of_facts(out: &mut Vec<u8>, key: &[&[u8]], stream: &Stream) {
         // Only XADD makes a stream: one entry comes, and is trimmed away at once.
         keyed(out, &[b"XADD"], key, &[b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
     }
-    let (last, max_deleted) = (log.last_id().to_vec(), log.max_deleted_id().to_vec());
+    // XSETID can set the last id below that of a deleted entry; of no command would any server take both.
+    let max_deleted = log.max_deleted_id().min(log.last_id()).to_vec();
+    let last = log.last_id().to_vec();
     let added = log.entries_added().to_string();
     let words: [&[u8]; 5] = [&last, b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted];
     keyed(out, &[b"XSETID"], key, &words);

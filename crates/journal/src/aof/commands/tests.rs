@@ -356,3 +356,20 @@ fn long_elements_do_not_gather() {
     assert!(elements.iter().all(|count| *count <= 3), "{elements:?}");
     assert_eq!(elements.iter().sum::<usize>(), 40);
 }
+
+#[test]
+fn a_last_id_below_a_deleted_entry_is_written_so_that_it_loads() {
+    let (mut stream, limits) = (Stream::new(), Limits::default());
+    for ms in [5, 10] {
+        let pair = [&b"field"[..], b"value"];
+        stream.log_mut().push(StreamId::new(ms, 0), pair.into_iter(), limits.stream);
+    }
+    stream.log_mut().remove(StreamId::new(10, 0));
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    of_facts(&mut before, &[b"key"], &stream);
+    stream.log_mut().set_ids(StreamId::new(8, 0), None, None);
+    of_facts(&mut after, &[b"key"], &stream);
+    let written = |bytes: &[u8]| requests(bytes)[0].join(" ");
+    assert_eq!(written(&before), "XSETID key 10-0 ENTRIESADDED 2 MAXDELETEDID 10-0");
+    assert_eq!(written(&after), "XSETID key 8-0 ENTRIESADDED 2 MAXDELETEDID 8-0");
+}

@@ -4,6 +4,7 @@ Environment: STREAM_WRITES (commands before and again after the replica comes; 5
 """
 import os
 import random
+import shutil
 
 import pytest
 import redis
@@ -163,3 +164,44 @@ def test_payloads_go_both_ways(servers, kind):
         for key in raw.keys("*"):
             other.restore(key, 0, raw.dump(key))
         check(target, source)
+
+
+# A last id below that of an entry that was deleted: Redis 7.0 takes it, Valkey refuses it, from its primary too.
+BACK = [("XADD", "s", "5-0", "a", 1), ("XADD", "s", "10-0", "a", 1), ("XDEL", "s", "10-0"), ("XSETID", "s", "8-0")]
+
+
+@pytest.mark.parametrize("kind,manner,stays_equal", [("redis", (), False), ("redan", (), False),
+                                                    ("redan", ("--extended-redis-compatibility", "no"), True)])
+def test_a_last_id_that_goes_back_parts_valkey_from_its_primary(servers, kind, manner, stays_equal):
+    primary = servers(kind, *OPTIONS, *manner)
+    replica = servers("valkey", *OPTIONS, "--replicaof", "127.0.0.1", primary.port)
+    wait_for(lambda: in_step(primary, replica), 30, "the replica has the snapshot")
+    replies = primary.client().pipeline(transaction=False)
+    for words in (*BACK, ("XADD", "s", "9-0", "a", 1), ("XADD", "s", "11-0", "a", 1)):
+        replies.execute_command(*words)
+    replies.execute(raise_on_error=False)
+    wait_for(lambda: in_step(primary, replica), 30, "the replica has what came since")
+    one, other = (server.client().execute_command("DEBUG", "DIGEST") for server in (primary, replica))
+    assert (one == other) == stays_equal
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+@pytest.mark.parametrize("first,second", [("redis", "redan"), ("redan", "redan"), ("redan", "redis"), ("redan", "valkey")])
+def test_a_last_id_that_went_back_is_kept_in_files(servers, first, second, preamble):
+    options = (*OPTIONS, "--appendonly", "yes", "--aof-use-rdb-preamble", preamble)
+    one, other = servers(first, *options), servers(second, *options)
+    client = one.client()
+    for words in BACK:
+        client.execute_command(*words)
+    client.execute_command("BGREWRITEAOF")
+    idle = lambda info: not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
+    wait_for(lambda: idle(one.info("persistence")), 30, "the rewrite is done")
+    digest = client.execute_command("DEBUG", "DIGEST")
+    one.stop()
+    other.stop()
+    shutil.rmtree(os.path.join(other.dir, "appendonlydir"))
+    shutil.copytree(os.path.join(one.dir, "appendonlydir"), os.path.join(other.dir, "appendonlydir"))
+    other.start()
+    client = other.client()
+    assert client.execute_command("DEBUG", "DIGEST") == digest
+    assert client.xinfo_stream("s")["last-generated-id"] == "8-0"

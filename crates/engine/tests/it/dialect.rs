@@ -77,3 +77,21 @@ fn a_bound_that_is_set_later_holds_for_open_connections() {
     let is_told = |output: &machine::Output| matches!(output, machine::Output::Frame { .. });
     assert!(world.other.iter().any(is_told), "{:?}", world.other);
 }
+
+#[test]
+fn no_last_id_goes_below_a_deleted_entry_in_valkey() {
+    let deleted = "xadd s 5-0 a 1\n xadd s 10-0 a 1\n xdel s 10-0";
+    let script = format!("{deleted}\n xsetid s 8-0\n xadd s 9-0 a 1");
+    assert_eq!(World::new().ask(&script), "$3 5-0 $4 10-0 :1 +OK $3 9-0");
+    assert_eq!(
+        valkey("").ask(&script),
+        "$3 5-0 $4 10-0 :1 \
+         -ERR The ID specified in XSETID is smaller than current max_deleted_entry_id \
+         -ERR The ID specified in XADD is equal or smaller than the target stream top item"
+    );
+    assert_eq!(valkey("").ask(&format!("{deleted}\n xsetid s 10-0")), "$3 5-0 $4 10-0 :1 +OK");
+    // What a primary has done is done here, too.
+    let mut replica = valkey("");
+    replica.apply(&script).expect("a primary's stream");
+    assert_eq!(replica.ask("xlen s"), ":2");
+}

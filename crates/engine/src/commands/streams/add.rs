@@ -309,6 +309,12 @@ pub fn xsetid(call: &mut Call<'_>) -> Result<(), Refusal> {
     let mut entry = call.keys.taken(key).ok_or(Refusal::NoSuchKey)?;
     let known = entry.as_ref();
     let log = keys::of::<Stream>(&known)?.log();
+    // A replica that is Valkey would refuse it, and after it the entries with ids below that of the deleted one.
+    if call.core.settings.is_valkey && !call.session.is_stream && id < log.max_deleted_id() {
+        return Err(Refusal::Text(
+            "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+        ));
+    }
     if log.last_live_id().is_some_and(|last| id < last) {
         return Err(Refusal::Text(
             "ERR The ID specified in XSETID is smaller than the target stream top item",

@@ -298,7 +298,9 @@ impl Post<'_, '_> {
         let Some((id, target)) = redirect else {
             return self.push(conn, resp3, false, keys);
         };
-        let found = self.session(target).map(|other| (other.resp3, other.is_subscribed()));
+        // One that said QUIT is gone, whether the host has closed its connection yet or not.
+        let found = self.session(target).filter(|other| !other.is_closing);
+        let found = found.map(|other| (other.resp3, other.is_subscribed()));
         let Some((target_resp3, is_subscribed)) = found else {
             if let Some(tracking) = self.tracking(conn) {
                 tracking.is_redirect_broken = true;

@@ -75,6 +75,22 @@ fn a_subscriber_is_told_in_anothers_stead() {
 }
 
 #[test]
+fn who_has_quit_is_told_nothing_even_before_the_connection_is_closed() {
+    let mut world = World::new();
+    world.send(2, "client id\n subscribe __redis__:invalidate");
+    world.turn();
+    world.read(2);
+    world.send(5, "hello 3\n client tracking on redirect 1\n get a");
+    world.turn();
+    world.read(5);
+    world.send(2, "quit");
+    world.turn();
+    assert_eq!(world.read(2), "+OK");
+    world.ask("set a 1");
+    assert_eq!(world.read(5), ">2 $21 tracking-redir-broken :1");
+}
+
+#[test]
 fn what_is_remembered_is_bounded() {
     let mut world = World::new();
     world.ask("config set tracking-table-max-keys 2");

@@ -166,6 +166,30 @@ def test_a_loss_of_power_costs_nothing_that_was_confirmed(tmp_path, kind):
     assert most > 0
 
 
+def test_a_manifest_names_only_files_that_are_durable(tmp_path):
+    """Whenever a list of files takes its place, the name of each of them was synced before."""
+    folder, trace = tmp_path / "recorded", str(tmp_path / "trace")
+    node = Node(folder, *KINDS["always"][0], trace=trace)
+    conn = Conn(node.port)
+    on = lambda: b"aof_rewrite_in_progress:0" in conn.value("INFO", "persistence")
+    for words in (["BGREWRITEAOF"], ["CONFIG", "SET", "appendonly", "no"], ["CONFIG", "SET", "appendonly", "yes"], ["BGREWRITEAOF"]):
+        assert conn.ask("SET", "a", words[0])[0].startswith(b"+OK")
+        conn.ask(*words)
+        wait_for(on, 30, "it is rewritten")
+    conn.close()
+    node.kill()
+    record = power.Record(trace, folder)
+    lists = [(op, change[3]) for op, _, change in record.names if change[0] == "rename" and change[2].endswith(b".manifest")]
+    assert len(lists) > 4
+    for op, file in lists:
+        durable = max(start for path, start, end in record.directory_syncs if path.endswith(b"dir") and end <= op.start)
+        made = {change[2] if change[0] == "rename" else change[1] for made, _, change in record.names if made.end <= durable}
+        made = {os.path.basename(name).decode() for name in made}
+        content = power.apply([change for change in file.changes if change[0] < op.start]).decode()
+        named = [line.split()[1] for line in content.splitlines() if not line.endswith("type h")]
+        assert named and set(named) <= made, (named, made)
+
+
 def test_a_primary_that_comes_back_with_less_costs_nothing(tmp_path):
     """The replica keeps what it has, whatever a loss of power has left of its primary."""
     chance = random.Random(f"{SEED}:lineage")

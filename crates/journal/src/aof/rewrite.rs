@@ -4,7 +4,7 @@
 //!   Idle --wished, on--> Making --the increment's file is durable--> Announcing --named in the manifest--> Announced --the snapshot begins--> Walking
 //!     |                                                                                            |
 //!     `--to begin, or off----------------------------------------the snapshot begins------------->|
-//!   Walking --the base is durable--> Naming --the manifest is durable--> Clearing --removed--> Tidying --> Idle
+//!   Walking --the base is durable--> (Rooting, for a first increment) --> Naming --the manifest is durable--> Clearing --removed--> Tidying --> Idle
 //! ```
 
 use super::writer::Writer;
@@ -48,6 +48,13 @@ enum Step {
     Walking {
         base: Part,
         increment: Option<Part>,
+    },
+    /// The base is durable. So has to be the file of the first increment, which the writer has begun beside it: a manifest
+    /// never names a file that may be missing.
+    Rooting {
+        write: WriteId,
+        next: Manifest,
+        bytes: u64,
     },
     /// The manifest that names the two is being written.
     Naming {
@@ -317,8 +324,11 @@ impl Aof {
         let mut history: Vec<Part> = old.base.into_iter().chain(old.history).collect();
         history.extend(old.increments.iter().filter(|part| !is_kept(part)).cloned());
         let next = Manifest { base: Some(base), history, increments: increment.into_iter().collect() };
-        let write = save(&next, settings, turn);
-        self.rewrite.step = Step::Naming { write, next, bytes };
+        let is_first_increment = matches!(self.state, State::Starting { .. });
+        self.rewrite.step = match self.writer.as_ref().filter(|_| is_first_increment) {
+            Some(writer) => Step::Rooting { write: writer.root(turn), next, bytes },
+            None => Step::Naming { write: save(&next, settings, turn), next, bytes },
+        };
     }
 
     /// What runs is given up; files that it has begun are left for the next attempt.
@@ -332,7 +342,11 @@ impl Aof {
             Step::Opening { .. } | Step::Announcing { .. } | Step::Naming { .. } | Step::Tidying { .. } => {
                 self.manifest = None;
             }
-            Step::Idle | Step::Making { .. } | Step::Announced | Step::Clearing { .. } => {}
+            Step::Idle
+            | Step::Making { .. }
+            | Step::Announced
+            | Step::Rooting { .. }
+            | Step::Clearing { .. } => {}
         }
         self.rewrite.begun = None;
     }
@@ -371,6 +385,7 @@ impl Aof {
             Step::Making { write, .. }
             | Step::Opening { write, .. }
             | Step::Announcing { write, .. }
+            | Step::Rooting { write, .. }
             | Step::Naming { write, .. }
             | Step::Tidying { write, .. } => *write == disk.write,
             Step::Clearing { writes } => {
@@ -397,7 +412,10 @@ impl Aof {
                 };
             }
             // The list on disk is what it was.
-            (Step::Making { .. }, Some(text)) => self.fail_rewrite(text, turn),
+            (Step::Making { .. } | Step::Rooting { .. }, Some(text)) => self.fail_rewrite(text, turn),
+            (Step::Rooting { next, bytes, .. }, None) => {
+                self.rewrite.step = Step::Naming { write: save(&next, settings, turn), next, bytes };
+            }
             (Step::Opening { next, end, .. }, None) => {
                 let path = next.increments.last().map_or_else(String::new, |part| settings.path(&part.name));
                 self.writer = Some(Writer::open(path, true, 0, end, turn));

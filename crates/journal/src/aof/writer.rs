@@ -204,6 +204,13 @@ impl Writer {
         }
     }
 
+    /// Asks for the file itself to be durable, and what has been appended; the answer is not the writer's.
+    pub(crate) fn root(&self, turn: &mut Turn<'_>) -> WriteId {
+        let write = turn.numbers.write();
+        turn.out.put(Output::Disk(DiskOp::Sync { file: self.file, write }));
+        write
+    }
+
     /// Effects that belong in the file. `note_seconds`: the time is noted where it is a new one.
     pub(crate) fn take(&mut self, bytes: &[u8], stream_db: Option<u32>, note_seconds: Option<u64>) {
         if bytes.is_empty() {

@@ -220,10 +220,13 @@ fn packed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
         out.truncate(start);
         return false;
     };
-    let mut lengths = Vec::with_capacity(2 * LENGTH_LEN_MAX);
-    length(&mut lengths, len as u64);
-    length(&mut lengths, bytes.len() as u64);
-    out.splice(start + 1..room, lengths);
+    // The lengths are written behind it, where there is room, and moved to where they belong.
+    let end = out.len();
+    packed_lengths(out, len, bytes.len());
+    let header = out.len() - end;
+    out.copy_within(end.., start);
+    out.copy_within(room..end, start + header);
+    out.truncate(start + header + len);
     true
 }
 

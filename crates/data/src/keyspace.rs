@@ -479,6 +479,11 @@ impl Keyspace {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes().1)
     }
 
+    /// A piece is full: no step goes on before it is taken.
+    pub fn snapshot_must_be_taken(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| snapshot.must_be_taken())
+    }
+
     /// Moves encoded bytes to the end of `out`: what a step has written, or a piece of what writes have added. It answers `Done`
     /// once when all is encoded and taken; then the snapshot is over.
     pub fn snapshot_take(&mut self, out: &mut Vec<u8>) -> Progress {

@@ -293,6 +293,11 @@ impl Snapshot {
         (ready + self.aside_full.len() + self.aside.bytes.len(), ready)
     }
 
+    /// True while a step would do nothing.
+    pub fn must_be_taken(&self) -> bool {
+        !self.full.is_empty()
+    }
+
     /// About how much memory the states take that were saved of large values and not written yet: of the first values of the
     /// queue, as if the others had as much.
     pub fn noted_bytes(&mut self, databases: &mut [Database], key: HashKey) -> usize {
@@ -511,8 +516,7 @@ impl Snapshot {
 
     /// Walks on until the budget is used up. Detached tables that are done with go to the garbage.
     pub fn step(&mut self, ground: &mut Ground<'_>, budget: SnapshotBudget) {
-        if !self.full.is_empty() {
-            // First this is to be taken.
+        if self.must_be_taken() {
             return;
         }
         if self.out.bytes.capacity() == 0 && budget.entries > 1 {

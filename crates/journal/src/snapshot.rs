@@ -81,7 +81,9 @@ impl Job {
 
     /// More is to be encoded before it is worth a piece.
     fn gathers(&self, keyspace: &Keyspace) -> bool {
-        keyspace.snapshot_progress() == Progress::Walking && keyspace.snapshot_ready_bytes() < APPEND_BYTES
+        keyspace.snapshot_progress() == Progress::Walking
+            && !keyspace.snapshot_must_be_taken()
+            && keyspace.snapshot_ready_bytes() < APPEND_BYTES
     }
 }
 

@@ -301,6 +301,30 @@ fn a_save_holds_the_moment_and_loads_again() {
 }
 
 #[test]
+fn a_save_goes_on_when_writes_end_wherever_they_do() {
+    // Where what writes have added is just a piece, and just too little to be put out.
+    for kib in [61, 62, 63, 64, 65, 126] {
+        let mut world = World::new(kib, 1, settings());
+        for key in 0..6_000 {
+            let value: Vec<u8> = (0..100).map(|_| world.random.below(256) as u8).collect();
+            world.nodes[0].write(0, format!("key:{key}").as_bytes(), Some(&value));
+        }
+        let moment = world.nodes[0].contents();
+        world.nodes[0].journal.save(None).unwrap();
+        world.step();
+        let mut keys = 0..6_000;
+        while (world.nodes[0].keyspace.snapshot_ready_bytes() as u64) < kib << 10 {
+            let key = keys.next().expect("enough that was not walked");
+            world.nodes[0].write(0, format!("key:{key}").as_bytes(), Some(b"new"));
+        }
+        world.until("saved", |world| world.nodes[0].saves == [Ok(())]);
+        world.restart(0, None);
+        world.until("loaded", |world| world.nodes[0].loads.len() == 1);
+        assert!(world.nodes[0].contents() == moment);
+    }
+}
+
+#[test]
 fn a_restarted_primary_goes_on_with_its_replicas() {
     let mut world = pair(4, 2, settings());
     world.nodes[0].journal.save(None).unwrap();

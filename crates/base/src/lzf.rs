@@ -113,16 +113,18 @@ pub fn pack_part(plain: &[u8], out: &mut Vec<u8>) {
 /// When it would take more, `out` is as before and the answer is `None`.
 pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
-    let len_max = len_max.min(plain.len().saturating_add(plain.len() / LITERALS_MAX + 1));
-    if plain.len() <= HOPELESS_LEN_MAX && is_hopeless(plain, len_max) {
-        return None;
+    if plain.len() <= SHORT_LEN_MAX {
+        let mut room = [0; SHORT_ROOM];
+        let packed = pack_short(plain, len_max, &mut room)?;
+        out.extend_from_slice(packed);
+        return Some(packed.len());
     }
+    let len_max = len_max.min(plain.len().saturating_add(plain.len() / LITERALS_MAX + 1));
     out.resize(start + len_max + ROOM_BEYOND, 0);
     let room = Packed { out: &mut out[start..], len: 1, run: 0, len_max };
     // The table of earlier places costs its clearing: a small text gets a small one.
     let packed = match plain.len() {
-        0 => None,
-        1..=256 => pack_with(&mut [0; 256], plain, room),
+        ..=256 => pack_with(&mut [0; 256], plain, room),
         257..=4_096 => pack_with(&mut [0; 2_048], plain, room),
         _ => pack_with(&mut [0; 8_192], plain, room),
     };
@@ -130,8 +132,21 @@ pub fn pack(plain: &[u8], len_max: usize, out: &mut Vec<u8>) -> Option<usize> {
     packed
 }
 
-/// 96: up to this length a text is looked at before it is packed. In longer ones something repeats nearly always.
-const HOPELESS_LEN_MAX: usize = 96;
+/// 96: up to this length a text is short. It is looked at before it is packed: in longer ones something repeats nearly always.
+pub const SHORT_LEN_MAX: usize = 96;
+/// What a short text takes at most, and what is written before the length is looked at.
+pub const SHORT_ROOM: usize = SHORT_LEN_MAX + SHORT_LEN_MAX / LITERALS_MAX + 1 + ROOM_BEYOND;
+
+/// As `pack`, of a short text into room that the caller has: gives the packed bytes, and `None` for a longer text.
+#[inline]
+pub fn pack_short<'a>(plain: &[u8], len_max: usize, room: &'a mut [u8; SHORT_ROOM]) -> Option<&'a [u8]> {
+    let len_max = len_max.min(plain.len() + plain.len() / LITERALS_MAX + 1);
+    if plain.is_empty() || plain.len() > SHORT_LEN_MAX || is_hopeless(plain, len_max) {
+        return None;
+    }
+    let len = pack_with(&mut [0; 256], plain, Packed { out: &mut room[..], len: 1, run: 0, len_max })?;
+    Some(&room[..len])
+}
 
 /// True when no packing takes at most `len_max` bytes: too few places have three bytes that were there before.
 ///
@@ -329,7 +344,7 @@ mod tests {
         let mut hopeless = 0;
         for _ in 0..20_000 {
             let letters = random.between(2, 64);
-            let len = random.below(HOPELESS_LEN_MAX as u64 + 1) as usize;
+            let len = random.below(SHORT_LEN_MAX as u64 + 1) as usize;
             let mut plain: Vec<u8> = (0..len).map(|_| random.below(letters) as u8).collect();
             if random.below(2) == 0 && len > 8 {
                 let (from, to) = (random.below(len as u64 / 2) as usize, len / 2);

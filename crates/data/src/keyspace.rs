@@ -511,7 +511,12 @@ impl Keyspace {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.spent_ns)
     }
 
-    /// About how much memory the old states take that writes have saved of large values for the snapshot.
+    /// What writes have taken that saved an entry whole before they changed it, in nanoseconds as they usually are.
+    pub fn snapshot_copied_ns(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.copied_ns)
+    }
+
+    /// About how much memory it takes what writes have saved for the snapshot while the walk is held up by large values.
     pub fn snapshot_noted_bytes(&mut self) -> usize {
         let Some(snapshot) = &mut self.snapshot else { return 0 };
         snapshot.noted_bytes(&mut self.databases, self.key)
@@ -539,8 +544,12 @@ impl Keyspace {
 
     #[cold]
     fn copy_before_write(&mut self, db: u32, hash: KeyHash, entry: RawEntry) {
+        // Most writes find the stamp once a save has gone on for a while: then where the entry lies need not be looked up.
+        if self.snapshot.as_ref().is_none_or(|snapshot| snapshot.stamp == entry.stamp()) {
+            return;
+        }
         let stamp = self.stamp_for(db, hash);
-        if let Some(snapshot) = self.snapshot.as_mut().filter(|_| stamp != 0 && stamp != entry.stamp()) {
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|_| stamp != 0) {
             snapshot.save(db, usize::from(hash.slot), entry);
             entry.set_stamp(stamp);
         }

@@ -27,7 +27,7 @@ use crate::watch::{Allowance, EncodePart, Shape, Walked, Watched};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
 /// 200 ns: what a key takes beside its bytes, mostly waiting for memory.
 const KEY_NS: usize = 200;
@@ -35,6 +35,9 @@ const KEY_NS: usize = 200;
 const BYTE_NS: usize = 2;
 /// 1 ns: what a byte takes that is framed.
 const FRAMED_NS: usize = 1;
+/// 200 us: by so much a step goes over its time to come to the end of a segment. To begin in one again takes a look at all that
+/// was done with, and waits for the memory of each: a segment of small values is walked in one step.
+const SEGMENT_NS: usize = 200_000;
 /// 20 ns: what one takes that is passed by.
 const PASSED_NS: usize = 20;
 
@@ -221,8 +224,9 @@ pub(crate) struct Snapshot {
     pub stamp: u8,
     /// Keys encoded so far.
     pub keys: u64,
-    /// What all steps have taken, in nanoseconds as they usually are.
+    /// What all steps have taken, and what writes have that saved an entry whole, in nanoseconds as they usually are.
     pub spent_ns: u64,
+    pub copied_ns: u64,
     pub is_done: bool,
     /// A large value is not where it should be, or was changed unseen: the snapshot is not to be used.
     pub is_broken: bool,
@@ -257,6 +261,7 @@ impl Snapshot {
             stamp,
             keys: 0,
             spent_ns: 0,
+            copied_ns: 0,
             is_done: false,
             is_broken: false,
         }
@@ -268,7 +273,9 @@ impl Snapshot {
         if self.enqueue(name, entry, |_| Home::Key(db, table, None)) {
             return;
         }
+        let before = self.len();
         self.put_whole(name, entry);
+        self.copied_ns += (KEY_NS + BYTE_NS * (self.len() - before)) as u64;
         // While the walker waits, this goes on and on.
         let (full, out) = match self.is_within {
             true => (&mut self.aside_full, &mut self.aside),
@@ -277,6 +284,11 @@ impl Snapshot {
         if out.bytes.len() >= PIECE_BYTES {
             full.put(core::mem::take(&mut out.bytes));
         }
+    }
+
+    /// Encoded bytes of the pieces that are being filled.
+    fn len(&self) -> usize {
+        self.out.bytes.len() + self.aside.bytes.len()
     }
 
     fn put_whole(&mut self, name: u32, entry: RawEntry) {
@@ -298,8 +310,8 @@ impl Snapshot {
         !self.full.is_empty()
     }
 
-    /// About how much memory the states take that were saved of large values and not written yet: of the first values of the
-    /// queue, as if the others had as much.
+    /// About how much memory it takes what writes have saved because the walk is within large values, or has not come to them: of
+    /// the first values of the queue, as if the others had as much, and what is put aside.
     pub fn noted_bytes(&mut self, databases: &mut [Database], key: HashKey) -> usize {
         /// 16: each of them must be looked for.
         const LOOKS_MAX: usize = 16;
@@ -307,7 +319,8 @@ impl Snapshot {
         let found = self.larges.iter_mut().take(looks);
         let noted: usize =
             found.map(|large| large.watched(databases, key).map_or(0, |watched| watched.noted_bytes())).sum();
-        noted / looks.max(1) * self.larges.len() + self.texts.noted_bytes()
+        let aside = self.aside_full.len() + self.aside.bytes.len();
+        noted / looks.max(1) * self.larges.len() + self.texts.noted_bytes() + aside
     }
 
     /// Moves encoded bytes to the end of `out`, a piece at a time; true when there are no more.
@@ -605,8 +618,8 @@ impl Snapshot {
     }
 
     /// Encodes what has no stamp of a segment, and takes the stamps off. Large values are enqueued; `home` says where they lie.
-    /// Returns how many entries that were, and whether the segment is done with: when the budget is used up, all before
-    /// get the stamp.
+    /// Returns how many entries that were, and whether the segment is done with: when far more than the budget is used up, all
+    /// before get the stamp.
     fn encode_segment(
         &mut self,
         db: u32,
@@ -614,37 +627,31 @@ impl Snapshot {
         (entries, allowance): (usize, &mut Allowance),
         mut home: impl FnMut(RawEntry) -> Home,
     ) -> (usize, bool) {
-        let (mut encoded, mut at, mut stopped_at) = (0, 0, None);
-        let len = |snapshot: &Snapshot| snapshot.out.bytes.len() + snapshot.aside.bytes.len();
-        visit_prefetched_values(segment, |word: Word| {
+        let mut encoded = 0;
+        let stopped_at = visit_prefetched_values(segment, |word: Word| {
             let entry = word.entry();
-            at += 1;
-            if stopped_at.is_some() {
-                return;
-            }
             allowance.spend(PASSED_NS);
             match entry.stamp() {
                 0 => {}
                 stamp => {
                     entry.set_stamp(0);
                     if stamp == self.stamp {
-                        return;
+                        return ControlFlow::Continue(());
                     }
                 }
             }
             encoded += 1;
-            let before = len(self);
+            let before = self.len();
             if !self.enqueue(db, entry, &mut home) {
                 self.put_whole(db, entry);
             }
-            allowance.spend(KEY_NS + BYTE_NS * (len(self) - before));
-            if encoded >= entries || allowance.is_spent() {
-                stopped_at = Some(at);
+            allowance.spend(KEY_NS + BYTE_NS * (self.len() - before));
+            match encoded >= entries || allowance.overdrawn() >= SEGMENT_NS {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
             }
         });
-        let Some(stopped_at) = stopped_at.filter(|stopped_at| *stopped_at < at) else {
-            return (encoded, true);
-        };
+        let Some(stopped_at) = stopped_at else { return (encoded, true) };
         segment.iter().take(stopped_at).for_each(|word| word.entry().set_stamp(self.stamp));
         (encoded, false)
     }

@@ -24,6 +24,7 @@ use alloc::vec::Vec;
 use base::Random;
 use base::siphash::siphash13;
 use core::marker::PhantomData;
+use core::ops::ControlFlow;
 
 /// The secret of the tables' hash, drawn per process.
 #[derive(Clone, Copy, Debug)]
@@ -118,21 +119,30 @@ pub(crate) fn visit_prefetched_up_to(bytes: usize, segment: Segment, mut visit: 
     }
 }
 
-/// As `visit_prefetched`, in a table of keys whose values will be read.
-pub(crate) fn visit_prefetched_values(segment: Segment, mut visit: impl FnMut(Word)) {
+/// As `visit_prefetched`, in a table of keys whose values will be read, for as long as `visit` wants more. Returns how many it
+/// was called for, where it wanted no more.
+pub(crate) fn visit_prefetched_values(
+    segment: Segment,
+    mut visit: impl FnMut(Word) -> ControlFlow<()>,
+) -> Option<usize> {
     let mut words = [Word::EMPTY; BUCKETS_MAX * BUCKET_WORDS];
     let count = gather(segment, &mut words);
     let words = &words[..count];
-    words.iter().take(PREFETCH_AHEAD).for_each(|word| word.entry().prefetch());
-    for at in 0..count {
-        if let Some(ahead) = words.get(at + PREFETCH_AHEAD) {
-            ahead.entry().prefetch();
+    let block = |number: usize| words.iter().skip(number * PREFETCH_BLOCK).take(PREFETCH_BLOCK);
+    block(0).chain(block(1)).for_each(|word| word.entry().prefetch());
+    block(0).for_each(|word| word.entry().prefetch_value());
+    let mut visited = 0;
+    for number in 0..count.div_ceil(PREFETCH_BLOCK) {
+        block(number + 2).for_each(|word| word.entry().prefetch());
+        block(number + 1).for_each(|word| word.entry().prefetch_value());
+        for word in block(number) {
+            visited += 1;
+            if visit(*word).is_break() {
+                return Some(visited).filter(|visited| *visited < count);
+            }
         }
-        if let Some(ahead) = words.get(at + PREFETCH_AHEAD / 2) {
-            ahead.entry().prefetch_value();
-        }
-        visit(words[at]);
     }
+    None
 }
 
 /// Compares keys; those of usual length without a call, in words of which the last two may overlap.

@@ -60,6 +60,12 @@ impl Allowance {
         self.all.saturating_sub(self.spent)
     }
 
+    /// By how much more than all was done.
+    #[inline]
+    pub fn overdrawn(&self) -> usize {
+        self.spent.saturating_sub(self.all)
+    }
+
     /// Nothing is left.
     #[inline]
     pub fn is_spent(&self) -> bool {

@@ -360,8 +360,13 @@ impl Saver {
             job.is_waiting = false;
             return false;
         }
+        // Replicas that wait gather all that is written meanwhile: for them the walk does not wait for the copies.
+        let copied_ns = match job.target {
+            Target::File(_) => turn.keyspace.snapshot_copied_ns(),
+            Target::Links { .. } => 0,
+        };
         let slice = match delay {
-            0 => job.share.slice(turn.now.mono, turn.out.traffic.turns_us),
+            0 => job.share.slice(turn.now.mono, turn.out.traffic.turns_us, copied_ns),
             _ => Some(ONE_ENTRY),
         };
         job.is_waiting = slice.is_none();

@@ -177,6 +177,9 @@ pub fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
     short(out, bytes);
 }
 
+/// 32: two copies of 16 bytes.
+const SHORT_LEN_MAX: usize = 32;
+
 /// Appends up to 32 bytes, most of them by two copies that overlap: a copy of a length that is not known beforehand is a call.
 #[inline]
 fn short(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -211,12 +214,23 @@ pub fn packed_lengths(out: &mut Vec<u8>, packed: usize, plain: usize) {
 
 /// Appends `bytes` packed, if that pays.
 fn packed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let len_max = bytes.len() - PACK_GAIN_MIN;
+    if bytes.len() <= lzf::SHORT_LEN_MAX {
+        let mut room = [0; lzf::SHORT_ROOM];
+        let Some(packed) = lzf::pack_short(bytes, len_max, &mut room) else { return false };
+        packed_lengths(out, packed.len(), bytes.len());
+        match packed.len() {
+            ..=SHORT_LEN_MAX => short(out, packed),
+            _ => out.extend_from_slice(packed),
+        }
+        return true;
+    }
     // The header holds the packed length, which is known only afterwards: the data is packed behind room for
     // the longest header, then moved up to the real one.
     let start = out.len();
     let room = start + 1 + 2 * LENGTH_LEN_MAX;
     out.resize(room, PACKED);
-    let Some(len) = lzf::pack(bytes, bytes.len() - PACK_GAIN_MIN, out) else {
+    let Some(len) = lzf::pack(bytes, len_max, out) else {
         out.truncate(start);
         return false;
     };
@@ -257,6 +271,7 @@ fn encoded_integer(out: &mut Vec<u8>, number: i64) -> bool {
 }
 
 /// A length in its shortest form.
+#[inline]
 pub fn length(out: &mut Vec<u8>, length: u64) {
     if length < 1 << 6 {
         out.push(length as u8);

@@ -124,7 +124,10 @@ impl World {
                 credit -= (self.space.snapshot_spent_ns() - before) as i64;
             }
             let is_done = self.space.snapshot_progress() == Progress::Done;
-            if is_done || self.space.snapshot_must_be_taken() || self.space.snapshot_ready_bytes() >= PIECE_BYTES {
+            if is_done
+                || self.space.snapshot_must_be_taken()
+                || self.space.snapshot_ready_bytes() >= PIECE_BYTES
+            {
                 let mut piece = Vec::new();
                 let progress = self.space.snapshot_take(&mut piece);
                 sum.update(&piece);

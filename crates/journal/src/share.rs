@@ -221,7 +221,9 @@ mod tests {
     #[test]
     fn what_writes_save_whole_is_taken_off() {
         // Nanoseconds of each microsecond that writes take to save, whether much is kept of large values, and what is left.
-        for (copied, keeps, left) in [(0, false, 48), (30, false, 18), (48, false, 12), (400, false, 12), (400, true, 60)] {
+        for (copied, keeps, left) in
+            [(0, false, 48), (30, false, 18), (48, false, 12), (400, false, 12), (400, true, 60)]
+        {
             let (mut share, mut now, mut walked) = (Share::new(Time(0), 0), Time(0), 0);
             share.note(if keeps { KEEPING_BYTES + 1 } else { KEEPING_BYTES }, 1 << 40);
             for _ in 0..10_000 {

@@ -9,7 +9,7 @@
 //!        <--completion, wake-- each
 //! ```
 //!
-//! A lane is a thread (the log's are three) with a queue (`jobs.rs`), started by its first operation, so a small file never waits
+//! A lane is a thread (the log's are two) with a queue (`jobs.rs`), started by its first operation, so a small file never waits
 //! behind a snapshot. All
 //! operations on one `FileId` are in one lane, in order. One exception: what is only to reach the kernel's memory, at the
 //! end of a log whose lanes are idle, is written by the loop itself.
@@ -59,8 +59,8 @@ const DIRECT_REST: Duration = Duration::from_secs(1);
 /// 1 MiB: so much room is made for a read before it is known how much there is.
 const READ_BYTES_MAX: usize = 1 << 20;
 
-/// 3: threads of the lane "log": one appends, while others wait for the syncs of what was appended before.
-const LOG_THREADS: usize = 3;
+/// 2: threads of the lane "log": one appends, while the other waits for the sync of what was appended before.
+const LOG_THREADS: usize = 2;
 
 /// 0.1 ms: slices of the threads that sync, about the time that a sync computes. With the usual ones such a thread would wait
 /// for a busy loop on the same core: to begin, and to see that the disk is done.

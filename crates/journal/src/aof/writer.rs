@@ -6,8 +6,7 @@
 //! ```
 //!
 //! While a group is on its way the next bytes gather, so that one append, and under `always` one sync, serves all
-//! writes of that time. Under `always` on a slow disk some groups are on their way at once: their appends in order, their
-//! syncs side by side.
+//! writes of that time.
 //!
 //! Invariant: `written` and `synced` are offsets of the stream up to which every effect is with the kernel, or durable.
 //! Bytes get into the file in their order, each once.
@@ -23,12 +22,7 @@ use base::{Span, Time};
 use machine::{Chunk, Disk, DiskOp, FileId, Level, Output, WriteId};
 use wire::aof::Sum;
 
-/// 3: groups that are on their way under `always` at a time where the disk is slow. Their syncs cost hardly more than one: the
-/// file system and the disk serve them together. More of them are smaller, and cost more changes of threads than they save.
-const FLIGHTS_MAX: usize = 3;
-/// 2: such a part of all that is written in the time of a slow sync is a group.
-const GROUPS: usize = 2;
-/// 2 ms: a smaller group waits no longer for the rest, and for a slow disk no longer than half of a sync's time.
+/// 2 ms: a group waits no longer for the rest, and for a slow disk no longer than a sync's time.
 const GATHER_MAX: Span = Span::ms(2);
 /// 0.5 ms: with shorter syncs the disk is fast. Two thirds of such a sync are the processor's time, as much as ten requests
 /// take: few syncs matter there, not what they wait for.
@@ -38,6 +32,9 @@ const FAST_MAX: Span = Span::us(500);
 const FAST_GROUP: (usize, usize) = (3, 5);
 /// 1/3 of a fast sync's time: nothing more came for so long, so that what has gathered is the group.
 const FAST_GAP: u64 = 3;
+/// 15/16 of what goes round is all of it, for a slow sync; and 1/4 of its time is such a gap.
+const SLOW_GROUP: (usize, usize) = (15, 16);
+const SLOW_GAP: u64 = 4;
 /// 1 MiB: a bigger buffer is given back.
 const SPARE_BYTES_MAX: usize = 1 << 20;
 /// 1 s: `everysec`, and how long a failed append waits until it is tried again.
@@ -58,8 +55,11 @@ struct Flight {
 /// When the next group leaves under `always`.
 ///
 /// Clients that wait for their answers come again in a wave when a sync has ended. If the first of the wave went alone, all
-/// others would wait for that sync and then for their own. So a group waits until a good part of the wave is there; the
-/// parts go to the disk one behind the other, and each client waits for little more than one sync.
+/// others would wait for that sync and then for their own. So a group waits until a good part of the wave is there, and one is on
+/// its way at a time: file systems and disks carry out one sync after the other, so that a second one beside it only takes longer.
+///
+/// Where a slow sync takes longer than the wave, all of it is worth waiting for: else two halves take turns, and each client
+/// waits for two syncs. Where the wave takes longer, it goes on while a sync does, and what has gathered at its end leaves at once.
 #[derive(Default)]
 struct Gather {
     /// How long a group took, on average.
@@ -71,13 +71,20 @@ struct Gather {
     /// How much had gathered when something came last, and when that was.
     bytes: usize,
     came: Time,
+    /// The wave goes on while a sync does.
+    is_long_wave: bool,
 }
 
 impl Gather {
     /// A group has become durable.
-    fn note_end(&mut self, took: Span, circulating: usize) {
+    fn note_end(&mut self, took: Span, circulating: usize, now: Time) {
         self.took = Span::us((self.took.as_us() * 7 + took.as_us()) / 8);
         self.circulating = circulating.max(self.circulating - self.circulating / 8);
+        self.is_long_wave = self.begun.is_some() && now.since(self.came).as_us() < took.as_us() / 2;
+        if !self.is_fast() {
+            // What came meanwhile waits for the wave that begins now.
+            (self.begun, self.came) = (self.begun.map(|_| now), now);
+        }
     }
 
     /// What has gathered is gone.
@@ -89,11 +96,6 @@ impl Gather {
         self.took < FAST_MAX
     }
 
-    /// So many groups may be on their way.
-    fn flights_max(&self) -> usize {
-        if self.is_fast() { 1 } else { FLIGHTS_MAX }
-    }
-
     /// So many bytes have gathered: are they a group?
     fn is_group(&mut self, bytes: usize, now: Time) -> bool {
         self.begun.get_or_insert(now);
@@ -102,17 +104,19 @@ impl Gather {
         }
         let wanted = match self.is_fast() {
             true => self.circulating * FAST_GROUP.0 / FAST_GROUP.1,
-            false => self.circulating * 7 / 8 / GROUPS,
+            false if self.is_long_wave => 0,
+            false => self.circulating * SLOW_GROUP.0 / SLOW_GROUP.1,
         };
         bytes >= wanted || now >= self.until()
     }
 
     fn until(&self) -> Time {
         let Some(begun) = self.begun else { return Time::NEVER };
-        if self.is_fast() {
-            return (begun + GATHER_MAX).min(self.came + Span::us(self.took.as_us() / FAST_GAP));
-        }
-        begun + Span::us(self.took.as_us() / 2).min(GATHER_MAX)
+        let (longest, gap) = match self.is_fast() {
+            true => (GATHER_MAX, FAST_GAP),
+            false => (self.took.min(GATHER_MAX), SLOW_GAP),
+        };
+        (begun + longest).min(self.came + Span::us(self.took.as_us() / gap))
     }
 }
 
@@ -142,7 +146,7 @@ pub(crate) struct Writer {
     buffer: Vec<u8>,
     /// The memory of the last group.
     spare: Vec<u8>,
-    /// In their order. More than one only under `always`.
+    /// In their order. More than one only where the file is left, or the process ends.
     flights: VecDeque<Flight>,
     gather: Gather,
     /// For one turn: no further group leaves, the file is to be left.
@@ -318,9 +322,7 @@ impl Writer {
         if !is_always {
             return self.flights.is_empty();
         }
-        !self.leaves()
-            && self.gather.is_group(self.buffer.len(), now)
-            && self.flights.len() < self.gather.flights_max()
+        self.gather.is_group(self.buffer.len(), now) && self.flights.is_empty()
     }
 
     fn flying_bytes(&self) -> usize {
@@ -437,7 +439,7 @@ impl Writer {
             self.synced_at = turn.now.mono;
             let took = turn.now.mono.since(flight.begun);
             let circulating = self.flying_bytes() + self.buffer.len();
-            self.gather.note_end(took, circulating);
+            self.gather.note_end(took, circulating, turn.now.mono);
         }
         let flight = &self.flights[index];
         if flight.append.is_none() && flight.sync.is_none() {
@@ -536,9 +538,7 @@ impl Writer {
         let may_sync = !rests && !self.leaves() && self.synced < self.written;
         let sync_at = match fsync {
             Fsync::EverySecond if may_sync => self.synced_at + SECOND,
-            Fsync::Always if !self.leaves() && self.flights.len() < self.gather.flights_max() => {
-                self.gather.until()
-            }
+            Fsync::Always if self.flights.is_empty() => self.gather.until(),
             _ => Time::NEVER,
         };
         let retry_at = self.retry_at.filter(|_| self.flights.is_empty());
@@ -550,39 +550,58 @@ impl Writer {
 mod tests {
     use super::*;
 
+    const NOW: Time = Time(1_000_000);
+
     /// The state after many syncs of this length, with 100 bytes going round.
     fn gather(took_us: u64) -> Gather {
         let mut gather = Gather::default();
-        (0..100).for_each(|_| gather.note_end(Span::us(took_us), 100));
+        (0..100).for_each(|_| gather.note_end(Span::us(took_us), 100, NOW));
         gather
     }
 
     #[test]
-    fn a_fast_disk_gets_one_large_group_at_a_time() {
+    fn a_fast_disk_gets_a_good_part_of_the_wave() {
         let mut gather = gather(150);
-        assert_eq!(gather.flights_max(), 1);
-        assert!(!gather.is_group(59, Time(1_000_000)));
-        assert!(gather.is_group(60, Time(1_000_000)));
+        assert!(!gather.is_group(59, NOW));
+        assert!(gather.is_group(60, NOW));
     }
 
     #[test]
     fn a_group_leaves_when_nothing_more_comes() {
         let mut gather = gather(300);
-        let begun = Time(1_000_000);
         let gap = Span::us(gather.took.as_us() / FAST_GAP);
-        assert!(!gather.is_group(10, begun));
-        assert!(!gather.is_group(20, begun + gap), "more has come");
-        assert_eq!(gather.until(), begun + gap + gap);
-        assert!(gather.is_group(20, begun + gap + gap));
+        assert!(!gather.is_group(10, NOW));
+        assert!(!gather.is_group(20, NOW + gap), "more has come");
+        assert_eq!(gather.until(), NOW + gap + gap);
+        assert!(gather.is_group(20, NOW + gap + gap));
         gather.clear();
         assert_eq!(gather.until(), Time::NEVER);
     }
 
     #[test]
-    fn a_slow_disk_gets_groups_side_by_side() {
-        let mut gather = gather(5_000);
-        assert_eq!(gather.flights_max(), FLIGHTS_MAX);
-        assert!(!gather.is_group(42, Time(1_000_000)));
-        assert!(gather.is_group(43, Time(1_000_000)));
+    fn a_slow_disk_gets_all_of_a_short_wave() {
+        let mut gather = gather(1_000);
+        let took = gather.took;
+        assert!(!gather.is_group(50, NOW));
+        // A sync ends, long after the last of what waits for the next: all others come again.
+        let end = NOW + took;
+        gather.note_end(took, 100, end);
+        assert!(!gather.is_group(50, end), "the others are on their way");
+        assert!(!gather.is_group(92, end + Span::us(200)));
+        assert!(gather.is_group(93, end + Span::us(300)));
+        // Nobody else comes.
+        gather.clear();
+        assert!(!gather.is_group(50, end));
+        assert_eq!(gather.until(), end + Span::us(took.as_us() / SLOW_GAP));
+        assert!(gather.is_group(50, gather.until()));
+    }
+
+    #[test]
+    fn a_slow_disk_takes_what_is_there_of_a_long_wave() {
+        let mut gather = gather(1_000);
+        let end = NOW + gather.took;
+        assert!(!gather.is_group(30, end));
+        gather.note_end(gather.took, 100, end + Span::us(100));
+        assert!(gather.is_group(40, end + Span::us(100)), "requests came until the end of the sync");
     }
 }

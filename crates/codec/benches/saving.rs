@@ -3,8 +3,8 @@
 //!
 //! Run: `cargo bench -p codec --bench saving [-- KEYS]`
 //!
-//! A turn is 160 writes whose entries are asked for ahead, as the engine does it, and then a slice of the walk, once a twentieth of the
-//! time that the turns would take among the kernel's network code has come together. Two keyspaces take turns, of which one is
+//! A turn is 160 writes whose entries are asked for ahead, as the engine does it, and then a slice of the walk, once 6 percent of the
+//! time that the turns would take among the kernel's network code have come together. Two keyspaces take turns, of which one is
 //! saved: what other guests of the machine do comes to both, so the ratio is steadier than the times.
 
 use base::crc64::Crc64;

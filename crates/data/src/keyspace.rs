@@ -442,7 +442,7 @@ impl Keyspace {
         self.snapshot = Some(Box::new(Snapshot::new(encode, self.databases(), self.stamp)));
     }
 
-    /// Walks on. It overshoots the budget by a value, not a large one.
+    /// Walks on. It overshoots the budget by the rest of a segment of small values, or by a value, not a large one.
     pub fn snapshot_step(&mut self, budget: SnapshotBudget) -> Progress {
         let Some(snapshot) = &mut self.snapshot else { return Progress::Idle };
         if !snapshot.is_done {

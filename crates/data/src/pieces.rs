@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 pub(crate) const PIECE_BYTES: usize = 62 << 10;
 /// 64 KiB: what one takes that is filled little by little. An allocation that is little greater takes a quarter more.
 const PIECE_CAPACITY: usize = 64 << 10;
-/// 160 KiB: room for one, and for a segment that is written last.
+/// 160 KiB: room for one, and for a segment of small values that is written last.
 pub(crate) const PIECE_ROOM: usize = 160 << 10;
 
 /// Bytes in an order.

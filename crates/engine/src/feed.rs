@@ -22,6 +22,8 @@ pub struct Feed {
     pub offset: u64,
     /// Changes of data since the start, whoever listens (`rdb_changes_since_last_save` derives from it).
     pub changes: u64,
+    /// Units that had effects, since the start: about as many clients wait for the disk as come by in a turn.
+    pub units: u64,
     /// A SELECT that a transaction needs stands within it, as Valkey has it, and not before it.
     pub(crate) wraps_select: bool,
     /// How the stream says that a key has ended.
@@ -120,6 +122,7 @@ impl Feed {
     #[inline]
     pub(crate) fn end_unit(&mut self) {
         self.unit.is_open = false;
+        self.units += u64::from(self.unit.effects > 0);
         if self.unit.effects >= 2 && !self.unit.is_loose {
             self.frame_unit();
         }

@@ -193,11 +193,12 @@ impl Journal {
         self.follow.is_none() && (self.feed.backlog.is_some() || self.aof.wants_feed())
     }
 
-    /// Appends the effects of this turn, as a primary. Whole transactions only. Gives back a buffer to collect the next in.
-    pub fn append(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+    /// Appends the effects of this turn, those of so many requests, as a primary. Whole transactions only. Gives back a buffer to
+    /// collect the next in.
+    pub fn append(&mut self, bytes: Vec<u8>, requests: u64) -> Vec<u8> {
         assert!(self.follow.is_none() || bytes.is_empty());
         let is_write = !bytes.is_empty();
-        self.aof.take(&bytes, &self.settings.aof);
+        self.aof.take(&bytes, requests, &self.settings.aof);
         let mut buffer = self.feed.append(bytes).unwrap_or_default();
         if is_write {
             self.feed.data_end = self.feed.end;

@@ -33,15 +33,15 @@ const BUSY_NS_PER_US_MAX: u64 = 300;
 /// 1.7 % of the data and 32 MiB are much.
 const NOTED_PART: u64 = 60;
 const NOTED_FREE_BYTES: u64 = 32 << 20;
-/// 32: slices between two looks at that.
-const SLICES_PER_LOOK: u32 = 32;
+/// 8: slices between two looks at that.
+const SLICES_PER_LOOK: u32 = 8;
 /// 1/8 of the time between them: at depth 1 a request that comes while nobody seems to want anything waits for the slice.
 const SLEEP_PART: u64 = 8;
 /// 40 us: the smallest slice. It costs a turn some cache misses more, whatever its length.
 const SLICE_MIN_NS: i64 = 40_000;
-/// 150 us: the longest while requests run.
+/// 150 us: the longest while requests run, but for the end of a segment of small values.
 const SLICE_MAX_NS: i64 = 150_000;
-/// 20 ms: no longer a debt is remembered, of a value that was written whole.
+/// 20 ms: no longer a debt is remembered, of values that were written whole.
 const DEBT_MAX_NS: i64 = 20_000_000;
 /// 1 ms: so long after the last look the walk comes again where no request does.
 const LOOK_AGAIN: Span = Span::ms(1);
@@ -88,7 +88,7 @@ impl Share {
     }
 
     /// How much may be walked now; none while requests come first. `turns_us`: how long all turns before this one took;
-    /// `copied_ns`: what writes in them took to save entries whole.
+    /// `copied_ns`: what writes, also of this one, took to save entries whole.
     pub(crate) fn slice(&mut self, now: Time, turns_us: u64, copied_ns: u64) -> Option<SnapshotBudget> {
         if now.since(self.recent_since) >= LOAD_PERIOD {
             (self.recent, self.recent_since) = ([0, self.recent[0]], now);

@@ -97,6 +97,11 @@ impl Sharing {
         }
     }
 
+    /// Replicas get this save's file.
+    pub(crate) fn has_readers(&self, file: FileId) -> bool {
+        self.readers.iter().any(|reader| reader.save == file)
+    }
+
     /// True when every reader of a save has its file open.
     pub(crate) fn all_open(&self, file: FileId) -> bool {
         self.readers.iter().all(|reader| reader.save != file || reader.is_open)

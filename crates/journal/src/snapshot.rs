@@ -361,17 +361,23 @@ impl Saver {
             return false;
         }
         // Replicas that wait gather all that is written meanwhile: for them the walk does not wait for the copies.
-        let copied_ns = match job.target {
-            Target::File(_) => turn.keyspace.snapshot_copied_ns(),
-            Target::Links { .. } => 0,
+        let copied_ns = match &job.target {
+            Target::File(target) if !self.sharing.has_readers(target.file) => {
+                turn.keyspace.snapshot_copied_ns()
+            }
+            Target::File(_) | Target::Links { .. } => 0,
         };
         let slice = match delay {
             0 => job.share.slice(turn.now.mono, turn.out.traffic.turns_us, copied_ns),
             _ => Some(ONE_ENTRY),
         };
         job.is_waiting = slice.is_none();
-        let Some(slice) = slice else { return false };
-        job.walk(slice, turn.keyspace);
+        match slice {
+            Some(slice) => job.walk(slice, turn.keyspace),
+            // What writes have saved goes out meanwhile.
+            None if turn.keyspace.snapshot_must_be_taken() => {}
+            None => return false,
+        }
         if turn.keyspace.snapshot_is_broken() {
             self.abort("a value was changed in an unforeseen way", links, turn);
             return false;
@@ -391,11 +397,12 @@ impl Saver {
         } else {
             job.sum.add(&bytes);
         }
-        let is_walked = job.is_walked;
+        let is_waiting = job.is_waiting && !turn.keyspace.snapshot_must_be_taken();
+        let has_more = !job.is_walked && !is_waiting;
         self.put(bytes, links, turn);
         // A base of commands may have nothing in it.
         self.commit_if_written(turn);
-        !is_walked
+        has_more
     }
 
     fn put(&mut self, bytes: Vec<u8>, links: &mut Links, turn: &mut Turn<'_>) {

@@ -64,6 +64,8 @@ pub(crate) struct Rest {
     pub(crate) is_stirred: bool,
     /// Changes of data that the journal was told of.
     pub(crate) changes_told: u64,
+    /// The units that the journal knows.
+    units_told: u64,
     /// FAILOVER is under way.
     pub(crate) handover: Option<Handover>,
     /// Clients' writes are held until then (a manual failover).
@@ -119,6 +121,7 @@ impl Rest {
             turned_away: Vec::new(),
             is_stirred: true,
             changes_told: 0,
+            units_told: 0,
             handover: None,
             paused_until: None,
             reload: None,
@@ -185,7 +188,8 @@ impl Rest {
                 feed.enabled,
                 String::from_utf8_lossy(&bytes)
             );
-            feed.bytes = self.journal.append(bytes);
+            let units = feed.units - core::mem::replace(&mut self.units_told, feed.units);
+            feed.bytes = self.journal.append(bytes, units);
         }
         self.note_changes(feed);
     }

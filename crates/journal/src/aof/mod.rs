@@ -141,13 +141,13 @@ impl Aof {
     }
 
     /// Effects of this node's commands: whole units.
-    pub(crate) fn take(&mut self, bytes: &[u8], settings: &AofSettings) {
+    pub(crate) fn take(&mut self, bytes: &[u8], requests: u64, settings: &AofSettings) {
         let seconds = settings.has_times.then_some(self.now_seconds);
         if self.takes()
             && let Some(writer) = &mut self.writer
         {
             writer.wants_sums = settings.has_sums;
-            writer.take(bytes, None, seconds);
+            writer.take(bytes, requests, None, seconds);
         }
     }
 
@@ -170,13 +170,13 @@ impl Aof {
                         .iter()
                         .any(|word| name.eq_ignore_ascii_case(word));
                     if !is_silent {
-                        writer.take(bytes, Some(stream_db), seconds);
+                        writer.take(bytes, 1, Some(stream_db), seconds);
                     }
                 }
                 Ok(Some(Record::Note(_))) => {}
                 Ok(None) => return,
                 // Not in the shape that the files have: it is for whoever loads them to judge.
-                Err(_) => return writer.take(&bytes[from..], Some(stream_db), seconds),
+                Err(_) => return writer.take(&bytes[from..], 1, Some(stream_db), seconds),
             }
         }
     }

@@ -29,11 +29,11 @@ const GATHER_MAX: Span = Span::ms(2);
 const FAST_MAX: Span = Span::us(500);
 /// 3/5 of what is written in the time of a fast sync is a group. Measured with one core for the server: more leaves server and
 /// clients waiting for each other, less costs more syncs.
-const FAST_GROUP: (usize, usize) = (3, 5);
+const FAST_GROUP: (u64, u64) = (3, 5);
 /// 1/3 of a fast sync's time: nothing more came for so long, so that what has gathered is the group.
 const FAST_GAP: u64 = 3;
 /// 15/16 of what goes round is all of it, for a slow sync; and 1/4 of its time is such a gap.
-const SLOW_GROUP: (usize, usize) = (15, 16);
+const SLOW_GROUP: (u64, u64) = (15, 16);
 const SLOW_GAP: u64 = 4;
 /// 1 MiB: a bigger buffer is given back.
 const SPARE_BYTES_MAX: usize = 1 << 20;
@@ -46,6 +46,8 @@ struct Flight {
     sync: Option<WriteId>,
     begun: Time,
     bytes: Arc<Vec<u8>>,
+    /// As many requests' effects.
+    requests: u64,
     /// The stream's end behind these bytes.
     end: u64,
     /// They are the last for the file of this path: the writer has gone on to the next file.
@@ -64,12 +66,12 @@ struct Flight {
 struct Gather {
     /// How long a group took, on average.
     took: Span,
-    /// So many bytes were on their way or gathered, at most, of late.
-    circulating: usize,
-    /// When the first of what has gathered came; none: nothing has.
+    /// So many requests were on their way or gathered, at most, of late. Bytes would say less: requests of one client differ.
+    circulating: u64,
+    /// When the first of what has gathered came, or a slow sync ended since; none: nothing has.
     begun: Option<Time>,
-    /// How much had gathered when something came last, and when that was.
-    bytes: usize,
+    /// How much had gathered when something came last, and when that was, or when a slow sync ended since.
+    requests: u64,
     came: Time,
     /// The wave goes on while a sync does.
     is_long_wave: bool,
@@ -77,7 +79,7 @@ struct Gather {
 
 impl Gather {
     /// A group has become durable.
-    fn note_end(&mut self, took: Span, circulating: usize, now: Time) {
+    fn note_end(&mut self, took: Span, circulating: u64, now: Time) {
         self.took = Span::us((self.took.as_us() * 7 + took.as_us()) / 8);
         self.circulating = circulating.max(self.circulating - self.circulating / 8);
         self.is_long_wave = self.begun.is_some() && now.since(self.came).as_us() < took.as_us() / 2;
@@ -89,25 +91,25 @@ impl Gather {
 
     /// What has gathered is gone.
     fn clear(&mut self) {
-        (self.begun, self.bytes) = (None, 0);
+        (self.begun, self.requests) = (None, 0);
     }
 
     fn is_fast(&self) -> bool {
         self.took < FAST_MAX
     }
 
-    /// So many bytes have gathered: are they a group?
-    fn is_group(&mut self, bytes: usize, now: Time) -> bool {
+    /// So many requests have gathered: are they a group?
+    fn is_group(&mut self, requests: u64, now: Time) -> bool {
         self.begun.get_or_insert(now);
-        if self.bytes != bytes {
-            (self.bytes, self.came) = (bytes, now);
+        if self.requests != requests {
+            (self.requests, self.came) = (requests, now);
         }
         let wanted = match self.is_fast() {
             true => self.circulating * FAST_GROUP.0 / FAST_GROUP.1,
             false if self.is_long_wave => 0,
             false => self.circulating * SLOW_GROUP.0 / SLOW_GROUP.1,
         };
-        bytes >= wanted || now >= self.until()
+        requests >= wanted || now >= self.until()
     }
 
     fn until(&self) -> Time {
@@ -144,6 +146,8 @@ pub(crate) struct Writer {
     file: FileId,
     path: String,
     buffer: Vec<u8>,
+    /// So many requests' effects are in it.
+    requests: u64,
     /// The memory of the last group.
     spare: Vec<u8>,
     /// In their order. More than one only where the file is left, or the process ends.
@@ -186,6 +190,7 @@ impl Writer {
             file,
             path,
             buffer: Vec::new(),
+            requests: 0,
             spare: Vec::new(),
             flights: VecDeque::new(),
             gather: Gather::default(),
@@ -215,11 +220,18 @@ impl Writer {
         write
     }
 
-    /// Effects that belong in the file. `note_seconds`: the time is noted where it is a new one.
-    pub(crate) fn take(&mut self, bytes: &[u8], stream_db: Option<u32>, note_seconds: Option<u64>) {
+    /// Effects of so many requests that belong in the file. `note_seconds`: the time is noted where it is a new one.
+    pub(crate) fn take(
+        &mut self,
+        bytes: &[u8],
+        requests: u64,
+        stream_db: Option<u32>,
+        note_seconds: Option<u64>,
+    ) {
         if bytes.is_empty() {
             return;
         }
+        self.requests += requests;
         self.begin_sums();
         if let Some(seconds) = note_seconds.filter(|seconds| *seconds > self.noted_seconds) {
             self.noted_seconds = seconds;
@@ -301,7 +313,9 @@ impl Writer {
             }
         }
         let bytes = Arc::new(core::mem::replace(&mut self.buffer, core::mem::take(&mut self.spare)));
-        let mut flight = Flight { append: None, sync: None, bytes, end, leaves: None, begun: turn.now.mono };
+        let requests = core::mem::take(&mut self.requests);
+        let begun = turn.now.mono;
+        let mut flight = Flight { append: None, sync: None, bytes, requests, end, leaves: None, begun };
         if !flight.bytes.is_empty() {
             let write = turn.numbers.write();
             let bytes = Chunk::Shared { bytes: Arc::clone(&flight.bytes), range: 0..flight.bytes.len() };
@@ -322,7 +336,7 @@ impl Writer {
         if !is_always {
             return self.flights.is_empty();
         }
-        self.gather.is_group(self.buffer.len(), now) && self.flights.is_empty()
+        self.gather.is_group(self.requests, now) && self.flights.is_empty()
     }
 
     fn flying_bytes(&self) -> usize {
@@ -438,7 +452,8 @@ impl Writer {
             self.written = self.written.max(flight.end);
             self.synced_at = turn.now.mono;
             let took = turn.now.mono.since(flight.begun);
-            let circulating = self.flying_bytes() + self.buffer.len();
+            let flying: u64 = self.flights.iter().map(|flight| flight.requests).sum();
+            let circulating = flying + self.requests;
             self.gather.note_end(took, circulating, turn.now.mono);
         }
         let flight = &self.flights[index];
@@ -457,6 +472,7 @@ impl Writer {
         let mut again = Vec::new();
         for mut flight in self.flights.split_off(index) {
             again.extend_from_slice(&flight.bytes);
+            self.requests += flight.requests;
             leaves = leaves.or(flight.leaves.take());
         }
         again.append(&mut self.buffer);

@@ -153,7 +153,7 @@ impl Node {
     /// Takes what was written into the journal.
     fn append(&mut self) {
         let bytes = core::mem::take(&mut self.feed);
-        self.feed = self.journal.append(bytes);
+        self.feed = self.journal.append(bytes, 1);
     }
 
     /// What was put out and not carried out.

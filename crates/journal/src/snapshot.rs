@@ -79,6 +79,15 @@ impl Job {
         }
     }
 
+    /// What the copies of writes are to take off the walk's time. Replicas that wait gather all that is written meanwhile: for them
+    /// the walk does not wait.
+    fn copied_ns(&self, sharing: &Sharing, keyspace: &Keyspace) -> u64 {
+        match &self.target {
+            Target::File(target) if !sharing.has_readers(target.file) => keyspace.snapshot_copied_ns(),
+            Target::File(_) | Target::Links { .. } => 0,
+        }
+    }
+
     /// More is to be encoded before it is worth a piece.
     fn gathers(&self, keyspace: &Keyspace) -> bool {
         keyspace.snapshot_progress() == Progress::Walking
@@ -360,13 +369,7 @@ impl Saver {
             job.is_waiting = false;
             return false;
         }
-        // Replicas that wait gather all that is written meanwhile: for them the walk does not wait for the copies.
-        let copied_ns = match &job.target {
-            Target::File(target) if !self.sharing.has_readers(target.file) => {
-                turn.keyspace.snapshot_copied_ns()
-            }
-            Target::File(_) | Target::Links { .. } => 0,
-        };
+        let copied_ns = job.copied_ns(&self.sharing, turn.keyspace);
         let slice = match delay {
             0 => job.share.slice(turn.now.mono, turn.out.traffic.turns_us, copied_ns),
             _ => Some(ONE_ENTRY),

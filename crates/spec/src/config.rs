@@ -201,21 +201,23 @@ impl Config {
             (Kind::SavePoints, Whence::LaterLine) | (_, _) => self.value(id),
         };
         let value = adjusted(id, Value::read(row, args, Some(current))?);
-        let text = value.text(row.kind);
-        if id == id::PROC_TITLE_TEMPLATE && !is_title_template(&text) {
+        // A file may have thousands of lines of `save`, which add up: what is not asked for is not printed.
+        let text = || value.text(row.kind);
+        if id == id::PROC_TITLE_TEMPLATE && !is_title_template(&text()) {
             return Err("template format is invalid or contains unknown variables".into());
         }
         // In a file it is kept, as all that has no effect here; who asks for it by a command is told, as where an original was
         // built with an allocator that can not do it.
-        if id == id::ACTIVEDEFRAG && whence == Whence::Command && text == b"yes" && *self.value(id) != value {
+        if id == id::ACTIVEDEFRAG && whence == Whence::Command && text() == b"yes" && *self.value(id) != value
+        {
             return Err(
                 "Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
                         modified Jemalloc like the one shipped by default with the Redis source distribution"
                     .into(),
             );
         }
-        if row.is_refused(&text) {
-            let text = String::from_utf8_lossy(&text).into_owned();
+        if matches!(row.state, State::NotYet { .. }) && row.is_refused(&text()) {
+            let text = String::from_utf8_lossy(&text()).into_owned();
             return Err(format!("redan does not support '{} {text}' yet", row.name).into());
         }
         self.values[usize::from(id.0)] = value;

@@ -67,7 +67,7 @@ impl World {
         };
         for number in 0..keys {
             world.draw();
-            let (key, value) = (format_key(number), world.value);
+            let (key, value) = (key(number), world.value);
             let hash = world.space.hash(&key);
             match world.space.entry(0, &key, hash) {
                 Entry::Vacant(entry) => drop(entry.insert_string(&value, None)),
@@ -87,7 +87,7 @@ impl World {
 
     fn turn(&mut self) {
         self.draw();
-        let keys: [[u8; 16]; TURN] = core::array::from_fn(|_| format_key(self.random.below(self.keys)));
+        let keys: [[u8; 16]; TURN] = core::array::from_fn(|_| key(self.random.below(self.keys)));
         for keys in keys.chunks(16) {
             let hashes: [_; 16] = core::array::from_fn(|at| self.space.hash(&keys[at]));
             hashes.iter().for_each(|hash| self.space.prefetch_bucket(0, *hash));
@@ -187,12 +187,6 @@ fn main() {
 }
 
 /// 16 bytes.
-fn format_key(number: u64) -> [u8; 16] {
-    let mut key = *b"key:000000000000";
-    let mut rest = number;
-    for byte in key[4..].iter_mut().rev() {
-        *byte = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    key
+fn key(number: u64) -> [u8; 16] {
+    u128::from(number).to_be_bytes()
 }

@@ -22,7 +22,7 @@ pub struct Feed {
     pub offset: u64,
     /// Changes of data since the start, whoever listens (`rdb_changes_since_last_save` derives from it).
     pub changes: u64,
-    /// Units that had effects, since the start: about as many clients wait for the disk as come by in a turn.
+    /// Units that had effects, since the start: as many requests wait for the disk where it is waited for.
     pub units: u64,
     /// A SELECT that a transaction needs stands within it, as Valkey has it, and not before it.
     pub(crate) wraps_select: bool,

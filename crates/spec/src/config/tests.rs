@@ -4,6 +4,8 @@ use super::*;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 
+extern crate std;
+
 fn load(text: &str, args: &[&str]) -> Result<Config, String> {
     let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
     Config::load(text.as_bytes(), &args, &mut |_| Ok(Vec::new())).map_err(|error| format!("{error}"))
@@ -68,6 +70,15 @@ fn save_lines_add_up() {
     loads("save 900 1\nsave \"\"\nsave 5 5\n", &[], "save", "5 5");
     loads("save \"\"\n", &[], "save", "");
     loads("save 900 1\n", &["--save", "5", "5"], "save", "900 1 5 5");
+}
+
+#[test]
+fn thousands_of_save_lines_take_no_time() {
+    let begun = std::time::Instant::now();
+    let config = load(&"save 60 100 900 1\n".repeat(8_000), &[]).unwrap();
+    assert_eq!(config.printed(id::SAVE).len(), 8_000 * "60 100 900 1 ".len() - 1);
+    // Printing all points again with each line takes 25 s.
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
 
 #[test]

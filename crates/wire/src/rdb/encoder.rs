@@ -178,7 +178,7 @@ pub fn blob(out: &mut Vec<u8>, bytes: &[u8], packing: Packing) {
 }
 
 /// 32: two copies of 16 bytes.
-const SHORT_LEN_MAX: usize = 32;
+const TWO_COPIES_LEN_MAX: usize = 32;
 
 /// Appends up to 32 bytes, most of them by two copies that overlap: a copy of a length that is not known beforehand is a call.
 #[inline]
@@ -220,7 +220,7 @@ fn packed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
         let Some(packed) = lzf::pack_short(bytes, len_max, &mut room) else { return false };
         packed_lengths(out, packed.len(), bytes.len());
         match packed.len() {
-            ..=SHORT_LEN_MAX => short(out, packed),
+            ..=TWO_COPIES_LEN_MAX => short(out, packed),
             _ => out.extend_from_slice(packed),
         }
         return true;
